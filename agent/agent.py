@@ -1,0 +1,208 @@
+"""The agent: one call per turn, whatever the channel."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from agent import models
+from agent.answer.compose import summary
+from agent.graph import build_graph
+from agent.memory import open_checkpointer
+from agent.nodes.finish import outcome_of
+from agent.nodes.work import public_step
+from agent.schema import Answer, Event, Mode, PendingView, StepView
+from agent.state import Context, Turn, new_turn
+from agent.world import WorldCache
+from hub_core.approvals.service import Decision
+from hub_core.authz import Actor, Permission, require_scope
+from hub_core.conversations.leases import Leases
+from hub_core.errors import ApprovalNotFound, ApprovalSettled, InvalidInput
+from hub_core.secrecy import HIDDEN, redact, secrets_in
+from hub_core.services import Services
+from tools.registry import Registry, default_registry
+
+MAX_MESSAGE = 32_000
+DECISION_WAIT_S = 30.0
+
+Emit = Callable[[Event], None]
+
+
+class Agent:
+    """Runs turns: one at a time per thread, each as the person who talks. Open it with `open_agent`."""
+
+    def __init__(self, services: Services, checkpointer: BaseCheckpointSaver[Any], model: BaseChatModel, registry: Registry) -> None:
+        self._services = services
+        self._saver = checkpointer
+        self._model = model
+        self._registry = registry
+        self._graph = build_graph(checkpointer)
+        self._worlds = WorldCache()
+        self._leases = Leases(services.db)
+
+    def turn(
+        self,
+        actor: Actor,
+        thread_id: str | None,
+        message: str,
+        attachments: Sequence[str] = (),
+        mode: Mode = "act",
+        emit: Emit | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Answer:
+        """Answer a message; `thread_id` None starts a thread.
+
+        Raises:
+            Unauthenticated, ThreadNotFound, AttachmentNotFound, InvalidInput: the request itself is wrong.
+            ThreadBusy: a turn of this thread is running.
+        """
+        require_scope(actor, Permission.CHAT)
+        text = message.strip()
+        if not text and not attachments:
+            raise InvalidInput("The message is empty.", hint="Say what you would like to do.")
+        if len(text) > MAX_MESSAGE:
+            raise InvalidInput(f"A message has at most {MAX_MESSAGE} characters.", hint="Attach long texts as a file.")
+        conversations = self._services.conversations
+        files = [conversations.get_attachment(actor, item) for item in attachments]
+        thread = conversations.get_thread(actor, thread_id) if thread_id else conversations.create_thread(actor)
+        with self._leases.hold(thread.id):
+            said = {"attachments": [{"id": item.id, "filename": item.filename, "size": item.size} for item in files]} if files else {}
+            conversations.append_message(actor, thread.id, "user", text, said)
+            turn = new_turn(str(uuid.uuid4()), mode=mode, text=text, attachments=[item.id for item in files], language=self._language(actor))
+            added = [{"id": item.id, "filename": item.filename} for item in files]
+            return self._run(actor, thread.id, turn, added, emit, cancel)
+
+    def decide(
+        self,
+        actor: Actor,
+        thread_id: str,
+        approval_id: str,
+        decision: Decision,
+        args: dict[str, Any] | None = None,
+        emit: Emit | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Answer:
+        """Answer an approval by a button or by the API; `args` edits the arguments of the same tool before it runs.
+
+        Raises:
+            ThreadNotFound, ApprovalNotFound: not there, or somebody else's.
+            ApprovalSettled, ApprovalExpired: it cannot be answered any more.
+            PermissionDenied: this credential cannot carry the act; it goes on waiting.
+            ThreadBusy: a turn of this thread runs, and still ran after half a minute.
+        """
+        require_scope(actor, Permission.CHAT)
+        self._services.conversations.get_thread(actor, thread_id)
+        with self._leases.hold(thread_id, wait_s=DECISION_WAIT_S):
+            self._check_decision(actor, thread_id, approval_id, decision)
+            turn = new_turn(
+                str(uuid.uuid4()), kind="decision", language=self._language(actor),
+                decision={"approval_id": approval_id, "decision": decision, "args": args},
+            )  # fmt: skip
+            return self._run(actor, thread_id, turn, [], emit, cancel)
+
+    def delete_thread(self, actor: Actor, thread_id: str) -> None:
+        """Remove a conversation with everything that was remembered of it.
+
+        Raises:
+            ThreadNotFound: none of that id, or somebody else's.
+            ThreadBusy: a turn of it is running.
+        """
+        self._services.conversations.get_thread(actor, thread_id)
+        with self._leases.hold(thread_id):
+            self._services.conversations.delete_thread(actor, thread_id)
+            self._saver.delete_thread(thread_id)
+
+    def close(self) -> None:
+        """Stop the helper threads."""
+        self._leases.close()
+
+    def _check_decision(self, actor: Actor, thread_id: str, approval_id: str, decision: Decision) -> None:
+        approvals = self._services.approvals
+        approval = approvals.get(actor, approval_id)
+        if approval.thread_id not in (thread_id, None):
+            raise ApprovalNotFound("There is no such request in this conversation.", hint="list_approvals shows what waits for your answer.")
+        if approval.status != "pending":
+            raise ApprovalSettled(
+                f"This request is already {approval.status}.", hint="Ask again if you want it done now.", status=approval.status
+            )
+        if all(item.id != approval_id for item in approvals.pending(actor)):
+            approvals.decide(actor, approval_id, "reject")  # raises ApprovalExpired
+        if decision == "approve":
+            require_scope(actor, self._registry.get(approval.tool).permission)
+
+    def _language(self, actor: Actor) -> str:
+        """The language to begin a thread in; messages and the thread's own language win over it."""
+        return str(self._services.users.preferences(actor).get("language", "en"))
+
+    def _run(
+        self, actor: Actor, thread_id: str, turn: Turn, files: list[dict[str, str]], emit: Emit | None, cancel: threading.Event | None
+    ) -> Answer:
+        send = emit or _nobody
+        context = Context(
+            actor=actor, services=self._services, registry=self._registry, thread_id=thread_id, model=self._model,
+            speaks=models.speaks(self._model), emit=send, cancel=cancel or threading.Event(), worlds=self._worlds,
+        )  # fmt: skip
+        config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": 80}
+        before = self._graph.get_state(config).values
+        if turn["kind"] == "decision":
+            turn["language"] = (before.get("focus") or {}).get("language") or turn["language"]
+        start: Any = {"turn": turn, "files": [*(before.get("files") or []), *files][-20:]}
+        state = self._graph.invoke(start, config, context=context, durability="sync")
+        self._saver.prune([thread_id])
+        answer = _answer(thread_id, state["turn"], context.once)
+        stored = _without_secrets(answer)
+        self._services.conversations.append_message(
+            actor, thread_id, "assistant", stored.reply, stored.model_dump(mode="json"), message_id=answer.message_id
+        )
+        send(Event("done", answer.model_dump(mode="json")))
+        return answer
+
+
+@contextmanager
+def open_agent(services: Services, model: BaseChatModel | None = None) -> Iterator[Agent]:
+    """Open the agent on a hub; `model` stands in for the configured one in tests and evaluations."""
+    saver, resource = open_checkpointer(services.settings)
+    agent = Agent(services, saver, model or models.chat_model(services.settings), default_registry())
+    try:
+        yield agent
+    finally:
+        agent.close()
+        resource.close()
+
+
+def _answer(thread_id: str, turn: Any, once: dict[str, Any]) -> Answer:
+    shown = [once.get(step["id"], step) | {"status": step["status"]} for step in turn["steps"]]
+    waiting = turn["waiting"][0] if turn["waiting"] else None
+    pending = None
+    if waiting:
+        kept = {key: waiting[key] for key in ("approval_id", "tool", "args", "effect")}
+        pending = PendingView(**kept, summary=summary(turn["language"], waiting["tool"], waiting["plan"]))
+    return Answer(
+        thread_id=thread_id,
+        message_id=str(uuid.uuid4()),
+        reply=once["reply"],
+        language=turn["language"],
+        outcome=outcome_of(turn),  # type: ignore[arg-type]
+        steps=[StepView(**public_step(step)) for step in shown],
+        pending=pending,
+        choices=once.get("offers", []) if turn["question"] else [],
+    )
+
+
+def _without_secrets(answer: Answer) -> Answer:
+    reply = answer.reply
+    for secret in secrets_in([[step.result, step.args] for step in answer.steps]):
+        reply = reply.replace(secret, HIDDEN)
+    steps = [step.model_copy(update={"result": redact(step.result), "args": redact(step.args)}) for step in answer.steps]
+    return answer.model_copy(update={"reply": reply, "steps": steps})
+
+
+def _nobody(event: Event) -> None:
+    """For callers who do not watch."""

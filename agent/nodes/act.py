@@ -1,0 +1,164 @@
+"""Makes one call per visit: runs it, parks it for approval, asks what is missing, or keeps it for later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from agent.dependencies import depends_on, structural
+from agent.focus import note_args
+from agent.nodes import pseudo
+from agent.nodes.outcomes import ask, ask_which, done, effect_of, failed, waits
+from agent.nodes.work import Work
+from agent.state import MAX_MALFORMED, MAX_TOOL_CALLS, Call, Context, State
+from hub_core.errors import AmbiguousRepo, HubError, InvalidArguments, LimitExceeded, LLMUnavailable, ToolNotFound
+from tools import invoke
+from tools.contract import Effect, Plan
+
+# Their results hold text that anybody may have written into a repo.
+CONTENT_TOOLS = frozenset(
+    "read_file preview_dataset query_dataset describe_dataset show_commit compare_revisions list_commits get_repo search_repos list_files".split()
+)
+
+
+def act(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Make the next call."""
+    work = Work(state, runtime.context)
+    if work.ctx.cancel.is_set():
+        stop(work)
+        return work.update()
+    call = work.turn["calls"].pop(0)
+    work.turn["tool_calls"] += 1
+    if work.turn["tool_calls"] > MAX_TOOL_CALLS:
+        work.answer_call(call, "error", text="Too many calls in one turn.")
+        work.fail(LimitExceeded(f"One message may make at most {MAX_TOOL_CALLS} calls.", hint="Say it in smaller steps.", limit=MAX_TOOL_CALLS))
+        stop(work, cancelled=False)
+    elif call["name"] in pseudo.TOOLS:
+        pseudo.run(work, call)
+    else:
+        _perform(work, call)
+    if not work.turn["calls"]:
+        _after_batch(work)
+    return work.update()
+
+
+def after_act(state: State) -> str:
+    """The next call; then the model once more if it words its own answers."""
+    turn = state["turn"]
+    if turn["calls"] and not turn["ready"]:
+        return "act"
+    return "finish" if turn["ready"] else "think"
+
+
+def stop(work: Work, *, cancelled: bool = True) -> None:
+    """Leave the remaining calls undone, and say so in the history."""
+    for call in work.turn["calls"]:
+        work.answer_call(call, "stopped", text="The person stopped the turn; this was not done.")
+        if call["name"] not in pseudo.TOOLS:
+            work.add_step(call, effect_of(work, call), "planned", {})
+    work.turn["calls"] = []
+    work.turn["ready"] = True
+    work.turn["cancelled"] = cancelled
+
+
+def _after_batch(work: Work) -> None:
+    turn = work.turn
+    asked = turn["waiting"] or turn["question"] or turn["declined"]
+    if asked or not work.ctx.speaks or turn["mode"] == "plan":
+        turn["ready"] = True
+    if work.ctx.speaks and any(step["status"] == "ok" and step["tool"] in CONTENT_TOOLS for step in turn["steps"]):
+        turn["tainted"] = True
+
+
+def _perform(work: Work, call: Call) -> None:
+    args = call.get("args") or {}
+    try:
+        work.ctx.registry.get(call["name"])
+        if work.turn["mode"] == "plan":
+            _plan_only(work, call)
+        elif _must_wait(work, call):
+            _keep(work, call)
+        else:
+            _run(work, call)
+    except ToolNotFound as error:
+        _malformed(work, call, error)
+    except AmbiguousRepo as error:
+        ask_which(work, call, error)
+    except InvalidArguments as error:
+        missing = [item["argument"] for item in error.details.get("errors", []) if item["problem"] == "Field required"]
+        if work.ctx.speaks:
+            _malformed(work, call, error)
+        elif missing:
+            ask(work, call, args, missing, {})
+        else:
+            failed(work, call, error)
+    except HubError as error:
+        failed(work, call, error)
+
+
+def _run(work: Work, call: Call) -> None:
+    ctx, args = work.ctx, call.get("args") or {}
+    result: invoke.Done | invoke.Waiting
+    planned = invoke.plan(ctx.tools, call["name"], args) if work.turn["tainted"] else None
+    if planned is not None and planned.effect is Effect.WRITE:
+        # The model has read text that others wrote: what it wants to change now, a person confirms.
+        approval = ctx.services.approvals.request(
+            ctx.actor, ctx.thread_id, call["name"], planned.args, str(planned.effect), invoke.describe_plan(planned)
+        )
+        result = invoke.Waiting(call["name"], planned, approval)
+    else:
+        result = invoke.call(ctx.tools, call["name"], args, gate=True, key=f"chat:{work.turn['id']}:{call['id']}")
+    if isinstance(result, invoke.Done):
+        done(work, call, result)
+    else:
+        waits(work, call, result)
+
+
+def _must_wait(work: Work, call: Call) -> bool:
+    """Behind a pending act wait whatever else needs approval, and what makes sense only after it."""
+    turn = work.turn
+    waiting = [(item["tool"], item["args"]) for item in turn["waiting"]]
+    asked = [(turn["question"]["tool"] or "", turn["question"]["args"])] if turn["question"] else []
+    failed = [(step["tool"], step["args"]) for step in turn["steps"] if step["status"] == "error"]
+    if not (waiting or asked or failed):
+        return False
+    args = call.get("args") or {}
+    try:
+        planned: Plan | None = invoke.plan(work.ctx.tools, call["name"], args)
+    except HubError:
+        planned = None
+    known = planned.args if planned else args
+    call["depends"] = any(structural(tool) and depends_on(known, before) for tool, before in (*waiting, *asked, *failed))
+    call["question"] = not waiting and bool(asked) and call["depends"]
+    return call["depends"] or bool(waiting and planned is not None and planned.effect.gated)
+
+
+def _keep(work: Work, call: Call) -> None:
+    waiting = work.turn["waiting"]
+    behind = bool(waiting) or call.get("question")
+    work.answer_call(call, "later" if behind else "skipped", text="This was not done: it depends on a step that waits or failed.")
+    if behind:
+        work.queue.append({**call, "args": call.get("args") or {}, "behind": waiting[0]["approval_id"] if waiting else ""})
+    work.add_step(call, effect_of(work, call), "planned", {})
+    work.note("later" if behind else "skipped", act=[call["name"], call.get("args") or {}])
+
+
+def _plan_only(work: Work, call: Call) -> None:
+    planned = invoke.plan(work.ctx.tools, call["name"], call.get("args") or {})
+    described = invoke.describe_plan(planned)
+    step = work.add_step(call, str(planned.effect), "planned", {"changes": described["changes"], "facts": described["facts"]}, planned.args)
+    step["plan"] = described
+    work.answer_call(call, "planned", described)
+    note_args(work.focus, planned.args)
+
+
+def _malformed(work: Work, call: Call, error: HubError) -> None:
+    """The call itself is wrong: a language model may correct it, twice."""
+    work.turn["malformed"] += 1
+    if not work.ctx.speaks:
+        failed(work, call, error)
+        return
+    work.answer_call(call, "error", text=f"{error.code}: {error.message} Correct the call.")
+    if work.turn["malformed"] > MAX_MALFORMED:
+        work.fail(LLMUnavailable("The language model keeps sending calls that make no sense.", hint="Say it in other words."))

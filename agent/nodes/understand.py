@@ -1,0 +1,114 @@
+"""First node: what kind of message is this? Repairs, language, a yes or no, a click on an offered choice."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langgraph.runtime import Runtime
+
+from agent.consent import read_consent
+from agent.language import detect_language
+from agent.nodes.work import Work
+from agent.state import Call, Context, State
+from hub_core.errors import ApprovalExpired
+
+
+def understand(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Set up the turn; anything but a plain yes, no or choice is left to the model."""
+    work = Work(state, runtime.context)
+    if work.repair():
+        work.note("interrupted")
+    _report_unfinished(work)
+    _forget_queue(work)
+    work.trim()
+    if work.turn["kind"] == "decision":
+        return work.update()
+    text = work.turn["text"]
+    language = detect_language(text, work.focus.language or work.turn["language"])
+    work.turn["language"] = work.focus.language = language
+    files = [item["filename"] for item in work.files if item["id"] in work.turn["attachments"]]
+    work.messages.append(HumanMessage(text, additional_kwargs={"files": files} if files else {}))
+    if not _chosen(work, text):
+        _consent(work, text)
+    return work.update()
+
+
+def after_understand(state: State) -> str:
+    """Where to go on."""
+    turn = state["turn"]
+    if turn["ready"]:
+        return "finish"
+    if turn["decision"]:
+        return "settle"
+    return "act" if turn["calls"] else "think"
+
+
+def _report_unfinished(work: Work) -> None:
+    """An act that was approved when its process died: say so, and let nobody think it is still coming."""
+    approvals = work.ctx.services.approvals
+    for approval in approvals.unfinished(work.ctx.actor, work.ctx.thread_id):
+        ran = approvals.execution(f"approval:{approval.id}") == "ok"
+        approvals.finish(approval.id, "executed" if ran else "failed")
+        work.note("crashed_done" if ran else "crashed_undone", act=[approval.tool, approval.args])
+
+
+def _forget_queue(work: Work) -> None:
+    """Drop what waits behind an act that nobody can approve any more."""
+    waiting = {item.id for item in work.ctx.services.approvals.pending(work.ctx.actor, work.ctx.thread_id)} if work.queue else set()
+    waiting.add(str(work.turn["decision"].get("approval_id", "")))
+    work.queue = [call for call in work.queue if call.get("question") or call.get("behind") in waiting]
+
+
+def _chosen(work: Work, text: str) -> bool:
+    """The person picked one of the choices that were offered, by its label or number."""
+    offers, work.offers = work.offers, []
+    if not offers or work.focus.question is None:
+        return False
+    said = _fold(text)
+    for number, offer in enumerate(offers, 1):
+        labels = {_fold(str(offer["label"])), str(number), f"{number}.", f"#{number}"}
+        if said in labels or (len(offers) == 1 and read_consent(text) == "approve"):
+            call: Call = {"id": f"choice_{work.turn['id'][:8]}_{number}", "name": offer["tool"], "args": offer["args"]}
+            work.focus.question = None
+            work.turn["calls"] = [call, *work.behind_question()]
+            work.adopt_calls()
+            return True
+    return False
+
+
+def _consent(work: Work, text: str) -> None:
+    """A plain yes or no settles what was asked last."""
+    consent = read_consent(text)
+    if consent is None:
+        return
+    pending = work.ctx.services.approvals.pending(work.ctx.actor, work.ctx.thread_id)
+    if pending:
+        work.turn["decision"] = {"approval_id": pending[-1].id, "decision": consent}
+        return
+    latest = work.ctx.services.approvals.latest(work.ctx.actor, work.ctx.thread_id)
+    asked = work.focus.pending is not None
+    work.focus.pending = None
+    if asked and latest is not None and latest.status in ("pending", "expired"):
+        _expire(work, latest.id)
+    elif work.focus.question is not None:
+        if consent == "reject":
+            work.focus.question = None
+            work.note("question_dropped")
+            work.turn["ready"] = True
+    elif not work.ctx.speaks:
+        work.note("nothing_pending")
+        work.turn["ready"] = True
+
+
+def _expire(work: Work, approval_id: str) -> None:
+    try:
+        work.ctx.services.approvals.decide(work.ctx.actor, approval_id, "reject")
+    except ApprovalExpired as error:
+        work.fail(error)
+
+
+def _fold(text: str) -> str:
+    return re.sub(r"[\s.!。!]+$", "", unicodedata.normalize("NFKC", text).strip().casefold())

@@ -1,0 +1,93 @@
+"""The planner's localised words, read from `lexicon/*.yaml` and compiled once."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
+_ASCII_EDGE = re.compile(r"[A-Za-z0-9]")
+
+
+@cache
+def load(topic_file: str) -> dict[str, Any]:
+    """The content of one lexicon file."""
+    text = resources.files("agent.planner").joinpath("lexicon", f"{topic_file}.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    return data
+
+
+def bounded(pattern: str, *, literal: bool) -> str:
+    """A regex for a word: ASCII words stand alone, CJK words may be glued to others."""
+    body = re.escape(pattern).replace(r"\ ", r"\s+") if literal else f"(?:{pattern})"
+    bare = re.sub(r"\(\?[:=!<]+|[\\^$()\[\]]", "", pattern)
+    head = r"(?<![A-Za-z0-9_])" if bare and _ASCII_EDGE.match(bare[0]) else ""
+    tail = r"(?![A-Za-z0-9_])" if bare and _ASCII_EDGE.match(bare[-1].replace("?", "a")) else ""
+    return f"{head}{body}{tail}"
+
+
+@cache
+def values(topic: str, *, weak: bool = False) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Value -> words of a topic of `values.yaml`, each as one pattern; longer words win."""
+    table = load("values")[topic]
+    if weak:
+        table = table.get("weak", {})
+    found = []
+    for value, by_lang in table.items():
+        if value == "weak":
+            continue
+        words = sorted({str(word) for lang in by_lang.values() for word in lang}, key=len, reverse=True)
+        found.append((str(value), re.compile("|".join(bounded(word.lower(), literal=True) for word in words), re.IGNORECASE)))
+    return tuple(found)
+
+
+@cache
+def cue(topic: str, lang: str | None = None) -> re.Pattern[str]:
+    """A topic of `cues.yaml` as one pattern, over all languages or one."""
+    return _compile(load("cues")[topic], lang)
+
+
+@cache
+def talk(topic: str, lang: str | None = None) -> re.Pattern[str]:
+    """A topic of `talk.yaml` as one pattern, over all languages or one."""
+    return _compile(load("talk")[topic], lang)
+
+
+def _compile(table: dict[str, list[str]], lang: str | None) -> re.Pattern[str]:
+    verbs = {
+        "{verbs}": "|".join(load("talk")["en_verbs"]),
+        "{who}": r"\w+",
+        "{ident}": r"\w+",
+        "{{": "{",
+        "}}": "}",
+    }
+    patterns: list[str] = []
+    for key, words in table.items():
+        if lang is not None and key != lang:
+            continue
+        for word in words:
+            text = str(word)
+            if key == "zh":
+                text = text.replace("{verbs}", "|".join(load("talk")["zh_verbs"]))
+            for name, value in verbs.items():
+                text = text.replace(name, value)
+            patterns.append(bounded(text, literal=False))
+    if not patterns:
+        return re.compile(r"(?!)")
+    patterns.sort(key=len, reverse=True)
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+def spot(topic: str, text: str, *, weak: bool = False) -> list[tuple[int, int, str]]:
+    """Where values of a topic are named in the text: (start, end, value), overlaps resolved for the longest."""
+    found = [(m.start(), m.end(), value) for value, pattern in values(topic, weak=weak) for m in pattern.finditer(text)]
+    found.sort(key=lambda hit: (hit[0] - hit[1], hit[0]))
+    taken: list[tuple[int, int, str]] = []
+    for start, end, value in found:
+        if all(end <= a or start >= b for a, b, _ in taken):
+            taken.append((start, end, value))
+    return sorted(taken)

@@ -1,0 +1,75 @@
+"""Words that point back: pronouns, `the second one`, `both`; resolved against the thread's focus before anything is classified."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from agent.planner.document import Document, Span
+from agent.planner.lexicon import bounded, load, talk
+from agent.planner.linker import Index
+from agent.planner.types import Entity, Focus
+
+_POINTERS = (
+    ("pronoun_branch", "branch", "branch"),
+    ("pronoun_path", "path", "path"),
+    ("pronoun_revision", "revision", "revision"),
+    ("pronoun_user", "user", "user"),
+    ("pronoun_org", "org", "org"),
+)
+_BOTH = re.compile(r"\b(?:both|all) (?:of )?(?:them|these|those)\b|\bboth\b|两个都|全都|都(?=删|设|改|公开)|両方|둘 다|전부 다")
+
+
+@cache
+def ordinals() -> tuple[tuple[int, re.Pattern[str]], ...]:
+    """Index in a list and the words for it."""
+    return tuple((int(at), re.compile("|".join(bounded(str(word), literal=False) for word in words))) for at, words in load("ordinals").items())
+
+
+def resolve(doc: Document, focus: Focus, index: Index) -> None:
+    """Add a span for every pointer that the focus can resolve. A pronoun for a repo counts only when no repo is named."""
+    _listed(doc, focus, index)
+    for topic, type_, attribute in _POINTERS:
+        value = getattr(focus, attribute)
+        if not value or doc.of(type_):
+            continue
+        for match in talk(topic).finditer(doc.low):
+            entities = _entities(index, type_, value)
+            if doc.add(Span(match.start(), match.end(), type_, value, entities, "pronoun")):
+                break
+    if not focus.repo or any(span.how != "ordinal" and not span.weak for span in doc.of("repo")):
+        return
+    for match in talk("pronoun_repo").finditer(doc.low):
+        doc.add(Span(match.start(), match.end(), "repo", focus.repo, _entities(index, "repo", focus.repo), "pronoun"))
+        break
+
+
+def _entities(index: Index, type_: str, value: str) -> tuple[Entity, ...]:
+    """The known entity, or a stand-in for one that this world no longer shows (the tool then says what is wrong)."""
+    if type_ not in ("repo", "user", "org"):
+        return ()
+    found = tuple(e for e in index.exact(value) if e.type == type_ and e.value.lower() == value.lower())
+    return found or (Entity(type_, value),)  # type: ignore[arg-type]
+
+
+def _listed(doc: Document, focus: Focus, index: Index) -> None:
+    if not focus.listed:
+        return
+    for at, pattern in ordinals():
+        for match in pattern.finditer(doc.low):
+            if (at if at >= 0 else 0) < len(focus.listed):
+                _add_item(doc, match.start(), match.end(), focus.listed[at], index)
+    both = _BOTH.search(doc.low)
+    if both and len(focus.listed) == 2 and not doc.taken(both.start(), both.end()) and both.end() - both.start() >= 2:
+        middle = (both.start() + both.end()) // 2
+        _add_item(doc, both.start(), middle, focus.listed[0], index)
+        _add_item(doc, middle, both.end(), focus.listed[1], index)
+
+
+def _add_item(doc: Document, start: int, end: int, item: dict[str, object], index: Index) -> None:
+    type_, value = str(item.get("type", "repo")), str(item.get("value", ""))
+    entities = tuple(e for e in index.exact(value) if e.type == type_) or _entities(index, type_, value)
+    overlapping = [span for span in doc.spans if span.start < end and start < span.end]
+    if all(span.type == "number" for span in overlapping):
+        doc.spans = [span for span in doc.spans if span not in overlapping]
+        doc.add(Span(start, end, type_, value, entities, "ordinal"))

@@ -1,0 +1,1 @@
+"""The outermost ring: the chat page, the chat REST API, and the ASGI root that holds everything."""

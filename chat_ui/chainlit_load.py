@@ -1,0 +1,59 @@
+"""Imports Chainlit and wires it. Slow (seconds, 100 MB): done once, in a thread, after the port is open."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import ASGIApp
+
+from chat_ui.chainlit_home import prepare_home
+from hub_core.authz import Actor
+from hub_core.services import Services
+from hub_core.settings import chat_page_environment
+
+if TYPE_CHECKING:
+    from agent.agent import Agent
+
+PATH = "/chat"
+_FOREIGN_LINK = re.compile(r"<link\b[^>]*https?://[^>]*>\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Chainlit, ready to serve."""
+
+    app: ASGIApp
+    html: str
+    _sign: Callable[[Any], str]
+    _user: Callable[..., Any]
+
+    def sign(self, actor: Actor) -> str:
+        """Chainlit's own credential for a person, for one request."""
+        return self._sign(self._user(identifier=actor.username))
+
+
+def load_chainlit(services: Services, agent: Callable[[], Agent]) -> Loaded:
+    """Prepare Chainlit's folder and environment, import it, register our callbacks. Once per process."""
+    spec = importlib.util.find_spec("chainlit")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("chainlit is not installed")
+    home = prepare_home(services.settings, Path(spec.origin).parent / "translations")
+    chat_page_environment(home, secrets.token_hex(32))
+
+    import chainlit
+    from chainlit.auth import create_jwt
+    from chainlit.config import config
+    from chainlit.server import app, get_html_template
+
+    from chat_ui.page import ChatPage
+
+    config.ui.default_theme = "system"  # type: ignore[assignment]  # the front end knows it, the type does not
+    ChatPage(services, agent).register()
+    html = _FOREIGN_LINK.sub("", get_html_template(PATH))
+    return Loaded(app, html, create_jwt, chainlit.User)

@@ -1,0 +1,191 @@
+"""The command `hubtalk`. Each command imports what it needs by itself, so that the command line starts fast."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub_core.errors import HubError
+from hub_core.settings import load_settings
+
+if TYPE_CHECKING:
+    from hub_core.authz import Actor
+    from hub_core.services import Services
+
+app = typer.Typer(
+    help="A private hub for models, datasets and code that you run by talking to it.", no_args_is_help=True, add_completion=False
+)
+token_app = typer.Typer(help="Make and list access tokens of this machine's hub.", no_args_is_help=True)
+user_app = typer.Typer(help="Make and list users of this machine's hub.", no_args_is_help=True)
+app.add_typer(token_app, name="token")
+app.add_typer(user_app, name="user")
+
+AsUser = Annotated[str, typer.Option("--as", help="User in whose name to act on this machine's hub.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).")] = None,
+) -> None:
+    """Start the hub with its chat page."""
+    from chat_ui.serving import run_server
+
+    given: dict[str, Any] = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    run_server(load_settings(**given))
+
+
+@app.command()
+def chat(
+    message: Annotated[list[str] | None, typer.Argument(help="What to say; without it a conversation starts.")] = None,
+    url: Annotated[str, typer.Option(help="Address of a hub elsewhere (its token in HUB_TOKEN); default: this machine's hub.")] = "",
+    user: AsUser = "admin",
+    thread: Annotated[str | None, typer.Option(help="Go on with this conversation.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each answer as one line of JSON.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show the steps; nothing runs.")] = False,
+    attach: Annotated[list[str] | None, typer.Option(help="File to attach to the first message.")] = None,
+) -> None:
+    """Talk to the hub in the terminal, or say one thing: hubtalk chat "who can see support-7b?"."""
+    from chat_ui.terminal.connection import connect
+    from chat_ui.terminal.session import converse
+
+    with connect(load_settings(), url, user) as connection:
+        code = converse(connection, " ".join(message or []), thread_id=thread, as_json=as_json, plan=plan, attach=attach or [])
+    raise typer.Exit(code)
+
+
+@app.command()
+def tool(
+    name: Annotated[str, typer.Argument(help="Name of a tool, see docs/tools.md.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="key=value; a value may be JSON.")] = None,
+    user: AsUser = "admin",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+) -> None:
+    """Run one tool: hubtalk tool get_repo repo=acme/support-7b."""
+    from tools import invoke
+    from tools.contract import ToolContext
+
+    raw = dict(_argument(text) for text in arguments or [])
+    with _local(user) as (services, actor):
+        ctx = ToolContext(actor, services)
+        if dry_run:
+            result: Any = {"plan": invoke.describe_plan(invoke.plan(ctx, name, raw))}
+        else:
+            done = invoke.call(ctx, name, raw, gate=False)
+            result = {"result": done.output.model_dump(mode="json")} if isinstance(done, invoke.Done) else {}
+    typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
+
+
+@token_app.command("create")
+def token_create(
+    name: Annotated[str, typer.Argument(help="A name for it.")],
+    scope: Annotated[str, typer.Option(help="read, write or admin.")] = "write",
+    user: AsUser = "admin",
+    expires: Annotated[str | None, typer.Option(help="A date or a span like 30d.")] = None,
+) -> None:
+    """Make a token and print it (only now)."""
+    from hub_core.authz import Scope
+
+    with _local(user) as (services, actor):
+        typer.echo(services.tokens.create(actor, name, Scope(scope), expires=expires).token)
+
+
+@token_app.command("list")
+def token_list(user: AsUser = "admin") -> None:
+    """List the tokens of a user (never the secrets)."""
+    with _local(user) as (services, actor):
+        for row in services.tokens.list_tokens(actor):
+            typer.echo(f"{row.name}\t{row.scope}")
+
+
+@user_app.command("create")
+def user_create(username: str, email: Annotated[str, typer.Option()] = "") -> None:
+    """Make a user; prints the generated password once."""
+    with _local("admin") as (services, actor):
+        made = services.users.create(actor, username, email=email)
+        typer.echo(f"{made.user.username}\t{made.password}")
+
+
+@user_app.command("list")
+def user_list() -> None:
+    """List users."""
+    with _local("admin") as (services, actor):
+        for row in services.users.list_users(actor).items:
+            typer.echo(f"{row.username}\t{row.status}")
+
+
+@app.command()
+def doctor(hashes: Annotated[bool, typer.Option("--hashes", help="Also read every LFS object and check its sha256.")] = False) -> None:
+    """Check that everything the hub knows of is there and whole."""
+    from hub_core.doctor import examine
+
+    problems = 0
+    with _services() as services:
+        for finding in examine(services, hashes=hashes):
+            problems += bool(finding.problem)
+            typer.echo(f"{'PROBLEM' if finding.problem else 'ok':8}{finding.subject}{': ' if finding.problem else ''}{finding.problem}")
+    typer.echo(f"{problems} problem(s)")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command(name="eval")
+def evaluate(
+    suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Only these languages.")] = None,
+    output: Annotated[str, typer.Option(help="Where to write the JSON report.")] = "",
+    baseline: Annotated[str, typer.Option(help="Fail when the result is worse than this report.")] = "",
+    cases: Annotated[str, typer.Option(help="Folder of cases.")] = "",
+) -> None:
+    """Play the evaluation conversations against a seeded hub and print the results by suite and language."""
+    from importlib import import_module
+
+    # evals is a sink: nothing imports it but this entry, by name.
+    run = import_module("evals.command").run
+    raise typer.Exit(run(suites=suite or [], languages=language or [], output=output, baseline=baseline, cases=cases))
+
+
+def main() -> None:
+    """Entry point: hub errors become one clear line and the exit status 1."""
+    try:
+        app()
+    except HubError as error:
+        typer.secho(f"{error.message} {error.hint}".strip(), err=True, fg="red")
+        sys.exit(1)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"'{text}' is not key=value")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _services() -> Any:
+    from hub_core.services import open_services
+
+    return open_services(load_settings())
+
+
+class _local:  # noqa: N801 - used like a function
+    """This machine's hub and an actor on it. Whoever may read the hub's data folder is its operator."""
+
+    def __init__(self, username: str) -> None:
+        self._username = username
+
+    def __enter__(self) -> tuple[Services, Actor]:
+        from chat_ui.terminal.connection import local_actor
+        from hub_core.startup import prepare
+
+        self._opened = _services()
+        services = self._opened.__enter__()
+        prepare(services)
+        return services, local_actor(services, self._username)
+
+    def __exit__(self, *details: Any) -> None:
+        self._opened.__exit__(*details)

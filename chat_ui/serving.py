@@ -1,0 +1,21 @@
+"""`hubtalk serve`: one uvicorn process with the whole hub."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from chat_ui.server import create_app
+from hub_core.settings import Settings
+
+
+def run_server(settings: Settings) -> None:
+    """Serve until interrupted; the address and, at first start, the administrator's password are printed by the application's start."""
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        proxy_headers=bool(settings.public_url),
+    )

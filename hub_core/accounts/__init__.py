@@ -1,0 +1,1 @@
+"""Users, organisations and the credentials that stand for people."""

@@ -1,0 +1,50 @@
+"""The audit trail: append-only events, written in the transaction of the change they tell of. Reading it is in `hub_core.repos.events`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from hub_core.authz import Actor
+from hub_core.db import Base, utcnow
+
+
+class AuditEvent(Base):
+    """One change: who, by which credential and channel, what, on what."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        sa.Index("ix_audit_repo", "repo_id", "id"),
+        sa.Index("ix_audit_actor", "actor_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    at: Mapped[dt.datetime]
+    actor_id: Mapped[int | None]
+    actor: Mapped[str] = mapped_column(sa.String(64))
+    credential: Mapped[str] = mapped_column(sa.String(16))
+    channel: Mapped[str] = mapped_column(sa.String(32))
+    action: Mapped[str] = mapped_column(sa.String(64), index=True)
+    target: Mapped[str] = mapped_column(sa.String(256))
+    repo_id: Mapped[int | None]
+    details: Mapped[dict[str, Any]]
+
+
+def record(session: Session, actor: Actor, action: str, target: str, *, repo_id: int | None = None, **details: Any) -> None:
+    """Add an event to the caller's transaction. `action` is `noun.verb`, e.g. `repo.visibility`; never put secrets in `details`."""
+    session.add(
+        AuditEvent(
+            at=utcnow(),
+            actor_id=actor.user_id,
+            actor=actor.username or "anonymous",
+            credential=str(actor.credential),
+            channel=actor.channel,
+            action=action,
+            target=target[:256],
+            repo_id=repo_id,
+            details=details,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The look inside dataset repos: rows, columns and SQL."""

@@ -1,0 +1,63 @@
+"""`hubtalk doctor`: checks that what the database says is really there and whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from hub_core.errors import HubError
+from hub_core.lfs.tables import LfsLink, LfsObject
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `problem` is empty when it is sound."""
+
+    subject: str
+    problem: str = ""
+
+
+def examine(services: Services, *, hashes: bool = False) -> Iterator[Finding]:
+    """Check the parts of the hub one after the other.
+
+    Args:
+        hashes: also read every LFS object and compare its sha256 (slow).
+    """
+    yield _database(services)
+    with services.db.read() as session:
+        repos = [(row.id, f"{row.kind} {row.full_name}") for row in session.scalars(sa.select(Repo).order_by(Repo.id))]
+    for repo_id, name in repos:
+        yield from _repo(services, repo_id, name)
+    yield from _lfs(services, hashes)
+
+
+def _database(services: Services) -> Finding:
+    try:
+        with services.db.read() as session:
+            session.execute(sa.text("SELECT 1"))
+    except sa.exc.SQLAlchemyError as error:
+        return Finding("database", f"does not answer: {type(error).__name__}")
+    return Finding("database")
+
+
+def _repo(services: Services, repo_id: int, name: str) -> Iterator[Finding]:
+    try:
+        problems = services.git.verify(repo_id)
+    except HubError as error:
+        problems = [error.message]
+    if not problems:
+        yield Finding(name)
+    for problem in problems:
+        yield Finding(name, problem)
+
+
+def _lfs(services: Services, hashes: bool) -> Iterator[Finding]:
+    with services.db.read() as session:
+        objects = session.execute(sa.select(LfsObject.oid, LfsObject.size).where(LfsObject.oid.in_(sa.select(LfsLink.oid)))).all()
+    for oid, size in objects:
+        problem = services.lfs.check_object(oid, size, hashes=hashes)
+        yield Finding(f"LFS object {oid[:12]}", problem)

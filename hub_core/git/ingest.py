@@ -1,0 +1,277 @@
+"""Taking in a pack from outside: into quarantine, completed, indexed, and checked object by object."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from dulwich.errors import ApplyDeltaError
+from dulwich.object_format import SHA1
+from dulwich.objects import RawObjectID
+from dulwich.pack import (
+    OFS_DELTA,
+    REF_DELTA,
+    DeltaChainIterator,
+    PackData,
+    PackFileDisappeared,
+    UnpackedObject,
+    UnresolvedDeltas,
+    extend_pack,
+    load_pack_index,
+    write_pack_index,
+)
+
+from hub_core.errors import InvalidPack, StorageFull, TooLarge
+from hub_core.git.checks import BLOB, TREE, Findings, check_object, check_tree_names
+from hub_core.git.objects import SnapshotStore, base_distance, delta_sizes, header_at
+from hub_core.git.process import git_binary, run_git
+from hub_core.git.types import MIB, GitLimits
+from hub_core.lfs.pointer import MAX_POINTER
+
+_WINDOW = 16 * 1024
+_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
+_MALFORMED = (
+    zlib.error,
+    ApplyDeltaError,
+    UnresolvedDeltas,
+    PackFileDisappeared,
+    AssertionError,
+    KeyError,
+    ValueError,
+    IndexError,
+    EOFError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingPack:
+    """A pack in quarantine that passed all checks."""
+
+    name: str
+    pack: Path
+    index: Path
+    objects: int
+    findings: Findings
+
+
+def ingest(quarantine: Path, behind: SnapshotStore, body: IO[bytes], limits: GitLimits) -> IncomingPack | None:
+    """Take in the pack that begins at the body's position; None for an empty pack.
+
+    Raises:
+        InvalidPack: truncated, corrupt, malformed objects, unacceptable names, or objects that it needs are nowhere.
+        TooLarge: it is or expands beyond the limits.
+    """
+    start = body.tell()
+    size = body.seek(0, os.SEEK_END) - start
+    body.seek(start)
+    header = body.read(12)
+    body.seek(start)
+    if len(header) < 12 or header[:4] != b"PACK" or int.from_bytes(header[4:8], "big") not in {2, 3}:
+        raise InvalidPack("What was sent is not a pack.", hint="Push again.")
+    if size > limits.max_pack_bytes:
+        raise TooLarge(
+            f"The push has {size // MIB} MiB; {limits.max_pack_bytes // MIB} MiB are allowed.", hint="Put large files into Git LFS."
+        )
+    count = int.from_bytes(header[8:12], "big")
+    if count > limits.max_objects:
+        raise TooLarge(f"The push has {count:,} objects; {limits.max_objects:,} are allowed.", hint="Push in several steps.")
+    if count == 0:
+        return None
+    if not git_binary():
+        return _in_process(quarantine, behind, body, count, limits)
+    if size <= limits.in_process_bytes:
+        try:
+            return _in_process(quarantine, behind, body, count, replace(limits, max_object_bytes=64 * MIB, max_expanded_bytes=256 * MIB))
+        except TooLarge:
+            # A small pack that grows a lot: a child with its own memory limit may look at it.
+            body.seek(start)
+    return _with_git(quarantine, body, start, limits)
+
+
+# --- by C Git: faster from a few hundred objects on ---
+
+
+def _with_git(quarantine: Path, body: IO[bytes], start: int, limits: GitLimits) -> IncomingPack:
+    os.lseek(body.fileno(), start, os.SEEK_SET)
+    done = run_git(
+        quarantine,
+        "index-pack",
+        "--stdin",
+        "--fix-thin",
+        "--strict",
+        f"--max-input-size={limits.max_pack_bytes}",
+        stdin=body,
+        memory_bytes=2 * limits.max_pack_bytes + 4 * limits.max_object_bytes,
+        cpu_seconds=1800,
+    )
+    if done.returncode != 0:
+        raise _git_refusal(done.stderr)
+    name = done.stdout.split(b"\t")[-1].strip().decode()
+    stem = quarantine / "objects" / "pack" / f"pack-{name}"
+    pack, index = stem.with_suffix(".pack"), stem.with_suffix(".idx")
+    opened = load_pack_index(index, SHA1)
+    try:
+        shas = [sha.decode() for sha in opened]
+    finally:
+        opened.close()
+    return IncomingPack(name, pack, index, len(shas), _inspect_with_git(quarantine, shas, limits))
+
+
+def _git_refusal(stderr: bytes) -> InvalidPack | TooLarge | StorageFull:
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.startswith(("fatal:", "error:"))]
+    text = re.sub(r"(fatal|error): ", "", lines[0] if lines else "it could not be read")
+    if "No space left" in text:
+        return StorageFull("The disk of the hub is full; nothing was stored.", hint="Free space or ask an administrator.")
+    if "maximum allowed size" in text or "out of memory" in text.lower():
+        return TooLarge("The push expands beyond what is allowed.", hint="Put large files into Git LFS.")
+    return InvalidPack(f"The pack was refused: {text[:200]}.", hint="Check the repository with `git fsck --strict`.")
+
+
+def _inspect_with_git(quarantine: Path, shas: list[str], limits: GitLimits) -> Findings:
+    findings = Findings()
+    listing = run_git(quarantine, "cat-file", "--batch-check", stdin="".join(f"{sha}\n" for sha in shas).encode())
+    wanted: list[str] = []
+    for line in listing.stdout.splitlines():
+        sha, kind_name, size_text = line.split(b" ")
+        kind, size = _KINDS[kind_name], int(size_text)
+        findings.kinds[sha.decode()] = kind
+        _count(findings, size, limits)
+        if kind == TREE or (kind == BLOB and 100 < size < MAX_POINTER):
+            wanted.append(sha.decode())
+    for kind, data in _contents(quarantine, wanted):
+        if kind == TREE:
+            check_tree_names(data)
+        else:
+            findings.note_blob(data)
+    return findings
+
+
+def _contents(quarantine: Path, shas: list[str]) -> Iterator[tuple[int, bytes]]:
+    for first in range(0, len(shas), 20_000):
+        asked = "".join(f"{sha}\n" for sha in shas[first : first + 20_000]).encode()
+        output = run_git(quarantine, "cat-file", "--batch", stdin=asked).stdout
+        position = 0
+        while position < len(output):
+            end = output.index(b"\n", position)
+            _, kind_name, size = output[position:end].split(b" ")
+            position = end + 1 + int(size) + 1
+            yield _KINDS[kind_name], output[end + 1 : position - 1]
+
+
+def _count(findings: Findings, size: int, limits: GitLimits) -> None:
+    findings.expanded += size
+    if size > limits.max_object_bytes or findings.expanded > limits.max_expanded_bytes:
+        raise TooLarge("The push expands beyond what is allowed.", hint="Put large files into Git LFS.")
+
+
+# --- in process: faster for small pushes, and all there is without a git program ---
+
+
+class _Objects(DeltaChainIterator[UnpackedObject]):
+    """All objects of a pack, deltas resolved, with checksums for the index."""
+
+    _compute_crc32 = True
+
+    def _result(self, unpacked: UnpackedObject) -> UnpackedObject:
+        return unpacked
+
+
+def _in_process(quarantine: Path, behind: SnapshotStore, body: IO[bytes], count: int, limits: GitLimits) -> IncomingPack:
+    raw = quarantine / "objects" / "incoming.pack"
+    with raw.open("w+b") as file:
+        shutil.copyfileobj(body, file, MIB)
+        findings = Findings()
+        try:
+            length = _scan(file, count, findings, limits)
+            file.truncate(length)
+            entries, external = _resolve(raw, file, behind, findings)
+        except _MALFORMED as error:
+            raise InvalidPack("The pack is truncated or corrupt.", hint="Push again; then check the repository with `git fsck`.") from error
+        _check_closed(findings, behind)
+        file.seek(0)
+        checksum, extra = extend_pack(file, external, behind.get_raw, object_format=SHA1)
+        entries.extend(extra)
+    name = bytes(checksum).hex()
+    pack = quarantine / "objects" / "pack" / f"pack-{name}.pack"
+    index = pack.with_suffix(".idx")
+    with index.open("wb") as out:
+        write_pack_index(out, sorted(entries), checksum, version=2)
+    raw.rename(pack)
+    return IncomingPack(name, pack, index, len(entries), findings)
+
+
+def _scan(file: BinaryIO, count: int, findings: Findings, limits: GitLimits) -> int:
+    """Walk over the compressed objects without keeping them: announced sizes, then the checksum. Returns the pack's length."""
+    file.flush()
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        position = 12
+        for _ in range(count):
+            position = _skip_object(data, position, findings, limits)
+        check = hashlib.sha1(usedforsecurity=False)
+        for first in range(0, position, MIB):
+            check.update(data[first : min(first + MIB, position)])
+        if check.digest() != data[position : position + 20]:
+            raise ValueError("checksum")
+        return position + 20
+
+
+def _skip_object(data: mmap.mmap, position: int, findings: Findings, limits: GitLimits) -> int:
+    kind, size, position = header_at(data, position)
+    if kind == OFS_DELTA:
+        position = base_distance(data, position)[1]
+    elif kind == REF_DELTA:
+        position += 20
+    _count(findings, size, limits)
+    inflater, length, head, window = zlib.decompressobj(), 0, b"", b""
+    while not inflater.eof:
+        if not window:
+            window = data[position : position + _WINDOW]
+            position += len(window)
+            if not window:
+                raise ValueError("truncated")
+        out = inflater.decompress(window, MIB)
+        window = inflater.unconsumed_tail
+        head = head + out[:32] if len(head) < 32 else head
+        length += len(out)
+        if length > size:
+            raise ValueError("longer than announced")
+    if length != size:
+        raise ValueError("shorter than announced")
+    if kind in {OFS_DELTA, REF_DELTA}:
+        _count(findings, delta_sizes(head)[1], limits)
+    return position - len(inflater.unused_data)
+
+
+def _resolve(
+    path: Path, file: BinaryIO, behind: SnapshotStore, findings: Findings
+) -> tuple[list[tuple[RawObjectID, int, int | None]], set[RawObjectID]]:
+    entries: list[tuple[RawObjectID, int, int | None]] = []
+    file.flush()
+    file.seek(0)
+    with PackData(path, file=file, object_format=SHA1) as data:
+        walker = _Objects.for_pack_data(data, resolve_ext_ref=behind.get_raw)
+        for unpacked in walker:
+            chunks = unpacked.obj_chunks
+            raw = [chunks] if isinstance(chunks, bytes) else list(chunks or [])
+            sha = unpacked.sha()
+            check_object(sha.hex(), int(unpacked.obj_type_num or 0), raw, findings)
+            entries.append((sha, int(unpacked.offset or 0), unpacked.crc32))
+        return entries, set(walker.ext_refs())
+
+
+def _check_closed(findings: Findings, behind: SnapshotStore) -> None:
+    for sha, kind in findings.links.items():
+        found = findings.kinds.get(sha) or behind.kind_of(sha)
+        if found != kind:
+            raise InvalidPack(
+                f"The push needs object {sha[:12]}, which it does not contain and the hub does not have.",
+                hint="Fetch first; a shallow clone may need `git fetch --unshallow`.",
+            )

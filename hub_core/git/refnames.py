@@ -1,0 +1,51 @@
+"""Which names refs may have (the rules of `git check-ref-format`, and the hub's own)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hub_core.errors import InvalidRef
+
+MAX_REF = 250
+_SHA = re.compile(r"[0-9a-f]{40}")
+_BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+PUSHABLE = (HEADS, TAGS)
+"""Clients may push here; `refs/pr/*` and `refs/convert/*` are the hub's."""
+
+
+def valid_ref(name: str) -> bool:
+    """Whether a full ref name is well-formed."""
+    if not name.startswith("refs/") or name.count("/") < 2 or len(name.encode("utf-8", "surrogatepass")) > MAX_REF:
+        return False
+    if _BAD.search(name) or name.endswith(("/", ".")) or not name.isprintable():
+        return False
+    return all(part and not part.startswith(".") and not part.endswith(".lock") for part in name.split("/"))
+
+
+def check_short(name: str, what: str = "branch") -> str:
+    """Return a branch or tag name if it may be used.
+
+    Raises:
+        InvalidRef: it breaks Git's rules, looks like a commit id, or is `HEAD`.
+    """
+    full = (HEADS if what == "branch" else TAGS) + name
+    if not valid_ref(full) or name.startswith(("-", "refs/")) or name in {"HEAD", "@"} or _SHA.fullmatch(name):
+        raise InvalidRef(
+            f"A {what} name has no spaces, '..', '~', '^', ':', '?', '*', '[' or '\\', does not begin with '-' or '.', "
+            "and does not end with '.lock', '.' or '/'.",
+            hint="For example: feature/new-tokenizer" if what == "branch" else "For example: v1.0",
+        )
+    return name
+
+
+def is_sha(text: str) -> bool:
+    """Whether it is a full object id in lower-case hex."""
+    return bool(_SHA.fullmatch(text))
+
+
+def clash(name: str, existing: Iterable[str]) -> str | None:
+    """A ref that cannot live beside `name`, because one would be a folder of the other."""
+    return next((other for other in existing if other.startswith(name + "/") or name.startswith(other + "/")), None)

@@ -1,0 +1,149 @@
+"""Request bodies into files, and blobs out of storage: streamed, bounded, never whole in memory."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from hub_core.errors import InvalidInput, TooLarge
+
+MIB = 1024 * 1024
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_DRAIN = 64 * 1024 * MIB
+
+
+async def chunks_of(request: Request, size: int = MIB) -> AsyncIterator[bytes]:
+    """The body in pieces of about `size` bytes; small pieces would cost a thread hop each."""
+    held = bytearray()
+    async for chunk in request.stream():
+        held += chunk
+        if len(held) >= size:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
+    """The body, decompressed, in a temporary file at its beginning; the caller closes it.
+
+    Raises:
+        TooLarge: it has more than `limit` bytes (the rest is read and dropped, so that the client hears the answer).
+        InvalidInput: broken compression.
+    """
+    inflater = _inflater(request.headers.get("content-encoding", "identity").strip().lower())
+    file = cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+    total = 0
+    try:
+        async for chunk in chunks_of(request):
+            for piece in inflater(chunk):
+                total += len(piece)
+                if total > limit:
+                    await _drain(request)
+                    raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Put large files into Git LFS.")
+                await run_in_threadpool(file.write, piece)
+        file.flush()
+        file.seek(0)
+    except zlib.error as error:
+        file.close()
+        raise InvalidInput("The compressed body is broken.", hint="Try again.") from error
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
+    if encoding in {"", "identity"}:
+        return lambda chunk: iter([chunk])
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise InvalidInput(f"The content encoding '{encoding}' is not known.", hint="Use gzip.")
+    decoder = zlib.decompressobj(47)
+
+    def inflate(chunk: bytes) -> Iterator[bytes]:
+        while chunk:
+            yield decoder.decompress(chunk, MIB)
+            chunk = decoder.unconsumed_tail
+
+    return inflate
+
+
+async def _drain(request: Request) -> None:
+    read = 0
+    async for chunk in request.stream():
+        read += len(chunk)
+        if read > _DRAIN:
+            return
+
+
+async def in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """A blocking iterator as an asynchronous one; it is closed when the client goes away."""
+    try:
+        while (chunk := await run_in_threadpool(next, chunks, None)) is not None:
+            yield chunk
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(close)
+
+
+class _LargeFile(FileResponse):
+    """A file in chunks of 1 MiB; the default of 64 KiB reaches a quarter of the speed."""
+
+    chunk_size = MIB
+
+
+def blob_response(
+    request: Request,
+    size: int,
+    read: Callable[[int, int], Iterator[bytes]],
+    *,
+    path: Path | None = None,
+    headers: dict[str, str] | None = None,
+    media_type: str = "application/octet-stream",
+) -> Response:
+    """Answer GET or HEAD for a blob, whole or one range; `read` gives the bytes `[start, end)`.
+
+    A range beyond the end is 416; several ranges, or a malformed one, are answered with the whole.
+    """
+    headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff", **(headers or {})}
+    asked = request.headers.get("range", "")
+    if_range = request.headers.get("if-range", "")
+    span = byte_range(asked, size) if asked and if_range in {"", headers.get("ETag", "")} else (0, size)
+    if span is None:
+        return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+    start, end = span
+    partial = (start, end) != (0, size) or bool(asked and size and _RANGE.fullmatch(asked.strip()))
+    if partial:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    headers["Content-Length"] = str(end - start)
+    status = 206 if partial else 200
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    if path is not None and not partial:
+        return _LargeFile(path, headers=headers, media_type=media_type)
+    return StreamingResponse(in_threads(read(start, end)), status_code=status, headers=headers, media_type=media_type)
+
+
+def byte_range(text: str, size: int) -> tuple[int, int] | None:
+    """`[start, end)` of a Range header; everything when it is not one range; None when it lies outside."""
+    match = _RANGE.fullmatch(text.strip())
+    if match is None or match[1] == match[2] == "":
+        return 0, size
+    if match[1] == "":
+        length = int(match[2])
+        return (max(size - length, 0), size) if length and size else None
+    start, end = int(match[1]), min(int(match[2]) + 1 if match[2] else size, size)
+    if match[2] and int(match[2]) < start:
+        return 0, size
+    return (start, end) if start < size else None

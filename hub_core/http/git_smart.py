@@ -1,0 +1,113 @@
+"""Git over HTTP (smart protocol) for every kind of repo: `/{ns}/{name}.git`, `/datasets/{ns}/{name}.git` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import BinaryIO
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
+from hub_core.authz import Actor, Permission
+from hub_core.errors import HubError, InvalidInput, NotFound, Unauthenticated
+from hub_core.git.receive import pkt
+from hub_core.http.auth import actor_dependency
+from hub_core.http.bodies import MIB, in_threads, spool
+from hub_core.http.errors import status_of
+from hub_core.http.paths import GIT_PREFIXES, repo_name
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+
+SERVICES = {"git-upload-pack": Permission.REPO_READ, "git-receive-pack": Permission.REPO_WRITE}
+_MAX_FETCH_REQUEST = 64 * MIB
+_NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Expires": "Fri, 01 Jan 1980 00:00:00 GMT", "Pragma": "no-cache"}
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def git_router(services: Services) -> APIRouter:
+    """Routes of the Git protocol; LFS has its own router."""
+    router = APIRouter(include_in_schema=False)
+    edge = _GitEdge(services)
+    for prefix, kind in GIT_PREFIXES.items():
+        base = f"/{prefix}/{{namespace}}/{{name}}" if prefix else "/{namespace}/{name}"
+        router.add_api_route(f"{base}/info/refs", edge.handler(kind, edge.info_refs), methods=["GET"])
+        router.add_api_route(f"{base}/git-upload-pack", edge.handler(kind, edge.upload_pack), methods=["POST"])
+        router.add_api_route(f"{base}/git-receive-pack", edge.handler(kind, edge.receive_pack), methods=["POST"])
+    return router
+
+
+def git_error(error: HubError, actor: Actor | None) -> Response:
+    """An error as Git shows it: text, and 401 with a challenge where signing in could help."""
+    status = status_of(error, invalid=400)
+    if isinstance(error, Unauthenticated) or (isinstance(error, NotFound) and (actor is None or actor.is_anonymous)):
+        # Git asks its credential helpers only after a 401, so a hidden repo must look like one that needs a password.
+        status = 401
+    text = f"{error.message} {error.hint}".strip() + "\n"
+    headers = {"WWW-Authenticate": 'Basic realm="hubtalk", charset="UTF-8"'} if status == 401 else {}
+    return PlainTextResponse(text, status_code=status, headers={**_NO_CACHE, **headers})
+
+
+class _GitEdge:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._actor_from = actor_dependency(services, "git")
+
+    def handler(self, kind: RepoKind, act: Callable[[Request, Actor, RepoKind], Awaitable[Response]]) -> Handler:
+        """Wrap an act with authentication and the error dialect."""
+
+        async def handle(request: Request) -> Response:
+            actor = None
+            try:
+                actor = await self._actor_from(request)
+                return await act(request, actor, kind)
+            except HubError as error:
+                return git_error(error, actor)
+
+        return handle
+
+    async def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
+        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
+        return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
+
+    async def info_refs(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`GET info/refs?service=...`."""
+        service = request.query_params.get("service", "")
+        if service not in SERVICES:
+            raise InvalidInput("This hub speaks the smart HTTP protocol only.", hint="Use a Git client of version 1.7 or newer.")
+        repo = await self._repo(request, actor, kind, SERVICES[service])
+        protocol = request.headers.get("git-protocol", "")
+        body = await run_in_threadpool(self._services.git.advertise, repo.id, service, protocol)
+        start = b"" if body.startswith(b"000eversion 2") else pkt(f"# service={service}\n") + b"0000"
+        return Response(start + body, media_type=f"application/x-{service}-advertisement", headers=_NO_CACHE)
+
+    async def upload_pack(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST git-upload-pack`: clone and fetch. The whole request is read before the answer begins."""
+        repo = await self._repo(request, actor, kind, Permission.REPO_READ)
+        body = await spool(request, _MAX_FETCH_REQUEST, self._services.blobs.staging)
+        protocol = request.headers.get("git-protocol", "")
+        try:
+            answer = await run_in_threadpool(self._services.git.upload_pack, repo.id, body, protocol)
+        finally:
+            body.close()
+        return StreamingResponse(in_threads(answer), media_type="application/x-git-upload-pack-result", headers=_NO_CACHE)
+
+    async def receive_pack(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST git-receive-pack`: push."""
+        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        media_type = "application/x-git-receive-pack-result"
+        try:
+            body = await spool(request, self._services.settings.max_body_mb * MIB, self._services.blobs.staging)
+        except HubError as error:
+            # Git shows the text of the third side band; of an HTTP error it would show the number alone.
+            return Response(pkt(b"\x03" + f"{error.message} {error.hint}\n".encode()), media_type=media_type, headers=_NO_CACHE)
+        try:
+            answer = await run_in_threadpool(self._receive, actor, repo, body)
+        finally:
+            body.close()
+        return Response(answer, media_type=media_type, headers=_NO_CACHE)
+
+    def _receive(self, actor: Actor, repo: Repo, body: BinaryIO) -> bytes:
+        return self._services.git.receive_pack(repo.id, body, hook=self._services.files.hook(actor, repo))

@@ -1,0 +1,255 @@
+"""The Git LFS API: batch, basic transfers, verify, locks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub_core.authz import Actor, Permission
+from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, TooLarge
+from hub_core.http.auth import actor_dependency
+from hub_core.http.bodies import MIB, blob_response, chunks_of
+from hub_core.http.errors import status_of
+from hub_core.http.paths import GIT_PREFIXES, base_url, repo_name
+from hub_core.http.signing import UrlSigner, load_key
+from hub_core.lfs.locks import Lock, LockService
+from hub_core.lfs.pointer import LfsPointer
+from hub_core.lfs.service import BatchItem
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+
+MEDIA_TYPE = "application/vnd.git-lfs+json"
+_MAX_JSON = 4 * MIB
+_EXPIRES_S = 6 * 3600
+Act = Callable[[Request, Actor, RepoKind], Awaitable[Response]]
+
+
+def lfs_router(services: Services) -> APIRouter:
+    """Routes below `.../info/lfs` of every kind of repo."""
+    router = APIRouter(include_in_schema=False)
+    edge = _LfsEdge(services)
+    acts: list[tuple[str, str, Act]] = [
+        ("POST", "objects/batch", edge.batch),
+        ("PUT", "objects/{oid}", edge.put),
+        ("GET", "objects/{oid}", edge.get),
+        ("HEAD", "objects/{oid}", edge.get),
+        ("POST", "objects/{oid}/verify", edge.verify),
+        ("GET", "locks", edge.list_locks),
+        ("POST", "locks", edge.lock),
+        ("POST", "locks/verify", edge.verify_locks),
+        ("POST", "locks/{lock_id}/unlock", edge.unlock),
+    ]
+    for prefix, kind in GIT_PREFIXES.items():
+        base = f"/{prefix}/{{namespace}}/{{name}}" if prefix else "/{namespace}/{name}"
+        for method, path, act in acts:
+            router.add_api_route(f"{base}/info/lfs/{path}", edge.handler(kind, act), methods=[method])
+    return router
+
+
+def lfs_json(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A response in the LFS media type."""
+    return Response(json.dumps(content), status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def lfs_error(error: HubError, actor: Actor | None) -> Response:
+    """An error in the LFS dialect; 401 with a challenge where signing in could help."""
+    status = status_of(error, invalid=422)
+    if isinstance(error, NotFound) and (actor is None or actor.is_anonymous):
+        status = 401
+    headers = {}
+    if status == 401:
+        headers = dict.fromkeys(("LFS-Authenticate", "WWW-Authenticate"), 'Basic realm="hubtalk", charset="UTF-8"')
+    content: dict[str, Any] = {"message": f"{error.message} {error.hint}".strip(), "code": error.code}
+    if isinstance(error, LockHeld) and isinstance(error.details.get("lock"), Lock):
+        content["lock"] = _lock_json(error.details["lock"])
+    return lfs_json(content, status, headers)
+
+
+def _lock_json(lock: Lock) -> dict[str, Any]:
+    return {"id": str(lock.id), "path": lock.path, "locked_at": lock.locked_at.isoformat(), "owner": {"name": lock.owner}}
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MAX_JSON:
+            raise TooLarge("The request is too long.", hint="Send several batches.")
+    try:
+        content = json.loads(body or b"{}")
+    except ValueError as error:
+        raise InvalidInput("The body is not JSON.") from error
+    if not isinstance(content, dict):
+        raise InvalidInput("The body is not a JSON object.")
+    return content
+
+
+class _LfsEdge:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._lfs = services.lfs
+        self._locks = LockService(services.db)
+        self._actor_from = actor_dependency(services, "git")
+        self._signer = UrlSigner(load_key(services.blobs))
+
+    def handler(self, kind: RepoKind, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap an act with authentication and the error dialect."""
+
+        async def handle(request: Request) -> Response:
+            actor = None
+            try:
+                actor = await self._actor_from(request)
+                return await act(request, actor, kind)
+            except HubError as error:
+                return lfs_error(error, actor)
+
+        return handle
+
+    async def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
+        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
+        return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
+
+    async def batch(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST objects/batch`."""
+        content = await _json(request)
+        operation = str(content.get("operation", ""))
+        if str(content.get("hash_algo") or "sha256") != "sha256":
+            raise InvalidInput("The hash algorithm is sha256.")
+        permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_READ
+        repo = await self._repo(request, actor, kind, permission)
+        items = await run_in_threadpool(self._lfs.batch, repo.id, operation, _objects(content))
+        root = base_url(request, self._services.settings) + request.url.path.removesuffix("/batch")
+        objects = await run_in_threadpool(lambda: [self._object(item, root, repo, actor) for item in items])
+        return lfs_json({"transfer": "basic", "objects": objects, "hash_algo": "sha256"})
+
+    def _object(self, item: BatchItem, root: str, repo: Repo, actor: Actor) -> dict[str, Any]:
+        found: dict[str, Any] = {"oid": item.oid, "size": item.size}
+        if item.error:
+            return {**found, "error": {"code": item.error[0], "message": item.error[1]}}
+        if item.action is None:
+            return found
+        actions: dict[str, Any] = {}
+        if item.action == "download":
+            direct = self._lfs.download_url(repo.id, item.oid)
+            query = self._signer.query("download", repo.id, item.oid, user_id=actor.user_id, seconds=_EXPIRES_S)
+            actions["download"] = {"href": direct or f"{root}/{item.oid}?{query}", "expires_in": 3000 if direct else _EXPIRES_S}
+        else:
+            for purpose, suffix in (("upload", ""), ("verify", "/verify")):
+                query = self._signer.query(purpose, repo.id, item.oid, item.size, user_id=actor.user_id, seconds=_EXPIRES_S)
+                actions[purpose] = {"href": f"{root}/{item.oid}{suffix}?{query}&size={item.size}", "expires_in": _EXPIRES_S}
+        return {**found, "authenticated": True, "actions": actions}
+
+    async def _allowed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str) -> tuple[Repo, int | None]:
+        """The repo and announced size: by the signature in the address, or by the caller's own right."""
+        params, oid = request.query_params, request.path_params["oid"]
+        permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
+        if "s" not in params:
+            return await self._repo(request, actor, kind, permission), None
+        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
+        repo = await run_in_threadpool(self._services.repos.by_name, kind, namespace, name)
+        facts = (repo.id, oid) if purpose == "download" else (repo.id, oid, params.get("size", ""))
+        self._signer.check(params, purpose, *facts)
+        size = params.get("size", "")
+        return repo, int(size) if size.isdigit() else None
+
+    async def put(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`PUT objects/{oid}`: the bytes, hashed while they come in."""
+        repo, size = await self._allowed(request, actor, kind, "upload")
+        length = request.headers.get("content-length", "")
+        if size is None and length.isdigit():
+            size = int(length)
+        upload = await run_in_threadpool(self._lfs.begin_upload, repo.id, request.path_params["oid"], size)
+        try:
+            async for chunk in chunks_of(request):
+                await run_in_threadpool(upload.write, chunk)
+            await run_in_threadpool(upload.finish)
+        finally:
+            upload.abort()
+        return Response(status_code=200)
+
+    async def get(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`GET objects/{oid}`, whole or a range."""
+        repo, _ = await self._allowed(request, actor, kind, "download")
+        oid = request.path_params["oid"]
+        size = await run_in_threadpool(self._lfs.has, repo.id, oid)
+        if size is None:
+            raise NotFound("This repo has no such object.", hint="Push it with git-lfs.")
+        path = await run_in_threadpool(self._lfs.local_path, repo.id, oid)
+        headers = {"ETag": f'"{oid}"', "Cache-Control": "private, max-age=31536000, immutable"}
+        return blob_response(request, size, lambda start, end: self._lfs.read(repo.id, oid, start, end), path=path, headers=headers)
+
+    async def verify(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST objects/{oid}/verify`."""
+        repo, _ = await self._allowed(request, actor, kind, "verify")
+        pointers = _objects({"objects": [await _json(request)]})
+        if pointers[0].oid != request.path_params["oid"]:
+            raise InvalidInput("The address belongs to another object.")
+        await run_in_threadpool(self._lfs.verify, repo.id, pointers[0].oid, pointers[0].size)
+        return lfs_json({})
+
+    async def list_locks(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`GET locks`."""
+        repo = await self._repo(request, actor, kind, Permission.REPO_READ)
+        params = request.query_params
+        lock_id = _number(params.get("id"), "id")
+        limit = _number(params.get("limit"), "limit") or 100
+        locks, cursor = await run_in_threadpool(
+            lambda: self._locks.locks(repo.id, path=params.get("path"), lock_id=lock_id, limit=limit, cursor=params.get("cursor", ""))
+        )
+        content: dict[str, Any] = {"locks": [_lock_json(lock) for lock in locks]}
+        return lfs_json({**content, **({"next_cursor": cursor} if cursor else {})})
+
+    async def lock(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST locks`."""
+        content = await _json(request)
+        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        lock = await run_in_threadpool(self._locks.lock, actor, repo.id, str(content.get("path", "")))
+        return lfs_json({"lock": _lock_json(lock)}, 201)
+
+    async def verify_locks(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST locks/verify`: which locks stand in the way of a push."""
+        content = await _json(request)
+        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        limit = _number(content.get("limit"), "limit") or 100
+        locks, cursor = await run_in_threadpool(lambda: self._locks.locks(repo.id, limit=limit, cursor=str(content.get("cursor") or "")))
+        answer: dict[str, Any] = {"ours": [], "theirs": []}
+        for lock in locks:
+            answer["ours" if lock.owner == actor.username else "theirs"].append(_lock_json(lock))
+        return lfs_json({**answer, **({"next_cursor": cursor} if cursor else {})})
+
+    async def unlock(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST locks/{id}/unlock`."""
+        content = await _json(request)
+        force = bool(content.get("force"))
+        repo = await self._repo(request, actor, kind, Permission.REPO_ADMIN if force else Permission.REPO_WRITE)
+        lock_id = _number(request.path_params["lock_id"], "id") or 0
+        lock = await run_in_threadpool(lambda: self._locks.unlock(actor, repo.id, lock_id, force=force))
+        return lfs_json({"lock": _lock_json(lock)})
+
+
+def _number(value: object, name: str) -> int | None:
+    if value is None or value == "":
+        return None
+    if not str(value).isdigit() or len(str(value)) > 12:
+        raise InvalidInput(f"'{name}' is not a number.")
+    return int(str(value))
+
+
+def _objects(content: dict[str, Any]) -> list[LfsPointer]:
+    found = content.get("objects")
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise InvalidInput("'objects' is not a list of objects.")
+    pointers: list[LfsPointer] = []
+    for item in found:
+        oid, size = item.get("oid"), item.get("size")
+        if not isinstance(oid, str) or not isinstance(size, int) or isinstance(size, bool):
+            raise InvalidInput("Each object has an 'oid' and a 'size'.")
+        pointers.append(LfsPointer(oid, size))
+    return pointers

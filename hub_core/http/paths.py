@@ -1,0 +1,23 @@
+"""The URL prefixes of repo kinds for Git and LFS, and the address that clients use."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+
+from hub_core.repos.kinds import PREFIX_TO_KIND, RepoKind
+from hub_core.settings import Settings
+
+GIT_PREFIXES: dict[str, RepoKind] = {"": RepoKind.MODEL, **PREFIX_TO_KIND, "mcpservers": RepoKind.MCP}
+"""First path segment -> kind; without one it is a model. `mcpservers` is what csghub-sdk says."""
+
+
+def repo_name(raw: str) -> str:
+    """The repo's name in a Git URL, where `.git` at the end is optional."""
+    return raw.removesuffix(".git")
+
+
+def base_url(request: Request, settings: Settings) -> str:
+    """Scheme and host that this client uses, without a slash at the end; a configured public URL wins."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    return f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"

@@ -1,0 +1,1 @@
+"""Git LFS: pointers, verified objects, links and locks."""

@@ -1,0 +1,338 @@
+"""LFS objects: verified while they stream in, stored once, readable only where a repo holds them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from hub_core.db import Database, utcnow
+from hub_core.errors import HashMismatch, InvalidInput, NotFound, StorageFull, TooLarge, Unavailable
+from hub_core.lfs.pointer import LfsPointer, valid_oid
+from hub_core.lfs.tables import LfsLink, LfsObject
+from hub_core.storage import BlobStore
+
+MAX_BATCH = 1000
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """The answer for one object: what the client is to do, or why it cannot (`error` is an HTTP-like number and a sentence)."""
+
+    oid: str
+    size: int
+    action: Literal["upload", "download"] | None = None
+    error: tuple[int, str] | None = None
+
+
+def object_key(oid: str) -> str:
+    """Where an object is in the blob store."""
+    return f"lfs/{oid[:2]}/{oid[2:4]}/{oid}"
+
+
+class _CleanedUpError(Exception):
+    """The bytes were removed between being stored and being registered."""
+
+
+class Upload:
+    """An object that comes in: hashed as it is written, moved into the store only when it is what was announced."""
+
+    def __init__(self, service: LfsService, repo_id: int, oid: str | None, size: int | None, max_bytes: int) -> None:
+        self._service = service
+        self._repo_id = repo_id
+        self._oid = oid
+        self._announced = size
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._hash = hashlib.sha256()
+        self._path = service.staging / f"lfs-{uuid.uuid4().hex}"
+        self._file = self._path.open("xb", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            HashMismatch: more bytes than announced.
+            TooLarge: more than an object may have.
+            StorageFull: the disk is full.
+        """
+        self._size += len(chunk)
+        if self._announced is not None and self._size > self._announced:
+            raise HashMismatch("More bytes came than were announced.", hint="Upload the file again.")
+        if self._size > self._max_bytes:
+            raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
+        self._hash.update(chunk)
+        try:
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
+
+    def finish(self) -> LfsPointer:
+        """Check digest and size, store, and link to the repo.
+
+        Raises:
+            HashMismatch: the bytes are not what was announced; nothing is left.
+        """
+        oid = self._hash.hexdigest()
+        if (self._oid is not None and oid != self._oid) or (self._announced is not None and self._size != self._announced):
+            self.abort()
+            raise HashMismatch("The bytes do not have the announced sha256 and size.", hint="Upload the file again.")
+        self._file.close()
+        try:
+            self._service.keep(self._path, self._repo_id, LfsPointer(oid, self._size))
+        finally:
+            self._path.unlink(missing_ok=True)
+        return LfsPointer(oid, self._size)
+
+    def abort(self) -> None:
+        """Forget what came so far; fine after `finish`."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
+
+
+class LfsService:
+    """Objects and who holds them. Whether the caller may read or write the repo was checked before."""
+
+    def __init__(self, db: Database, blobs: BlobStore, max_object_bytes: int = 200 * GIB) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._max_bytes = max_object_bytes
+
+    @property
+    def staging(self) -> Path:
+        """Where uploads wait."""
+        return self._blobs.staging
+
+    def batch(self, repo_id: int, operation: str, objects: Sequence[LfsPointer]) -> list[BatchItem]:
+        """What a client is to do for each object.
+
+        An object that other repos hold is asked for again: only who sends the bytes proves to have them.
+
+        Raises:
+            InvalidInput: an unknown operation, or too many objects.
+        """
+        if operation not in {"upload", "download"}:
+            raise InvalidInput("The operation is 'upload' or 'download'.")
+        if len(objects) > MAX_BATCH:
+            raise InvalidInput(f"A batch has at most {MAX_BATCH} objects.", hint="Send several batches.")
+        held = self._held(repo_id, [item.oid for item in objects])
+        return [self._decide(operation, item, held.get(item.oid)) for item in objects]
+
+    def _decide(self, operation: str, item: LfsPointer, held: int | None) -> BatchItem:
+        if not valid_oid(item.oid) or item.size < 0:
+            return BatchItem(item.oid, item.size, error=(422, "The object id is not a sha256, or the size is not a number."))
+        if held is not None and held != item.size:
+            return BatchItem(item.oid, item.size, error=(422, f"The object has {held} bytes, not {item.size}."))
+        if operation == "download":
+            if held is None:
+                return BatchItem(item.oid, item.size, error=(404, "This repo has no such object."))
+            return BatchItem(item.oid, item.size, "download")
+        if held is not None:
+            return BatchItem(item.oid, item.size)
+        if item.size > self._max_bytes:
+            return BatchItem(item.oid, item.size, error=(413, f"A file may have {self._max_bytes // GIB} GiB."))
+        return BatchItem(item.oid, item.size, "upload")
+
+    def _held(self, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        with self._db.read() as session:
+            for first in range(0, len(oids), 500):
+                query = (
+                    sa.select(LfsObject.oid, LfsObject.size)
+                    .join(LfsLink, LfsLink.oid == LfsObject.oid)
+                    .where(LfsLink.repo_id == repo_id, LfsObject.oid.in_(oids[first : first + 500]))
+                )
+                found.update(session.execute(query).tuples().all())
+        return found
+
+    def has(self, repo_id: int, oid: str) -> int | None:
+        """The size of an object that the repo holds, or None."""
+        return self._held(repo_id, [oid]).get(oid)
+
+    def sizes(self, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
+        """The sizes of those objects that the repo holds."""
+        return self._held(repo_id, oids)
+
+    def missing(self, repo_id: int, oids: Iterable[str]) -> set[str]:
+        """Those of the objects that the repo does not hold."""
+        wanted = sorted(set(oids))
+        return set(wanted) - set(self._held(repo_id, wanted))
+
+    def begin_upload(self, repo_id: int, oid: str | None = None, size: int | None = None) -> Upload:
+        """Start taking in an object; use it in a `with` block.
+
+        Raises:
+            InvalidInput: the id is not a sha256.
+            TooLarge: the size is more than an object may have.
+        """
+        if oid is not None and not valid_oid(oid):
+            raise InvalidInput("The object id is not a sha256.", hint="Send 64 lower-case hex digits.")
+        if size is not None and size > self._max_bytes:
+            raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
+        return Upload(self, repo_id, oid, size, self._max_bytes)
+
+    def upload(self, repo_id: int, oid: str | None, size: int | None, chunks: Iterable[bytes]) -> LfsPointer:
+        """Take in an object from chunks.
+
+        Raises:
+            HashMismatch: the bytes are not what was announced; nothing is left.
+        """
+        with self.begin_upload(repo_id, oid, size) as upload:
+            for chunk in chunks:
+                upload.write(chunk)
+            return upload.finish()
+
+    def store(self, repo_id: int, chunks: Iterable[bytes]) -> LfsPointer:
+        """Take in an object whose digest is not known yet."""
+        return self.upload(repo_id, None, None, chunks)
+
+    def keep(self, path: Path, repo_id: int, pointer: LfsPointer) -> None:
+        """Move a verified file into the store and link it; used by `Upload`."""
+        key = object_key(pointer.oid)
+        for _ in range(3):
+            if self._blobs.size(key) != pointer.size:
+                self._blobs.put_file(key, path, move=True)
+            try:
+                with self._db.write() as session:
+                    if session.get(LfsObject, pointer.oid, with_for_update=True) is None:
+                        session.add(LfsObject(oid=pointer.oid, size=pointer.size, created_at=utcnow()))
+                        session.flush()
+                    _link(session, repo_id, [pointer.oid])
+                    # `gc` removes rows and bytes under the same row lock, so what is there now stays.
+                    if self._blobs.size(key) is None:
+                        raise _CleanedUpError
+                    return
+            except (IntegrityError, _CleanedUpError):
+                # Somebody uploaded or cleaned up the same object in this moment.
+                if self._blobs.size(key) is None and not path.exists():
+                    break
+        raise Unavailable("The object was cleaned up while it came in.", hint="Upload the file again.")
+
+    def link(self, session: Session, repo_id: int, source_repo_id: int, oids: Iterable[str]) -> None:
+        """Let a repo hold objects of another one, in the caller's transaction; the caller may read the other one.
+
+        Raises:
+            NotFound: the other repo does not hold one of them.
+        """
+        wanted = set(oids)
+        query = sa.select(LfsLink.oid).where(LfsLink.repo_id == source_repo_id, LfsLink.oid.in_(wanted))
+        if wanted - set(session.execute(query).scalars()):
+            raise NotFound("The other repo does not hold this LFS object.", hint="Upload the file.")
+        _link(session, repo_id, sorted(wanted))
+
+    def link_from(self, repo_id: int, source_repo_id: int, oids: Iterable[str]) -> None:
+        """`link` in a transaction of its own."""
+        with self._db.write() as session:
+            self.link(session, repo_id, source_repo_id, oids)
+
+    def copy_links(self, source_repo_id: int, repo_id: int, session: Session | None = None) -> None:
+        """Let a repo hold all objects of another one (a fork)."""
+        if session is None:
+            with self._db.write() as own:
+                self.copy_links(source_repo_id, repo_id, own)
+            return
+        _link(session, repo_id, sorted(session.execute(sa.select(LfsLink.oid).where(LfsLink.repo_id == source_repo_id)).scalars()))
+
+    def verify(self, repo_id: int, oid: str, size: int) -> None:
+        """Confirm that an object arrived.
+
+        Raises:
+            NotFound: the repo does not hold it.
+            HashMismatch: it has another size.
+        """
+        held = self.has(repo_id, oid)
+        if held is None or self._blobs.size(object_key(oid)) is None:
+            raise NotFound("This repo has no such object.", hint="Upload it.")
+        if held != size:
+            raise HashMismatch(f"The object has {held} bytes, not {size}.", hint="Upload the file again.")
+
+    def read(self, repo_id: int, oid: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes `[start, end)` in chunks of 1 MiB.
+
+        Raises:
+            NotFound: the repo does not hold the object.
+        """
+        self._require(repo_id, oid)
+        return self._blobs.get(object_key(oid), start, end)
+
+    def local_path(self, repo_id: int, oid: str) -> Path | None:
+        """The object's file on this machine, if there is one.
+
+        Raises:
+            NotFound: the repo does not hold the object.
+        """
+        self._require(repo_id, oid)
+        return self._blobs.local_path(object_key(oid))
+
+    def download_url(self, repo_id: int, oid: str, filename: str = "") -> str | None:
+        """A presigned URL, where the store has such a thing.
+
+        Raises:
+            NotFound: the repo does not hold the object.
+        """
+        self._require(repo_id, oid)
+        return self._blobs.download_url(object_key(oid), filename=filename)
+
+    def _require(self, repo_id: int, oid: str) -> None:
+        if not valid_oid(oid) or self.has(repo_id, oid) is None:
+            raise NotFound("This repo has no such object.", hint="Push it with git-lfs.")
+
+    def usage(self, repo_id: int) -> int:
+        """Bytes of all objects that the repo holds."""
+        with self._db.read() as session:
+            query = sa.select(sa.func.coalesce(sa.func.sum(LfsObject.size), 0)).join(LfsLink, LfsLink.oid == LfsObject.oid)
+            return int(session.execute(query.where(LfsLink.repo_id == repo_id)).scalar_one())
+
+    def gc(self, grace: dt.timedelta = dt.timedelta(days=1)) -> int:
+        """Remove objects that no repo holds and that are older than the grace; returns how many."""
+        removed = 0
+        with self._db.read() as session:
+            held = sa.exists().where(LfsLink.oid == LfsObject.oid)
+            oids = list(session.execute(sa.select(LfsObject.oid).where(~held, LfsObject.created_at < utcnow() - grace)).scalars())
+        for oid in oids:
+            with self._db.write() as session:
+                row = session.get(LfsObject, oid, with_for_update=True)
+                if row is not None and session.execute(sa.select(LfsLink.repo_id).where(LfsLink.oid == oid).limit(1)).first() is None:
+                    session.delete(row)
+                    self._blobs.delete(object_key(oid))
+                    removed += 1
+        return removed
+
+    def damaged(self) -> Iterator[str]:
+        """Ids of objects whose bytes are missing or not what their id says; reads everything."""
+        with self._db.read() as session:
+            rows = session.execute(sa.select(LfsObject.oid, LfsObject.size)).tuples().all()
+        for oid, size in rows:
+            if self._blobs.size(object_key(oid)) != size:
+                yield oid
+                continue
+            check = hashlib.sha256()
+            for chunk in self._blobs.get(object_key(oid)):
+                check.update(chunk)
+            if check.hexdigest() != oid:
+                yield oid
+
+
+def _link(session: Session, repo_id: int, oids: Sequence[str]) -> None:
+    for first in range(0, len(oids), 500):
+        part = oids[first : first + 500]
+        there = set(session.execute(sa.select(LfsLink.oid).where(LfsLink.repo_id == repo_id, LfsLink.oid.in_(part))).scalars())
+        session.add_all(LfsLink(repo_id=repo_id, oid=oid, created_at=utcnow()) for oid in part if oid not in there)
+    session.flush()

@@ -1,0 +1,1 @@
+"""The look inside model repos: headers of weight files and configuration files."""

@@ -1,0 +1,1 @@
+"""Repos: one `Repo` for every kind, its people, files, history and search."""

@@ -1,0 +1,113 @@
+"""A person's access to a repo, as one rule in two forms: for one row (`RepoResource`) and for lists (`visible`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from hub_core.accounts.tables import Membership
+from hub_core.authz import Access, Actor, CredentialKind, Permission, Role, Visibility, require
+from hub_core.errors import HubError, RepoNotFound
+from hub_core.repos.tables import Collaborator, Repo
+
+
+def access(session: Session, actor: Actor, repo: Repo) -> Access:
+    """The strongest access of `actor` on `repo`, and why.
+
+    A deleted repo is only there for those who may restore it (admins). A token that is limited to another repo sees what everybody sees.
+    """
+    best = max(_accesses(session, actor, repo), key=lambda found: found.role.rank if found.role else 0)
+    if repo.deleted_at is not None and best.role is not Role.ADMIN:
+        return Access(None, "deleted")
+    return best
+
+
+def _accesses(session: Session, actor: Actor, repo: Repo) -> list[Access]:
+    found = [Access(None, "no access")]
+    if repo.visibility == Visibility.PUBLIC:
+        found.append(Access(Role.READ, "public"))
+    if actor.is_anonymous or actor.repo_id not in (None, repo.id):
+        return found
+    if repo.visibility == Visibility.INTERNAL:
+        found.append(Access(Role.READ, "internal"))
+    if actor.is_admin:
+        found.append(Access(Role.ADMIN, "site administrator" if actor.credential is not CredentialKind.SYSTEM else "system"))
+    if repo.namespace_id == actor.user_id:
+        found.append(Access(Role.ADMIN, "owner"))
+    member = session.scalar(sa.select(Membership.role).where(Membership.org_id == repo.namespace_id, Membership.user_id == actor.user_id))
+    if member:
+        role = Role(member)
+        found.append(Access(role, f"{role} in {repo.namespace}"))
+        if repo.created_by == actor.user_id and role is Role.WRITE:
+            found.append(Access(Role.ADMIN, "creator"))
+    granted = session.scalar(sa.select(Collaborator.role).where(Collaborator.repo_id == repo.id, Collaborator.user_id == actor.user_id))
+    if granted:
+        found.append(Access(Role(granted), f"{granted} on this repo"))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RepoResource:
+    """A repo row as `authz.require` wants it. `said` is the name the caller used: the error repeats only that."""
+
+    session: Session
+    repo: Repo
+    said: str
+
+    def access(self, actor: Actor) -> Access:
+        """See `access`."""
+        return access(self.session, actor, self.repo)
+
+    def hidden(self) -> HubError:
+        """The same error as for a repo that is not there."""
+        return repo_not_found(self.said)
+
+
+def repo_not_found(said: str) -> RepoNotFound:
+    """The one answer for 'not there' and 'not yours'."""
+    return RepoNotFound(f"There is no repo '{said}' that you can see.", hint="Check the name, or search for it.", repo=said)
+
+
+def require_repo(session: Session, actor: Actor, permission: Permission, repo: Repo, said: str = "") -> Access:
+    """Check a permission on a repo row.
+
+    Raises:
+        RepoNotFound: the caller may not see it.
+        PermissionDenied: the caller sees it, but may not do this.
+    """
+    return require(actor, permission, RepoResource(session, repo, said or repo.full_name))
+
+
+def visible(actor: Actor) -> sa.ColumnElement[bool]:
+    """The SQL form of 'may see it' for repos that are not deleted."""
+    everybody = Repo.visibility == Visibility.PUBLIC
+    if actor.is_anonymous:
+        return everybody
+    if actor.repo_id is not None:
+        return sa.or_(everybody, sa.and_(Repo.id == actor.repo_id, _mine(actor)))
+    return sa.or_(everybody, _mine(actor))
+
+
+def with_role(actor: Actor, least: Role) -> sa.ColumnElement[bool]:
+    """The SQL form of 'has at least this role there', not counting visibility."""
+    if actor.is_admin:
+        return sa.true()
+    roles = [str(role) for role in Role if role.rank >= least.rank]
+    orgs = sa.select(Membership.org_id).where(Membership.user_id == actor.user_id)
+    granted = sa.select(Collaborator.repo_id).where(Collaborator.user_id == actor.user_id, Collaborator.role.in_(roles))
+    creator = sa.and_(Repo.created_by == actor.user_id, Repo.namespace_id.in_(orgs.where(Membership.role == Role.WRITE)))
+    member = Repo.namespace_id.in_(orgs.where(Membership.role.in_(roles)))
+    return sa.or_(Repo.namespace_id == actor.user_id, member, creator, Repo.id.in_(granted))
+
+
+def _mine(actor: Actor) -> sa.ColumnElement[bool]:
+    if actor.is_admin:
+        return sa.true()
+    orgs = sa.select(Membership.org_id).where(Membership.user_id == actor.user_id)
+    granted: sa.Select[Any] = sa.select(Collaborator.repo_id).where(Collaborator.user_id == actor.user_id)
+    return sa.or_(
+        Repo.visibility == Visibility.INTERNAL, Repo.namespace_id == actor.user_id, Repo.namespace_id.in_(orgs), Repo.id.in_(granted)
+    )

@@ -1,0 +1,213 @@
+"""Files of a repo: reading (Git or LFS, the caller need not know) and committing."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import sqlalchemy as sa
+
+from hub_core.accounts.tables import User
+from hub_core.authz import Actor, Permission
+from hub_core.db import Database
+from hub_core.errors import EntryNotFound, InvalidInput, TooLarge
+from hub_core.git import Author, CommitResult, FileChange, GitStore, RefHook, TreeEntry
+from hub_core.lfs.pointer import format_pointer
+from hub_core.lfs.service import LfsService
+from hub_core.names import check_path
+from hub_core.reading import BytesReader, FileReader
+from hub_core.repos.access import require_repo
+from hub_core.repos.seed import LFS_SUFFIXES
+from hub_core.repos.sync import refs_hook
+from hub_core.repos.tables import Repo
+
+MAX_INLINE = 8 * 1024 * 1024
+READ_LIMIT = 256 * 1024
+MAX_ENTRIES = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A file as text: at most the asked number of bytes. `binary` files have no content."""
+
+    path: str
+    revision: str
+    content: str
+    size: int
+    truncated: bool
+    binary: bool
+    lfs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileListing:
+    """Entries of a folder (or of the whole tree) at a commit."""
+
+    revision: str
+    entries: list[TreeEntry]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LfsReader:
+    """A `FileReader` over an LFS object."""
+
+    lfs: LfsService
+    repo_id: int
+    oid: str
+    size: int
+    name: str
+
+    def read(self, start: int, length: int) -> bytes:
+        """Bytes `[start, start+length)`, cut at the end of the object."""
+        end = min(self.size, start + length)
+        return b"".join(self.lfs.read(self.repo_id, self.oid, start, end)) if end > start else b""
+
+
+class FileService:
+    """Reads and commits files of repos; every commit runs the repo's hook (card, audit)."""
+
+    def __init__(self, db: Database, git: GitStore, lfs: LfsService) -> None:
+        self._db = db
+        self._git = git
+        self._lfs = lfs
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def tree(self, actor: Actor, repo: Repo, path: str = "", revision: str = "", *, recursive: bool = False) -> FileListing:
+        """Entries below `path` at `revision` (default: the default branch); at most 2,000.
+
+        Raises:
+            RevisionNotFound, EntryNotFound, InvalidPath.
+        """
+        self._require(actor, Permission.REPO_READ, repo)
+        commit = self._git.resolve(repo.id, revision)
+        entries = self._git.tree(repo.id, commit, check_path(path.strip("/")) if path.strip("/") else "", recursive)
+        return FileListing(commit, entries[:MAX_ENTRIES], len(entries) > MAX_ENTRIES)
+
+    def paths(self, actor: Actor, repo: Repo, revision: str = "") -> list[str]:
+        """All file paths (at most 2,000)."""
+        return [entry.path for entry in self.tree(actor, repo, "", revision, recursive=True).entries if entry.kind == "file"]
+
+    def reader(self, actor: Actor, repo: Repo, path: str, revision: str = "") -> FileReader:
+        """Random access to a file's real bytes.
+
+        Raises:
+            EntryNotFound: no such file, or its LFS object never arrived. TooLarge: over 64 MiB in plain Git.
+        """
+        self._require(actor, Permission.REPO_READ, repo)
+        return self._reader(repo, self._git.resolve(repo.id, revision), path)
+
+    def _reader(self, repo: Repo, commit: str, path: str) -> FileReader:
+        entry = self._git.entry(repo.id, commit, check_path(path.strip("/")))
+        if entry.kind != "file":
+            raise EntryNotFound(f"'{path}' is a folder.", hint="list_files shows what is in it.")
+        if entry.lfs is None:
+            return BytesReader(path, self._git.blob(repo.id, entry.sha, limit=8 * MAX_INLINE))
+        if self._lfs.has(repo.id, entry.lfs.oid) is None:
+            raise EntryNotFound(f"The LFS object of '{path}' was never uploaded.", hint="Run git lfs push --all origin.")
+        return LfsReader(self._lfs, repo.id, entry.lfs.oid, entry.lfs.size, path)
+
+    def readers(self, actor: Actor, repo: Repo, paths: Iterable[str], revision: str = "") -> dict[str, FileReader]:
+        """Readers of several files at one commit."""
+        self._require(actor, Permission.REPO_READ, repo)
+        commit = self._git.resolve(repo.id, revision)
+        return {path: self._reader(repo, commit, path) for path in paths}
+
+    def read_text(self, actor: Actor, repo: Repo, path: str, revision: str = "", *, limit: int = READ_LIMIT) -> FileText:
+        """A file as text, cut after `limit` bytes at a character boundary; raises like `reader`."""
+        self._require(actor, Permission.REPO_READ, repo)
+        commit = self._git.resolve(repo.id, revision)
+        entry = self._git.entry(repo.id, commit, check_path(path.strip("/")))
+        reader = self._reader(repo, commit, path)
+        data = reader.read(0, min(limit, reader.size))
+        binary = b"\0" in data[:8192]
+        try:
+            text = "" if binary else data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            cut = error.start >= len(data) - 4 and reader.size > len(data)
+            text, binary = (data[: error.start].decode("utf-8"), False) if cut else ("", True)
+        return FileText(path.strip("/"), commit, text, reader.size, reader.size > len(data), binary, entry.lfs is not None)
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def commit(
+        self, actor: Actor, repo: Repo, changes: Sequence[FileChange], message: str, *, branch: str | None = None, base: str | None = None
+    ) -> CommitResult:
+        """One commit of several changes on `branch` (default: the default branch), in the caller's name.
+
+        Large or binary contents become LFS objects by themselves.
+
+        Args:
+            base: the commit the caller has seen as head; None commits on whatever is the head now.
+
+        Raises:
+            StaleBase, InvalidInput (no change), InvalidPath, EntryNotFound, RevisionNotFound, PermissionDenied.
+        """
+        self._require(actor, Permission.REPO_WRITE, repo)
+        ready = [self._placed(repo, change) for change in changes]
+        return self._git.commit(
+            repo.id, branch or repo.default_branch, base, ready, self.author(actor), _check_message(message), hook=self.hook(actor, repo)
+        )
+
+    def commit_stream(
+        self, actor: Actor, repo: Repo, path: str, chunks: Iterator[bytes], message: str, *, branch: str | None = None
+    ) -> CommitResult:
+        """Commit one file of any size from a stream."""
+        self._require(actor, Permission.REPO_WRITE, repo)
+        head = io.BytesIO()
+        for chunk in chunks:
+            head.write(chunk)
+            if head.tell() > MAX_INLINE:
+                break
+        data = head.getvalue()
+        if len(data) <= MAX_INLINE:
+            return self.commit(actor, repo, [FileChange(path, data)], message, branch=branch)
+
+        def whole() -> Iterator[bytes]:
+            yield data
+            yield from chunks
+
+        pointer = self._lfs.store(repo.id, whole())
+        return self.commit(actor, repo, [FileChange(path, format_pointer(pointer))], message, branch=branch)
+
+    def _placed(self, repo: Repo, change: FileChange) -> FileChange:
+        """The change with its path checked, and its content in LFS where it belongs there."""
+        path = check_path(change.path.strip("/"))
+        content = change.content
+        if content is not None and _belongs_in_lfs(path, content):
+            content = format_pointer(self._lfs.store(repo.id, iter([content])))
+        move_from = check_path(change.move_from.strip("/")) if change.move_from else None
+        return FileChange(path, content, change.blob, change.delete, move_from, change.executable)
+
+    def hook(self, actor: Actor, repo: Repo) -> RefHook:
+        """See `sync.refs_hook`; pushes use it too."""
+        return refs_hook(self._db, self._lfs, actor, repo)
+
+    def author(self, actor: Actor) -> Author:
+        """Name and address of the caller for commits."""
+        with self._db.read() as session:
+            email = session.scalar(sa.select(User.email).where(User.id == actor.user_id)) or ""
+        return Author(actor.username or "system", email or f"{actor.username or 'system'}@users.hubtalk")
+
+    def _require(self, actor: Actor, permission: Permission, repo: Repo) -> None:
+        with self._db.read() as session:
+            require_repo(session, actor, permission, repo)
+
+
+def _belongs_in_lfs(path: str, content: bytes) -> bool:
+    if content.startswith(b"version https://git-lfs.github.com/spec/v1\n") and len(content) < 1024:
+        return False
+    suffix = PurePosixPath(path).suffix.lower().lstrip(".")
+    return len(content) > MAX_INLINE or (suffix in LFS_SUFFIXES and len(content) > 0)
+
+
+def _check_message(message: str) -> str:
+    clean = message.strip()
+    if not clean:
+        raise InvalidInput("A commit needs a message.", hint="Say in a line what changes.")
+    if len(clean) > 10_000:
+        raise TooLarge("A commit message has at most 10,000 characters.")
+    return clean

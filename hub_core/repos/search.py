@@ -1,0 +1,148 @@
+"""Searching repos: words over name, owner, description, tags and licence; filters; keyset paging."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import enum
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub_core.authz import Actor, Role
+from hub_core.db import Database, UtcDateTime
+from hub_core.errors import InvalidInput
+from hub_core.repos.access import visible, with_role
+from hub_core.repos.tables import Like, Repo, RepoTag
+from hub_core.repos.view import RepoView, repo_views
+
+MAX_LIMIT = 100
+
+
+class RepoSort(enum.StrEnum):
+    """Orders of a search; all but `name` put the largest first."""
+
+    UPDATED = "updated"
+    CREATED = "created"
+    LIKES = "likes"
+    DOWNLOADS = "downloads"
+    NAME = "name"
+
+
+_COLUMNS: dict[RepoSort, Any] = {
+    RepoSort.UPDATED: Repo.updated_at,
+    RepoSort.CREATED: Repo.created_at,
+    RepoSort.LIKES: Repo.likes,
+    RepoSort.DOWNLOADS: Repo.downloads,
+    RepoSort.NAME: Repo.key,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RepoQuery:
+    """What to look for; every given field narrows the result. `words` must all occur somewhere in the repo's texts."""
+
+    words: str = ""
+    kind: str | None = None
+    owner: str | None = None
+    tags: Sequence[str] = ()
+    license: str | None = None
+    visibility: str | None = None
+    liked: bool = False
+    deleted: bool = False
+    sort: RepoSort = RepoSort.UPDATED
+    limit: int = 20
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RepoPage:
+    """One page of results; `next` is the cursor of the next page."""
+
+    items: list[RepoView]
+    next: str | None
+
+
+class SearchService:
+    """Finds repos the caller may see."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def search(self, actor: Actor, query: RepoQuery) -> RepoPage:
+        """One page of repos.
+
+        Raises:
+            InvalidInput: a limit out of range or a cursor that was not given out here.
+        """
+        if not 1 <= query.limit <= MAX_LIMIT:
+            raise InvalidInput(f"The limit is from 1 to {MAX_LIMIT}.", hint="Use the cursor for more.")
+        statement = sa.select(Repo).where(*_conditions(actor, query))
+        statement = _page(statement, query).limit(query.limit + 1)
+        with self._db.read() as session:
+            rows = list(session.scalars(statement))
+            views = repo_views(session, rows[: query.limit], actor.user_id)
+        more = len(rows) > query.limit
+        return RepoPage(views, _cursor(rows[query.limit - 1], query.sort) if more else None)
+
+
+def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
+    if query.deleted:
+        found: list[sa.ColumnElement[bool]] = [Repo.deleted_at.is_not(None), with_role(actor, Role.ADMIN)]
+    else:
+        found = [Repo.deleted_at.is_(None), visible(actor)]
+    for column, value in ((Repo.kind, query.kind), (Repo.visibility, query.visibility)):
+        if value:
+            found.append(column == value)
+    if query.owner:
+        found.append(Repo.namespace == query.owner.lower())
+    if query.license:
+        found.append(sa.func.lower(Repo.license) == query.license.lower())
+    for tag in query.tags:
+        found.append(Repo.id.in_(sa.select(RepoTag.repo_id).where(RepoTag.tag == tag.strip().lower())))
+    if query.liked and actor.user_id:
+        found.append(Repo.id.in_(sa.select(Like.repo_id).where(Like.user_id == actor.user_id)))
+    for word in query.words.split()[:8]:
+        found.append(_word(word.strip("\"'")))
+    return found
+
+
+def _word(word: str) -> sa.ColumnElement[bool]:
+    tagged = sa.select(RepoTag.repo_id).where(RepoTag.tag.icontains(word, autoescape=True))
+    fields = (sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.name), Repo.description, Repo.license)
+    return sa.or_(*(field.icontains(word, autoescape=True) for field in fields), Repo.id.in_(tagged))
+
+
+def _page(statement: sa.Select[Repo], query: RepoQuery) -> sa.Select[Repo]:
+    column = _COLUMNS[query.sort]
+    ascending = query.sort is RepoSort.NAME
+    if query.cursor:
+        value, last_id = _read_cursor(query.cursor, query.sort)
+        position = sa.tuple_(column, Repo.id)
+        edge = sa.tuple_(sa.literal(value, column.type), sa.literal(last_id))
+        statement = statement.where(position > edge if ascending else position < edge)
+    return statement.order_by(column.asc(), Repo.id.asc()) if ascending else statement.order_by(column.desc(), Repo.id.desc())
+
+
+def _cursor(repo: Repo, sort: RepoSort) -> str:
+    value = getattr(repo, _COLUMNS[sort].key)
+    text = value.isoformat() if sort in (RepoSort.UPDATED, RepoSort.CREATED) else value
+    return base64.urlsafe_b64encode(json.dumps([str(sort), text, repo.id]).encode()).decode()
+
+
+def _read_cursor(cursor: str, sort: RepoSort) -> tuple[Any, int]:
+    try:
+        said, value, last_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if said != str(sort):
+            raise ValueError("other order")
+        if isinstance(_COLUMNS[sort].type, UtcDateTime):
+            value = dt.datetime.fromisoformat(value)
+        elif sort is not RepoSort.NAME:
+            value = int(value)
+        return value, int(last_id)
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise InvalidInput("This cursor does not belong to this search.", hint="Start again without a cursor.") from error

@@ -1,0 +1,350 @@
+"""Life of a repo: create, describe, show to more or fewer people, move, fork, delete, restore."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from hub_core import audit
+from hub_core.accounts.tables import Membership, Namespace, Org, User
+from hub_core.authz import Actor, Permission, Role, Visibility, require_scope
+from hub_core.db import Database, utcnow
+from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, NotFound, PermissionDenied, RevisionNotFound
+from hub_core.git import Author, FileChange, GitStore
+from hub_core.lfs.service import LfsService
+from hub_core.names import RepoId, check_repo_name, parse_repo_id
+from hub_core.repos.access import require_repo
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.lookup import find_repo, redirect_target
+from hub_core.repos.seed import INITIAL_MESSAGE, initial_files
+from hub_core.repos.tables import LineageEdge, Repo, RepoRedirect, RepoTag
+from hub_core.repos.view import RepoView, repo_views
+from hub_core.settings import Settings
+
+HUB_AUTHOR = Author("hubtalk", "hub@localhost")
+MAX_DESCRIPTION = 2000
+
+
+class RepoService:
+    """Everything about the repo as a thing; its files are `FileService`'s."""
+
+    def __init__(self, db: Database, git: GitStore, lfs: LfsService, settings: Settings) -> None:
+        self._db = db
+        self._git = git
+        self._lfs = lfs
+        self._settings = settings
+
+    # -- finding ---------------------------------------------------------------------------------------------------
+
+    def find(
+        self, actor: Actor, said: str, kind: RepoKind | None = None, *, permission: Permission = Permission.REPO_READ, deleted: bool = False
+    ) -> Repo:
+        """The repo that `said` names, with `permission` checked.
+
+        Raises:
+            RepoNotFound, AmbiguousRepo, PermissionDenied, Unauthenticated.
+        """
+        with self._db.read() as session:
+            repo = find_repo(session, actor, said, kind, deleted=deleted)
+            require_repo(session, actor, permission, repo, said)
+            return repo
+
+    def open_repo(self, actor: Actor, kind: RepoKind, namespace: str, name: str, permission: Permission) -> Repo:
+        """The repo at an HTTP path (following redirects of renames), with `permission` checked; raises like `find`."""
+        with self._db.read() as session:
+            query = sa.select(Repo).where(
+                Repo.namespace == namespace.lower(), Repo.kind == kind, Repo.key == name.lower(), Repo.deleted_at.is_(None)
+            )
+            repo = session.scalar(query) or redirect_target(session, namespace.lower(), name, kind)
+            said = f"{namespace}/{name}"
+            if repo is None:
+                # Raises the same "not found" as for a hidden one.
+                return find_repo(session, actor, f"{kind}:{said}")
+            require_repo(session, actor, permission, repo, said)
+            return repo
+
+    def get(self, actor: Actor, said: str, kind: RepoKind | None = None, *, deleted: bool = False) -> RepoView:
+        """A repo's facts."""
+        with self._db.read() as session:
+            repo = find_repo(session, actor, said, kind, deleted=deleted)
+            role = require_repo(session, actor, Permission.REPO_READ, repo, said).role
+            return repo_views(session, [repo], actor.user_id, {repo.id: str(role)})[0]
+
+    # -- making ----------------------------------------------------------------------------------------------------
+
+    def plan_create(self, actor: Actor, name: str, kind: RepoKind) -> RepoId:
+        """Where a repo would be made; a bare name goes to the caller's own namespace.
+
+        Raises:
+            InvalidName, AlreadyExists, PermissionDenied, NotFound: it cannot be made there.
+        """
+        require_scope(actor, Permission.REPO_CREATE)
+        repo_id = parse_repo_id(name) if "/" in name else RepoId(actor.username, check_repo_name(name))
+        with self._db.read() as session:
+            self._namespace_for_create(session, actor, repo_id.namespace)
+            self._check_free(session, repo_id, kind)
+        return repo_id
+
+    def create(
+        self,
+        actor: Actor,
+        name: str,
+        kind: RepoKind,
+        visibility: Visibility = Visibility.PRIVATE,
+        description: str = "",
+        license: str = "",  # noqa: A002
+    ) -> RepoView:
+        """Make a repo with one first commit on `main`; raises like `plan_create`."""
+        repo_id = self.plan_create(actor, name, kind)
+        with self._db.write() as session:
+            namespace = self._namespace_for_create(session, actor, repo_id.namespace)
+            repo = _new_row(actor, namespace, repo_id.name, kind, visibility)
+            repo.description, repo.license = _check_description(description), license
+            self._insert(session, repo)
+            audit.record(session, actor, "repo.create", repo.full_name, repo_id=repo.id, kind=str(kind), visibility=str(visibility))
+        try:
+            self._first_commit(repo)
+        except BaseException:
+            # The row without its first commit would be a half-made repo.
+            with self._db.write() as session:
+                session.execute(sa.delete(Repo).where(Repo.id == repo.id))
+            raise
+        return self.get(actor, f"{kind}:{repo.full_name}")
+
+    def _first_commit(self, repo: Repo) -> None:
+        changes = [FileChange(path, content) for path, content in initial_files(RepoKind(repo.kind), repo.name, repo.license).items()]
+        made = self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, INITIAL_MESSAGE, create=True)
+        with self._db.write() as session:
+            session.execute(sa.update(Repo).where(Repo.id == repo.id).values(initial_commit=made.commit))
+
+    def fork(self, actor: Actor, said: str, to: str | None = None) -> RepoView:
+        """Copy a repo (all refs and LFS objects) into a namespace where the caller may create. The copy is private unless the source is public."""
+        source = self.find(actor, said)
+        target = self.plan_fork(actor, source, to)
+        with self._db.write() as session:
+            namespace = self._namespace_for_create(session, actor, target.namespace)
+            visibility = Visibility.PUBLIC if source.visibility == Visibility.PUBLIC else Visibility.PRIVATE
+            repo = _new_row(actor, namespace, target.name, RepoKind(source.kind), visibility)
+            for field in ("description", "license", "default_branch", "card", "initial_commit"):
+                setattr(repo, field, getattr(source, field))
+            self._insert(session, repo)
+            for tag in session.scalars(sa.select(RepoTag).where(RepoTag.repo_id == source.id)):
+                session.add(RepoTag(repo_id=repo.id, tag=tag.tag, source=tag.source))
+            session.add(LineageEdge(repo_id=repo.id, relation="fork", source=f"{source.kind}:{source.full_name}"))
+            audit.record(session, actor, "repo.fork", repo.full_name, repo_id=repo.id, source=source.full_name)
+        try:
+            self._git.fork(source.id, repo.id)
+            self._lfs.copy_links(source.id, repo.id)
+        except BaseException:
+            with self._db.write() as session:
+                session.execute(sa.delete(Repo).where(Repo.id == repo.id))
+            raise
+        return self.get(actor, f"{repo.kind}:{repo.full_name}")
+
+    def plan_fork(self, actor: Actor, source: Repo, to: str | None) -> RepoId:
+        """Where a fork would go: `to` is a full id, a bare new name, or a namespace; default the same name in the caller's own."""
+        if to and "/" not in to and self._is_namespace(to):
+            return self.plan_create(actor, f"{to}/{source.name}", RepoKind(source.kind))
+        return self.plan_create(actor, to or source.name, RepoKind(source.kind))
+
+    def _is_namespace(self, name: str) -> bool:
+        with self._db.read() as session:
+            return session.scalar(sa.select(Namespace.id).where(Namespace.name == name.lower())) is not None
+
+    # -- changing --------------------------------------------------------------------------------------------------
+
+    def check_update(
+        self,
+        repo: Repo,
+        *,
+        description: str | None = None,
+        license: str | None = None,  # noqa: A002
+        default_branch: str | None = None,
+    ) -> None:
+        """Check new facts without setting them.
+
+        Raises:
+            InvalidInput: nothing given, or a text is too long. RevisionNotFound: no such branch.
+        """
+        if description is None and license is None and default_branch is None:
+            raise InvalidInput("Say what to change: the description, the licence or the default branch.")
+        _check_description(description or "")
+        if default_branch is not None and default_branch not in self._git.branches(repo.id):
+            raise RevisionNotFound(f"There is no branch '{default_branch}'.", hint="list_branches shows them.")
+
+    def update(
+        self,
+        actor: Actor,
+        repo: Repo,
+        *,
+        description: str | None = None,
+        license: str | None = None,  # noqa: A002
+        default_branch: str | None = None,
+    ) -> None:
+        """Set the given facts; raises like `check_update`. A later push changes them again where it changes the card."""
+        given = {"description": description, "license": license, "default_branch": default_branch}
+        changes = {field: value.strip() for field, value in given.items() if value is not None}
+        if not changes:
+            return
+        self.check_update(repo, **changes)
+        with self._db.write() as session:
+            row = self._row(session, actor, Permission.REPO_WRITE, repo)
+            before = {field: getattr(row, field) for field in changes}
+            for field, value in changes.items():
+                setattr(row, field, value)
+            row.refs_version += default_branch is not None
+            row.updated_at = utcnow()
+            audit.record(session, actor, "repo.update", row.full_name, repo_id=row.id, before=before, after=changes)
+
+    def set_visibility(self, actor: Actor, repo: Repo, visibility: Visibility) -> None:
+        """Show the repo to more or fewer people."""
+        with self._db.write() as session:
+            row = self._row(session, actor, Permission.REPO_ADMIN, repo)
+            before, row.visibility = row.visibility, str(visibility)
+            audit.record(session, actor, "repo.visibility", row.full_name, repo_id=row.id, before=before, after=str(visibility))
+
+    def plan_move(self, actor: Actor, repo: Repo, new_name: str) -> RepoId:
+        """The id a repo would get: a bare name renames it, a namespace or full id transfers it.
+
+        Raises:
+            InvalidName, AlreadyExists, PermissionDenied, NotFound.
+        """
+        if "/" in new_name:
+            target = parse_repo_id(new_name.rstrip("/") + (repo.name if new_name.endswith("/") else ""))
+        else:
+            target = RepoId(repo.namespace, check_repo_name(new_name))
+        with self._db.read() as session:
+            if target.namespace != repo.namespace:
+                self._namespace_for_create(session, actor, target.namespace)
+            if (target.namespace, target.name.lower()) != (repo.namespace, repo.key):
+                self._check_free(session, target, RepoKind(repo.kind))
+        if str(target) == repo.full_name:
+            raise InvalidInput("That is already its name.", hint="Give another name.")
+        return target
+
+    def move(self, actor: Actor, repo: Repo, new_name: str) -> RepoView:
+        """Rename or transfer; the old name leads to the new one until something else takes it."""
+        target = self.plan_move(actor, repo, new_name)
+        with self._db.write() as session:
+            row = self._row(session, actor, Permission.REPO_ADMIN, repo)
+            namespace = self._namespace_row(session, target.namespace)
+            before = row.full_name
+            _drop_redirect(session, target.namespace, row.kind, target.name)
+            if (row.namespace, row.key) != (target.namespace, target.name.lower()):
+                session.merge(RepoRedirect(namespace=row.namespace, kind=row.kind, key=row.key, repo_id=row.id))
+            row.namespace_id, row.namespace, row.name, row.key = namespace.id, target.namespace, target.name, target.name.lower()
+            row.updated_at = utcnow()
+            audit.record(session, actor, "repo.move", row.full_name, repo_id=row.id, before=before, after=row.full_name)
+            _flush_unique(session, str(target))
+        return self.get(actor, f"{repo.kind}:{target}")
+
+    # -- deleting --------------------------------------------------------------------------------------------------
+
+    def delete(self, actor: Actor, repo: Repo) -> None:
+        """Put the repo in the trash; it can be restored for `settings.trash_days` days."""
+        with self._db.write() as session:
+            row = self._row(session, actor, Permission.REPO_ADMIN, repo)
+            if row.deleted_at is None:
+                row.deleted_at = utcnow()
+                audit.record(session, actor, "repo.delete", row.full_name, repo_id=row.id, kind=row.kind)
+
+    def restore(self, actor: Actor, repo: Repo) -> RepoView:
+        """Take the repo out of the trash.
+
+        Raises:
+            AlreadyExists: its name was taken meanwhile.
+            Conflict: it is not deleted, or too long ago.
+        """
+        with self._db.write() as session:
+            row = self._row(session, actor, Permission.REPO_ADMIN, repo)
+            self.check_restorable(row)
+            row.deleted_at = None
+            audit.record(session, actor, "repo.restore", row.full_name, repo_id=row.id, kind=row.kind)
+            _flush_unique(session, row.full_name)
+        return self.get(actor, f"{repo.kind}:{repo.full_name}")
+
+    def check_restorable(self, repo: Repo) -> None:
+        """Raise Conflict when the repo is not in the trash or its time there is over."""
+        if repo.deleted_at is None:
+            raise Conflict("This repo is not deleted.", hint="Nothing to restore.")
+        if repo.deleted_at < utcnow() - dt.timedelta(days=self._settings.trash_days):
+            raise Conflict(f"It was deleted more than {self._settings.trash_days} days ago.", hint="It cannot be restored any more.")
+
+    # -- helpers ---------------------------------------------------------------------------------------------------
+
+    def _row(self, session: Session, actor: Actor, permission: Permission, repo: Repo) -> Repo:
+        row = session.get(Repo, repo.id)
+        if row is None:
+            raise NotFound("The repo is gone.")
+        require_repo(session, actor, permission, row)
+        return row
+
+    def _namespace_row(self, session: Session, name: str) -> Namespace:
+        row = session.scalar(sa.select(Namespace).where(Namespace.name == name))
+        deleted = row and (
+            session.scalar(sa.select(Org.deleted_at).where(Org.id == row.id))
+            or session.scalar(sa.select(User.deleted_at).where(User.id == row.id))
+        )
+        if row is None or deleted:
+            raise NotFound(f"There is no user or organisation '{name}'.", hint="Check the name.")
+        return row
+
+    def _namespace_for_create(self, session: Session, actor: Actor, name: str) -> Namespace:
+        namespace = self._namespace_row(session, name)
+        if actor.is_admin or namespace.id == actor.user_id:
+            return namespace
+        role = session.scalar(sa.select(Membership.role).where(Membership.org_id == namespace.id, Membership.user_id == actor.user_id))
+        if role is None or Role(role).rank < Role.WRITE.rank:
+            raise PermissionDenied(
+                f"You may not make repos in '{name}'.", hint="Use your own namespace, or ask an admin there for the role write."
+            )
+        return namespace
+
+    def _check_free(self, session: Session, repo_id: RepoId, kind: RepoKind) -> None:
+        taken = session.scalar(
+            sa.select(Repo).where(
+                Repo.namespace == repo_id.namespace, Repo.kind == kind, Repo.key == repo_id.name.lower(), Repo.deleted_at.is_(None)
+            )
+        )
+        if taken is not None:
+            raise _taken(str(repo_id))
+
+    def _insert(self, session: Session, repo: Repo) -> None:
+        self._check_free(session, RepoId(repo.namespace, repo.name), RepoKind(repo.kind))
+        _drop_redirect(session, repo.namespace, repo.kind, repo.name)
+        session.add(repo)
+        _flush_unique(session, repo.full_name)
+
+
+def _taken(name: str) -> HubError:
+    return AlreadyExists(f"The name '{name}' is taken.", hint="Choose another name.", repo=name)
+
+
+def _flush_unique(session: Session, name: str) -> None:
+    try:
+        session.flush()
+    except IntegrityError as error:
+        raise _taken(name) from error
+
+
+def _drop_redirect(session: Session, namespace: str, kind: str, name: str) -> None:
+    session.execute(
+        sa.delete(RepoRedirect).where(RepoRedirect.namespace == namespace, RepoRedirect.kind == kind, RepoRedirect.key == name.lower())
+    )
+
+
+def _new_row(actor: Actor, namespace: Namespace, name: str, kind: RepoKind, visibility: Visibility) -> Repo:
+    now = utcnow()
+    return Repo(
+        namespace_id=namespace.id, namespace=namespace.name, name=name, key=name.lower(), kind=str(kind), visibility=str(visibility),
+        created_by=actor.user_id, created_at=now, updated_at=now, card={}, description="", license="", default_branch="main",
+    )  # fmt: skip
+
+
+def _check_description(text: str) -> str:
+    if len(text) > MAX_DESCRIPTION:
+        raise InvalidInput(f"A description has at most {MAX_DESCRIPTION} characters.", hint="Put longer text into README.md.")
+    return text.strip()

@@ -1,0 +1,86 @@
+"""What a change of refs means for the repo's row: card facts, lineage, time, audit, and that LFS objects are really there.
+
+One hook for every way refs move: push, commit API, revert, merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from hub_core import audit
+from hub_core.authz import Actor
+from hub_core.db import Database, utcnow
+from hub_core.errors import Conflict
+from hub_core.git import ZERO, RefHook, RefsApply, RefsChange, RefUpdate
+from hub_core.lfs.service import LfsService
+from hub_core.repos.cards import Card, read_card
+from hub_core.repos.kinds import KINDS, RepoKind
+from hub_core.repos.tables import LineageEdge, Repo, RepoTag
+
+
+def refs_hook(db: Database, lfs: LfsService, actor: Actor, repo: Repo) -> RefHook:
+    """The hook to hand to every `GitStore` call that moves refs of `repo` in the name of `actor`."""
+
+    def before(change: RefsChange) -> RefsApply:
+        _check_pointers(lfs, repo, change)
+        with db.read() as session:
+            branch = session.scalar(sa.select(Repo.default_branch).where(Repo.id == repo.id)) or repo.default_branch
+        head = next((u.new for u in change.updates if u.name == f"refs/heads/{branch}" and u.new != ZERO), None)
+        readme = change.read(head, "README.md") if head and KINDS[RepoKind(repo.kind)].has_card else None
+        card = read_card(readme or b"") if head else None
+
+        def inside(session: Session, applied: Sequence[RefUpdate]) -> None:
+            row = session.get(Repo, repo.id)
+            if row is None:
+                return
+            row.updated_at = utcnow()
+            if card is not None and any(u.new == head for u in applied):
+                _apply_card(session, row, card)
+            for update in applied:
+                audit.record(
+                    session, actor, _action(update), row.full_name, repo_id=row.id, ref=update.name, before=update.old, after=update.new
+                )
+
+        return inside
+
+    return before
+
+
+def _action(update: RefUpdate) -> str:
+    noun = "tag" if update.name.startswith("refs/tags/") else "branch"
+    return f"{noun}.{'create' if update.old == ZERO else 'delete' if update.new == ZERO else 'update'}"
+
+
+def _check_pointers(lfs: LfsService, repo: Repo, change: RefsChange) -> None:
+    missing = lfs.missing(repo.id, [pointer.oid for pointer in change.pointers])
+    if missing:
+        raise Conflict(
+            f"{len(missing)} LFS object(s) of these commits are not on the hub, for example {sorted(missing)[0][:12]}.",
+            hint="Send them first: git lfs push --all origin",
+            missing=sorted(missing)[:20],
+        )
+
+
+def _apply_card(session: Session, row: Repo, card: Card) -> None:
+    """Take over what the card changed since the last time; what people set by hand otherwise stays."""
+    before = row.card or {}
+    for field in ("license", "description"):
+        value = getattr(card, field) or ""
+        if value != before.get(field, ""):
+            setattr(row, field, value)
+    old_tags, new_tags = set(before.get("tags", [])), set(card.hub_tags)
+    if old_tags - new_tags:
+        session.execute(sa.delete(RepoTag).where(RepoTag.repo_id == row.id, RepoTag.source == "card", RepoTag.tag.in_(old_tags - new_tags)))
+    for tag in sorted(new_tags - old_tags):
+        session.merge(RepoTag(repo_id=row.id, tag=tag[:96].lower(), source="card"))
+    session.execute(sa.delete(LineageEdge).where(LineageEdge.repo_id == row.id, LineageEdge.relation.in_(["base_model", "dataset"])))
+    for relation, sources in (("base_model", card.base_models), ("dataset", card.datasets)):
+        for source in dict.fromkeys(sources):
+            session.add(LineageEdge(repo_id=row.id, relation=relation, source=source[:200]))
+    row.card = {
+        "front_matter": card.raw, "license": card.license or "", "description": card.description or "",
+        "tags": sorted(tag[:96].lower() for tag in new_tags), "warnings": list(card.warnings),
+    }  # fmt: skip

@@ -1,0 +1,105 @@
+"""The one object that holds the opened parts of the hub. It has ports and services, and no business methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from hub_core import tables
+from hub_core.accounts.orgs import OrgService
+from hub_core.accounts.passwords import Passwords
+from hub_core.accounts.sessions import SessionService
+from hub_core.accounts.sshkeys import SshKeyService
+from hub_core.accounts.tokens import TokenService
+from hub_core.accounts.users import UserService
+from hub_core.approvals.service import ApprovalService
+from hub_core.conversations.service import ConversationService
+from hub_core.datasets.query import QueryEngine
+from hub_core.db import Database
+from hub_core.git import GitLimits, GitStore
+from hub_core.git.types import MIB
+from hub_core.lfs.service import LfsService
+from hub_core.repos.events import EventService
+from hub_core.repos.files import FileService
+from hub_core.repos.history import HistoryService
+from hub_core.repos.lineage import LineageService
+from hub_core.repos.people import AccessService
+from hub_core.repos.search import SearchService
+from hub_core.repos.service import RepoService
+from hub_core.repos.social import SocialService
+from hub_core.repos.tags import TagService
+from hub_core.settings import Settings
+from hub_core.storage import BlobStore, open_blob_store
+
+__all__ = ["Services", "open_services", "tables"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Opened at start, passed on, closed at the end."""
+
+    settings: Settings
+    db: Database
+    blobs: BlobStore
+    git: GitStore
+    lfs: LfsService
+    users: UserService
+    orgs: OrgService
+    tokens: TokenService
+    sessions: SessionService
+    ssh_keys: SshKeyService
+    repos: RepoService
+    search: SearchService
+    files: FileService
+    history: HistoryService
+    access: AccessService
+    social: SocialService
+    tags: TagService
+    lineage: LineageService
+    events: EventService
+    queries: QueryEngine
+    approvals: ApprovalService
+    conversations: ConversationService
+
+
+@contextmanager
+def open_services(settings: Settings) -> Iterator[Services]:
+    """Open the database (bringing its schema up to date), the blob store and everything on top; close them at the end."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        db = Database(settings.database)
+        stack.callback(db.close)
+        db.upgrade()
+        queries = QueryEngine()
+        stack.callback(queries.close)
+        blobs = open_blob_store(settings)
+        git = GitStore(db, blobs, settings.data_dir / "cache" / "git", GitLimits(max_pack_bytes=settings.max_body_mb * MIB))
+        stack.callback(git.close)
+        lfs = LfsService(db, blobs)
+        files = FileService(db, git, lfs)
+        passwords = Passwords()
+        yield Services(
+            settings=settings,
+            db=db,
+            blobs=blobs,
+            git=git,
+            lfs=lfs,
+            users=UserService(db, settings, passwords),
+            orgs=OrgService(db),
+            tokens=TokenService(db),
+            sessions=SessionService(db, passwords),
+            ssh_keys=SshKeyService(db),
+            repos=RepoService(db, git, lfs, settings),
+            search=SearchService(db),
+            files=files,
+            history=HistoryService(db, git, files),
+            access=AccessService(db),
+            social=SocialService(db),
+            tags=TagService(db),
+            lineage=LineageService(db),
+            events=EventService(db),
+            queries=queries,
+            approvals=ApprovalService(db, settings.approval_ttl_s),
+            conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),
+        )

@@ -1,0 +1,127 @@
+"""Settings: the only reader of the environment. Every field has a heading in `docs/settings.md`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hub_core.errors import InvalidInput
+
+
+def _setting(default: Any, help_text: str, *, secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": help_text, "secret": secret}, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be configured. The environment variable of a field is `HUB_` and its name in capitals."""
+
+    data_dir: Path = _setting(Path("data"), "Folder for the database, blobs, caches and logs of a hub without external services.")
+    host: str = _setting("127.0.0.1", "Address the server listens on.")
+    port: int = _setting(8000, "Port the server listens on.")
+    public_url: str = _setting("", "Address that people and clients use, e.g. `https://hub.example.com`; empty: taken from each request.")
+    database_url: str = _setting(
+        "", "SQLAlchemy URL; empty: SQLite in the data folder. PostgreSQL: `postgresql+psycopg://user:password@host/db`."
+    )
+    storage_url: str = _setting("", "Where blobs live: `file:///path` or `s3://bucket/prefix`; empty: `blobs` in the data folder.")
+    s3_endpoint_url: str = _setting("", "Endpoint of an S3-compatible store.")
+    s3_access_key: str = _setting("", "Access key of the store.", secret=True)
+    s3_secret_key: str = _setting("", "Secret key of the store.", secret=True)
+    admin_password: str = _setting(
+        "", "Password of the user `admin`, set when that user is made at first start; empty: one is made up and printed once.", secret=True
+    )
+    admin_token: str = _setting("", "A token of the user `admin`, accepted from the first start on (for automation).", secret=True)
+    demo: bool = _setting(True, "Add small demo assets to an empty hub at first start (0 or 1).")
+    llm: str = _setting("builtin", "`builtin` for the planner that needs no model, or `provider:model` for LangChain's `init_chat_model`.")
+    llm_base_url: str = _setting("", "Base address of an OpenAI-compatible server.")
+    llm_api_key: str = _setting("", "Key for that server.", secret=True)
+    token: str = _setting("", "Token that `hubtalk chat --url` sends to a hub elsewhere.", secret=True)
+    log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
+    max_body_mb: int = _setting(4096, "Largest pack or commit body, in MiB. LFS objects are not limited by it.")
+    max_lfs_gb: int = _setting(200, "Largest LFS object, in GiB.")
+    max_attachment_mb: int = _setting(1024, "Largest file put into a conversation, in MiB.")
+    llm_timeout_s: float = _setting(60.0, "Longest wait for the language model to go on answering, in seconds.")
+    query_timeout_s: float = _setting(10.0, "Longest time of one dataset query, in seconds.")
+    query_memory_mb: int = _setting(512, "Most memory of one dataset query, in MiB.")
+    approval_ttl_s: int = _setting(86400, "How long an approval waits for its answer, in seconds.")
+    trash_days: int = _setting(30, "Days a deleted repo can be restored.")
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'hub.db').resolve()}"
+
+    @property
+    def storage(self) -> str:
+        """The storage URL in force."""
+        return self.storage_url or (self.data_dir / "blobs").resolve().as_uri()
+
+
+PREFIX = "HUB_"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Read `HUB_*` from the environment; keyword arguments win over it.
+
+    Raises:
+        InvalidInput: a value does not have the type of its setting, or a `HUB_` variable is unknown (bridges' own prefixes excepted).
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        raw = environ.get(PREFIX + spec.name.upper())
+        if raw is not None and raw != "":
+            values[spec.name] = _cast(spec.name, str(spec.type), raw)
+    values.update(overrides)
+    return Settings(**values)
+
+
+def _cast(name: str, type_name: str, raw: str) -> Any:
+    try:
+        match type_name:
+            case "int":
+                return int(raw)
+            case "float":
+                return float(raw)
+            case "bool":
+                return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}[
+                    raw.lower()
+                ]
+            case "Path":
+                return Path(raw)
+            case _:
+                return raw
+    except (ValueError, KeyError) as error:
+        raise InvalidInput(f"{PREFIX}{name.upper()} must be a {type_name}, not '{raw}'.", hint="See docs/settings.md.") from error
+
+
+def process_defaults() -> None:
+    """Set what libraries read from the environment: nothing is traced to a third party, checkpoints revive known types only."""
+    for name, value in {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false", "LANGGRAPH_STRICT_MSGPACK": "true"}.items():
+        os.environ[name] = value
+
+
+def chat_page_environment(app_root: Path, secret: str) -> None:
+    """Set what Chainlit reads from the environment while it is imported.
+
+    Its own Slack, Teams, Discord and database integrations switch themselves on by generic variable names that
+    people set for other programs, and it reads a `.env` file of the working directory: all of that stays off.
+    """
+    for name in (
+        "DATABASE_URL", "LITERAL_API_KEY", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_WEBSOCKET_TOKEN", "TEAMS_APP_ID",
+        "DISCORD_BOT_TOKEN", "CHAINLIT_CUSTOM_AUTH", "CHAINLIT_DEBUG", "CHAINLIT_URL", "CHAINLIT_PARENT_ROOT_PATH",
+    ):  # fmt: skip
+        os.environ.pop(name, None)
+    os.environ.update(
+        CHAINLIT_APP_ROOT=str(app_root),
+        CHAINLIT_ROOT_PATH="/chat",
+        CHAINLIT_AUTH_SECRET=secret,
+        CHAINLIT_AUTH_COOKIE_NAME="hubtalk_chat",
+        CHAINLIT_COOKIE_SAMESITE="lax",
+        CHAINLIT_ENV_FILE=os.devnull,
+        OTEL_SDK_DISABLED="true",
+        TRACELOOP_TELEMETRY="false",
+    )

@@ -1,0 +1,195 @@
+"""Blobs in an S3-compatible bucket (boto3)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from hub_core.errors import StorageFull, Unavailable
+from hub_core.storage.port import CHUNK, BlobInfo, absent, check_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_PART = 16 * CHUNK
+_FULL = {"QuotaExceeded", "InsufficientCapacity", "XMinioStorageFull", "507"}
+_ABSENT = {"404", "NoSuchKey", "NotFound"}
+_TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
+
+
+class S3BlobStore:
+    """Blobs in a bucket under a prefix. The hub keeps its own digests and never relies on the store's."""
+
+    def __init__(
+        self, bucket: str, prefix: str = "", *, endpoint_url: str = "", access_key: str = "", secret_key: str = "", staging: Path
+    ) -> None:
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._staging = staging
+        self._staging.mkdir(parents=True, exist_ok=True)
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": 5},
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=64,
+            s3={"addressing_style": "path" if endpoint_url else "auto"},
+        )
+        self._client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=endpoint_url or None,
+            aws_access_key_id=access_key or None,
+            aws_secret_access_key=secret_key or None,
+            region_name="us-east-1" if endpoint_url else None,
+            config=config,
+        )
+        self._transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
+
+    @property
+    def staging(self) -> Path:
+        """A local folder; files are uploaded from it."""
+        return self._staging
+
+    def _key(self, key: str) -> str:
+        return self._prefix + check_key(key)
+
+    def put(self, key: str, chunks: Iterable[bytes], *, if_absent: bool = False) -> bool:
+        """Store the bytes; with `if_absent` only when the key is free."""
+        full = self._key(key)
+        with tempfile.SpooledTemporaryFile(max_size=_PART, dir=str(self._staging)) as file:
+            for chunk in chunks:
+                file.write(chunk)
+            file.seek(0)
+            if not if_absent:
+                self._upload(full, file)
+                return True
+            try:
+                with _store_errors():
+                    self._client.put_object(Bucket=self._bucket, Key=full, Body=file.read(), IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) in _TAKEN:
+                    return False
+                raise
+            return True
+
+    def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
+        """Store a local file, in parts when it is large."""
+        with path.open("rb") as file:
+            self._upload(self._key(key), file)
+        if move:
+            path.unlink()
+
+    def _upload(self, full: str, file: IO[Any]) -> None:
+        with _store_errors():
+            self._client.upload_fileobj(file, self._bucket, full, Config=self._transfer)
+
+    def get(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes `[start, end)` in chunks of 1 MiB; a broken connection is resumed."""
+        full = self._key(key)
+        size = self.size(key)
+        if size is None:
+            raise absent(key)
+        stop = size if end is None else min(end, size)
+
+        def chunks() -> Iterator[bytes]:
+            position, failures = start, 0
+            while position < stop:
+                try:
+                    with _store_errors():
+                        body = self._client.get_object(Bucket=self._bucket, Key=full, Range=f"bytes={position}-{stop - 1}")["Body"]
+                        for chunk in body.iter_chunks(CHUNK):
+                            position += len(chunk)
+                            yield chunk
+                except Unavailable:
+                    failures += 1
+                    if failures == 3:
+                        raise
+
+        return chunks()
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes from `start`, all or `length` of them."""
+        return b"".join(self.get(key, start, None if length is None else start + length))
+
+    def size(self, key: str) -> int | None:
+        """The size in bytes, or None."""
+        try:
+            with _store_errors():
+                return self._client.head_object(Bucket=self._bucket, Key=self._key(key))["ContentLength"]
+        except ClientError as error:
+            if _code(error) in _ABSENT:
+                return None
+            raise
+
+    def delete(self, key: str) -> None:
+        """Remove a blob."""
+        try:
+            with _store_errors():
+                self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
+        except ClientError as error:
+            if _code(error) not in _ABSENT:
+                raise
+
+    def list(self, prefix: str) -> Iterator[BlobInfo]:
+        """All blobs whose key begins with `prefix`."""
+        with _store_errors():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
+                for item in page.get("Contents", []):
+                    yield BlobInfo(item["Key"][len(self._prefix) :], item["Size"], item["LastModified"])
+
+    def local_path(self, key: str) -> Path | None:  # noqa: ARG002
+        """None: blobs are not on this machine."""
+        return None
+
+    def download_url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str | None:
+        """A presigned URL."""
+        params: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key(key)}
+        if filename:
+            params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        return self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s)
+
+    def ensure_bucket(self) -> None:
+        """Make the bucket when it is not there.
+
+        Raises:
+            Unavailable: the store does not answer or refuses the credentials.
+        """
+        try:
+            with _store_errors():
+                self._client.head_bucket(Bucket=self._bucket)
+        except ClientError as error:
+            if _code(error) not in {*_ABSENT, "NoSuchBucket"}:
+                raise Unavailable(f"The bucket cannot be used ({_code(error)}).", hint="Check HUB_STORAGE_URL and HUB_S3_*.") from error
+            with _store_errors():
+                self._client.create_bucket(Bucket=self._bucket)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def _store_errors() -> Iterator[None]:
+    """Turn failures of the store into the hub's errors; answers that callers handle stay `ClientError`."""
+    try:
+        yield
+    except ClientError as error:
+        code = _code(error)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in _FULL or status == 507:
+            raise StorageFull("The bucket of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
+        if code in _ABSENT or code in _TAKEN or code == "NoSuchBucket":
+            raise
+        raise Unavailable(
+            f"The blob storage refused the request ({code or status}).", hint="Try again; then ask an administrator."
+        ) from error
+    except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
+        raise Unavailable("The blob storage does not answer.", hint="Try again; then ask an administrator.") from error

@@ -1,0 +1,13 @@
+"""Imports every table, so that `Base.metadata` is complete."""
+
+from __future__ import annotations
+
+from hub_core import audit
+from hub_core.accounts import tables as accounts
+from hub_core.approvals import tables as approvals
+from hub_core.conversations import tables as conversations
+from hub_core.git import tables as git
+from hub_core.lfs import tables as lfs
+from hub_core.repos import tables as repos
+
+__all__ = ["accounts", "approvals", "audit", "conversations", "git", "lfs", "repos"]

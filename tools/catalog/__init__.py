@@ -1,0 +1,15 @@
+"""The tools, one file per noun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.contract import Tool
+
+
+def all_tools() -> list[Tool[Any, Any]]:
+    """Every tool of this hub."""
+    from tools.catalog import access, conversation, credentials, data, files, history, marks, orgs, people, repos
+
+    modules = (repos, marks, files, history, data, people, orgs, access, credentials, conversation)
+    return [tool for module in modules for tool in module.TOOLS]

@@ -1,0 +1,137 @@
+"""The one way to run a tool: validate, plan (authorise, preview), ask where a person must approve, run once, remember how to undo.
+
+Chat, bridges and MCP call with `gate=True`: destructive and spending acts then become a waiting approval. The tool REST API is
+explicit and calls with `gate=False`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from hub_core.approvals.service import ApprovalView
+from hub_core.authz import Permission, require_scope
+from hub_core.errors import Conflict, InvalidArguments
+from tools.contract import Plan, ToolContext
+from tools.registry import AnyTool, default_registry
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The tool ran."""
+
+    tool: str
+    plan: Plan
+    output: BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The act waits for a person's approval; nothing has changed."""
+
+    tool: str
+    plan: Plan
+    approval: ApprovalView
+
+
+def plan(ctx: ToolContext, name: str, raw: dict[str, Any]) -> Plan:
+    """What the call would do; changes nothing.
+
+    Raises:
+        ToolNotFound, InvalidArguments: the call itself is wrong.
+        HubError: the caller may not do it, or it cannot be done.
+    """
+    tool = default_registry().get(name)
+    return _plan(ctx, tool, _validate(tool, raw))
+
+
+def call(ctx: ToolContext, name: str, raw: dict[str, Any], *, gate: bool, key: str | None = None) -> Done | Waiting:
+    """Run a tool, or with `gate` park a gated act as an approval.
+
+    Args:
+        key: idempotency key; a second call with it returns the first result instead of acting again.
+    """
+    tool = default_registry().get(name)
+    args = _validate(tool, raw)
+    planned = _plan(ctx, tool, args)
+    if gate and planned.effect.gated:
+        if ctx.actor.user_id is None:
+            require_scope(ctx.actor, tool.permission)
+        approval = ctx.services.approvals.request(
+            ctx.actor, ctx.thread_id, tool.name, planned.args, str(planned.effect), describe_plan(planned)
+        )
+        return Waiting(tool.name, planned, approval)
+    return _run(ctx, tool, args, planned, key)
+
+
+def run_approved(ctx: ToolContext, approval: ApprovalView) -> Done:
+    """Run an act whose approval was just given. `ctx` is the requester's, with their rights of now.
+
+    Raises:
+        Conflict: what would happen now is not what was shown; nothing was done.
+        HubError: the requester lost the right, or the thing is gone.
+    """
+    tool = default_registry().get(approval.tool)
+    args = _validate(tool, approval.args)
+    planned = _plan(ctx, tool, args)
+    if digest(describe_plan(planned)["changes"]) != digest(approval.plan["changes"]) or str(planned.effect) != approval.effect:
+        raise Conflict("Things have changed since this was shown, so nothing was done.", hint="Ask again to see what would change now.")
+    return _run(ctx, tool, args, planned, f"approval:{approval.id}")
+
+
+def describe_plan(planned: Plan) -> dict[str, Any]:
+    """A plan as JSON: what people see and what an approval remembers."""
+    return {
+        "args": planned.args,
+        "effect": str(planned.effect),
+        "changes": [asdict(change) for change in planned.changes],
+        "facts": planned.facts,
+        "undo": asdict(planned.inverse) if planned.inverse else None,
+    }
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of `value`."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def _validate(tool: AnyTool, raw: dict[str, Any]) -> Any:
+    try:
+        return tool.input.model_validate(raw)
+    except ValidationError as error:
+        errors = [
+            {"argument": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in error.errors(include_url=False, include_input=False)
+        ]
+        first = f"{errors[0]['argument']}: {errors[0]['problem']}" if errors else "wrong"
+        raise InvalidArguments(
+            f"The arguments of {tool.name} do not fit: {first}.", hint=f"GET /api/v1/tools shows the schema of {tool.name}.", errors=errors
+        ) from error
+
+
+def _plan(ctx: ToolContext, tool: AnyTool, args: Any) -> Plan:
+    if not (tool.permission is Permission.REPO_READ and ctx.actor.is_anonymous):
+        require_scope(ctx.actor, tool.permission)
+    return tool.plan(ctx, args)
+
+
+def _run(ctx: ToolContext, tool: AnyTool, args: Any, planned: Plan, key: str | None) -> Done:
+    if key is not None and planned.effect.value != "read":
+        stored = ctx.services.approvals.begin_execution(ctx.actor, key, tool.name, digest(planned.args))
+        if stored is not None:
+            return Done(tool.name, planned, tool.output.model_validate(stored))
+    try:
+        output = tool.run(ctx, args, planned)
+    except BaseException:
+        if key is not None and planned.effect.value != "read":
+            ctx.services.approvals.fail_execution(key)
+        raise
+    inverse = tool.inverse(ctx, args, planned, output)
+    if key is not None and planned.effect.value != "read":
+        ctx.services.approvals.finish_execution(key, output.model_dump(mode="json"))
+    if ctx.thread_id and inverse is not None and planned.effect.value != "read":
+        ctx.services.conversations.push_undo(ctx.actor, ctx.thread_id, tool.name, planned.args, inverse.tool, inverse.args)
+    return Done(tool.name, replace(planned, inverse=inverse), output)

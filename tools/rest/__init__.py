@@ -1,0 +1,1 @@
+"""The registry over HTTP: `GET /api/v1/tools`, `POST /api/v1/tools/{name}`."""

@@ -1,0 +1,80 @@
+"""Routes of the tool API. A call here is explicit: nothing waits for approval; `?dry_run=true` only shows the plan."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import ORJSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from hub_core.errors import InvalidArguments, TooLarge, Unauthenticated
+from hub_core.http.auth import authenticate_request
+from hub_core.services import Services
+from tools import invoke
+from tools.contract import ToolContext
+from tools.registry import default_registry
+
+MAX_BODY = 8 * 1024 * 1024
+
+
+def tool_router(services: Services) -> APIRouter:
+    """The two routes over `services`. Their OpenAPI descriptions come from `tools.rest.openapi`."""
+    router = APIRouter(include_in_schema=False)
+    listing: list[bytes] = []
+
+    @router.get("/api/v1/tools")
+    async def list_tools(request: Request) -> Response:
+        await run_in_threadpool(_context, services, request)
+        if not listing:
+            registry = default_registry()
+            listing.append(bytes(ORJSONResponse({"tools": [registry.describe(tool) for tool in registry]}).body))
+        return Response(listing[0], media_type="application/json")
+
+    @router.post("/api/v1/tools/{name}")
+    async def call_tool(request: Request, name: str, dry_run: bool = False) -> Response:
+        raw = await _arguments(request)
+        return ORJSONResponse(await run_in_threadpool(_call, services, request, name, raw, dry_run))
+
+    return router
+
+
+def _context(services: Services, request: Request) -> ToolContext:
+    actor = authenticate_request(services, request.headers, request.cookies, channel="api", method=request.method)
+    if actor.is_anonymous:
+        raise Unauthenticated("Sign in first.", hint="Send a token as 'Authorization: Bearer ...'.")
+    return ToolContext(actor, services)
+
+
+def _call(services: Services, request: Request, name: str, raw: dict[str, Any], dry_run: bool) -> dict[str, Any]:
+    ctx = _context(services, request)
+    if dry_run:
+        return {"plan": invoke.describe_plan(invoke.plan(ctx, name, raw))}
+    key = request.headers.get("idempotency-key")
+    done = invoke.call(ctx, name, raw, gate=False, key=f"api:{ctx.actor.user_id}:{key}"[:128] if key else None)
+    if isinstance(done, invoke.Waiting):
+        raise AssertionError("an ungated call does not wait")
+    return {"result": done.output.model_dump(mode="json")}
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    """The JSON object in the body; an empty body is an empty object.
+
+    Raises:
+        InvalidArguments: not a JSON object. TooLarge: over 8 MiB.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TooLarge("The arguments of a tool have at most 8 MiB.", hint="Upload large files with Git, LFS or as an attachment.")
+    if not body.strip():
+        return {}
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArguments("The body is not valid JSON.", hint="Send the arguments as one JSON object.") from error
+    if not isinstance(value, dict):
+        raise InvalidArguments("The arguments are not a JSON object.", hint='For example: {"repo": "acme/support-7b"}')
+    return value
