@@ -75,7 +75,9 @@ class Agent:
         with self._leases.hold(thread.id):
             said = {"attachments": [{"id": item.id, "filename": item.filename, "size": item.size} for item in files]} if files else {}
             conversations.append_message(actor, thread.id, "user", text, said)
-            turn = new_turn(str(uuid.uuid4()), mode=mode, text=text, attachments=[item.id for item in files], language=self._language(actor))
+            turn = new_turn(
+                str(uuid.uuid4()), mode=mode, text=text, attachments=[item.id for item in files], language=self._language(actor)
+            )
             added = [{"id": item.id, "filename": item.filename} for item in files]
             return self._run(actor, thread.id, turn, added, emit, cancel)
 
@@ -127,7 +129,9 @@ class Agent:
         approvals = self._services.approvals
         approval = approvals.get(actor, approval_id)
         if approval.thread_id not in (thread_id, None):
-            raise ApprovalNotFound("There is no such request in this conversation.", hint="list_approvals shows what waits for your answer.")
+            raise ApprovalNotFound(
+                "There is no such request in this conversation.", hint="list_approvals shows what waits for your answer."
+            )
         if approval.status != "pending":
             raise ApprovalSettled(
                 f"This request is already {approval.status}.", hint="Ask again if you want it done now.", status=approval.status

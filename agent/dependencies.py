@@ -6,7 +6,9 @@ from typing import Any
 
 # After these a name may mean something else, or nothing: later steps that use it must wait for their outcome.
 _STRUCTURAL = ("create_", "move_", "fork_", "restore_", "delete_", "leave_", "remove_", "revoke_")
-_ENTITY_KEYS = frozenset("repo org username name new_name to owner branch path new_path tag token title".split())
+_ENTITY_KEYS = frozenset(
+    ["repo", "org", "username", "name", "new_name", "to", "owner", "branch", "path", "new_path", "tag", "token", "title"]
+)
 
 
 def structural(tool: str) -> bool:

@@ -1,5 +1,7 @@
 """The built-in planner as a LangChain chat model: it reads the newest message and answers with tool calls."""
 
+# ruff: noqa: ARG002 - the signatures are LangChain's
+
 from __future__ import annotations
 
 import uuid
@@ -28,7 +30,7 @@ class PlannerModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "hubtalk-planner"
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:  # noqa: ARG002 - it reads the registry itself
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
         """The same model."""
         return self
 

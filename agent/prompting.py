@@ -51,7 +51,9 @@ _DECLINE: dict[str, Any] = {
 
 def system_prompt(ctx: Context, language: str) -> str:
     """The system prompt of one turn."""
-    return load("system/agent", username=ctx.actor.username, today=utcnow().date().isoformat(), language=LANGUAGE_NAMES.get(language, "English"))
+    return load(
+        "system/agent", username=ctx.actor.username, today=utcnow().date().isoformat(), language=LANGUAGE_NAMES.get(language, "English")
+    )
 
 
 @lru_cache(maxsize=4)

@@ -1,5 +1,7 @@
 """A chat model that plays a script: for tests, demos and evaluations without a language model."""
 
+# ruff: noqa: ARG002 - the signatures are LangChain's
+
 from __future__ import annotations
 
 import threading
@@ -39,7 +41,7 @@ class ScriptedModel(BaseChatModel):
         """The messages of every call so far."""
         return self._seen
 
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:  # noqa: ARG002 - the script decides
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
         """The same model: a script needs no schemas."""
         return self
 
@@ -76,6 +78,7 @@ class ScriptedModel(BaseChatModel):
         return AIMessage(
             "",
             tool_calls=[
-                {"name": call["tool"], "args": call.get("args", {}), "id": f"call_{uuid.uuid4().hex[:12]}", "type": "tool_call"} for call in calls
+                {"name": call["tool"], "args": call.get("args", {}), "id": f"call_{uuid.uuid4().hex[:12]}", "type": "tool_call"}
+                for call in calls
             ],
         )

@@ -24,8 +24,11 @@ KEEP_MESSAGES = 30
 
 
 class Call(TypedDict, total=False):
-    """A call that still has to be made. `depends`: it makes sense only if what it waits for happens; `question`: it waits for
-    an answer; `behind`: the approval it waits for."""
+    """A call that still has to be made.
+
+    `depends`: it makes sense only if what it waits for happens; `question`: it waits for an answer; `behind`: the approval it waits for;
+    `resolved` and `effect`: from its plan.
+    """
 
     id: str
     name: str
@@ -33,6 +36,8 @@ class Call(TypedDict, total=False):
     depends: bool
     question: bool
     behind: str
+    resolved: dict[str, Any]
+    effect: str
 
 
 class Turn(TypedDict, total=False):
@@ -67,8 +72,10 @@ class Turn(TypedDict, total=False):
 
 
 class State(TypedDict, total=False):
-    """What is checkpointed per thread. `queue` holds steps that wait behind a pending approval or question, `files` what was
-    attached, `offers` the choices that the last answer offered."""
+    """What is checkpointed per thread.
+
+    `queue` holds steps that wait behind a pending approval or question, `files` what was attached, `offers` the choices that the last answer offered.
+    """
 
     messages: list[AnyMessage]
     focus: dict[str, Any]

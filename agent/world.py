@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from agent.planner.types import Entity
 from hub_core.accounts.tables import Org, SshKey, Token, User
 from hub_core.audit import AuditEvent
-from hub_core.authz import Actor
+from hub_core.authz import Actor, Role
 from hub_core.errors import HubError
-from hub_core.repos.access import administrable, visible
+from hub_core.repos.access import visible, with_role
 from hub_core.repos.lookup import find_repo
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -114,7 +114,12 @@ def _load(session: Session, actor: Actor) -> list[Entity]:
     for namespace, name, kind, owner in session.execute(live):
         value = f"{namespace}/{name}"
         found.append(Entity("repo", value, kind, own=owner == actor.user_id, aliases=aliases.get(value.lower(), ())))
-    gone = sa.select(*columns).where(administrable(actor), Repo.deleted_at.is_not(None)).order_by(Repo.deleted_at.desc()).limit(MAX_NAMES)
+    gone = (
+        sa.select(*columns)
+        .where(with_role(actor, Role.ADMIN), Repo.deleted_at.is_not(None))
+        .order_by(Repo.deleted_at.desc())
+        .limit(MAX_NAMES)
+    )
     for namespace, name, kind, owner in session.execute(gone):
         found.append(Entity("repo", f"{namespace}/{name}", kind, deleted=True, own=owner == actor.user_id))
     users = sa.select(User.username).where(User.status != "deleted").limit(MAX_ENTITIES)

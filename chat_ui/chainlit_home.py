@@ -35,7 +35,6 @@ favorites = false
 
 [features.spontaneous_file_upload]
 enabled = true
-accept = ["*/*"]
 max_files = {max_files}
 max_size_mb = {max_size_mb}
 

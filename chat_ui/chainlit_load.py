@@ -53,7 +53,7 @@ def load_chainlit(services: Services, agent: Callable[[], Agent]) -> Loaded:
 
     from chat_ui.page import ChatPage
 
-    config.ui.default_theme = "system"  # type: ignore[assignment]  # the front end knows it, the type does not
+    setattr(config.ui, "default_theme", "system")  # noqa: B010 - the front end knows it, the declared type does not
     ChatPage(services, agent).register()
-    html = _FOREIGN_LINK.sub("", get_html_template(PATH))
+    html = _FOREIGN_LINK.sub("", get_html_template(PATH))  # type: ignore[no-untyped-call]
     return Loaded(app, html, create_jwt, chainlit.User)

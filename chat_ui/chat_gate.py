@@ -25,7 +25,7 @@ from hub_core.services import Services
 COOKIE = "hubtalk_chat"
 OPEN_FOLDERS = ("/assets/", "/public/", "/avatars/")
 OPEN_PATHS = frozenset({"/favicon", "/logo", "/auth/config", "/project/translations", "/set-session-cookie"})
-KNOWN = ("/auth/header", "/logout", "/user", "/project/", "/feedback", "/ws/", "/health")
+KNOWN = ("/auth/header", "/logout", "/user", "/project/", "/ws/")
 CLOSED = ("/project/share/", "/project/thread/share")
 PAGES = ("/thread/", "/element/")
 CSP = (

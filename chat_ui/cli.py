@@ -138,13 +138,17 @@ def evaluate(
     output: Annotated[str, typer.Option(help="Where to write the JSON report.")] = "",
     baseline: Annotated[str, typer.Option(help="Fail when the result is worse than this report.")] = "",
     cases: Annotated[str, typer.Option(help="Folder of cases.")] = "",
+    case: Annotated[list[str] | None, typer.Option(help="Only these cases, by id.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print the turns that went wrong.")] = False,
+    jobs: Annotated[int, typer.Option(help="Processes to play in.")] = 2,
 ) -> None:
     """Play the evaluation conversations against a seeded hub and print the results by suite and language."""
     from importlib import import_module
 
     # evals is a sink: nothing imports it but this entry, by name.
     run = import_module("evals.command").run
-    raise typer.Exit(run(suites=suite or [], languages=language or [], output=output, baseline=baseline, cases=cases))
+    chosen = {"suites": suite or [], "languages": language or [], "only": case or [], "cases": cases}
+    raise typer.Exit(run(**chosen, output=output, baseline=baseline, verbose=verbose, jobs=jobs))
 
 
 def main() -> None:

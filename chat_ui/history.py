@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_MESSAGES = 400
 
 
-class History(BaseDataLayer):  # type: ignore[misc]
+class History(BaseDataLayer):
     """Threads of the person behind the current request; nobody else's exist."""
 
     def __init__(self, services: Services, agent: Callable[[], Agent]) -> None:
@@ -89,8 +89,8 @@ class History(BaseDataLayer):  # type: ignore[misc]
         thread_id: str,
         name: str | None = None,
         user_id: str | None = None,
-        metadata: dict[str, Any] | None = None,
-        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,  # noqa: ARG002
+        tags: list[str] | None = None,  # noqa: ARG002
     ) -> None:
         """With `user_id` a conversation begins and `name` holds its first words; without, the person renames it."""
         actor = caller.get()
@@ -125,15 +125,15 @@ class History(BaseDataLayer):  # type: ignore[misc]
     async def delete_element(self, element_id: str, thread_id: str | None = None) -> None:
         """Elements follow from the transcript."""
 
-    async def upsert_feedback(self, feedback: Feedback) -> str:
+    async def upsert_feedback(self, feedback: Feedback) -> str:  # noqa: ARG002
         """No feedback is collected."""
         return ""
 
-    async def delete_feedback(self, feedback_id: str) -> bool:
+    async def delete_feedback(self, feedback_id: str) -> bool:  # noqa: ARG002
         """No feedback is collected."""
         return False
 
-    async def get_favorite_steps(self, user_id: str) -> list[Any]:
+    async def get_favorite_steps(self, user_id: str) -> list[Any]:  # noqa: ARG002
         """There are no favourites."""
         return []
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from chat_ui.presenter import present
+from chat_ui.presenter_reply import lead
 from chat_ui.texts import Language, language_of, texts
 from chat_ui.transcript import approval_state, assistant_message, elements, run_step, tool_step
 from hub_core.authz import Actor
@@ -45,7 +48,11 @@ class LiveTurn:
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     text: str = ""
-    steps: int = 0
+
+    @property
+    def composed(self) -> bool:
+        """Whether the agent words its answers itself: then their tables and listings are drawn instead of said."""
+        return self.services.settings.llm == "builtin"
 
     async def play(self, turn: Callable[[Callable[[Event], None]], Answer]) -> Answer | None:
         """Run `turn` in a thread of its own, show its events as they come, and its answer at the end."""
@@ -73,10 +80,9 @@ class LiveTurn:
         return answer
 
     async def _show(self, event: Event) -> None:
-        if event.type == "token":
+        if event.type == "token" and not self.composed:
             await self._token(str(event.data.get("text") or ""))
         elif event.type == "step":
-            self.steps += 1
             step_id = str(uuid.uuid4())
             words = texts(self.language)
             await self.emitter.emit("new_message", tool_step(event.data, step_id, self.thread_id, self.run_id, _now(), words))
@@ -92,23 +98,22 @@ class LiveTurn:
         self.text += text
 
     async def _finish(self, answer: Mapping[str, Any]) -> None:
-        message = assistant_message(
-            self.message_id, self.thread_id, self.run_id, str(answer.get("reply") or ""), _now(), error=answer.get("outcome") == "error"
-        )
+        text = lead(answer) if self.composed else str(answer.get("reply") or "")
+        for word in re.findall(r"\S*\s*", text) if not self.text else ():
+            await self._token(word)
+        message = assistant_message(self.message_id, self.thread_id, self.run_id, text, _now(), error=answer.get("outcome") == "error")
         await self.emitter.emit("update_message" if self.text else "new_message", message)
-        await asyncio.to_thread(self._draw, answer, asyncio.get_running_loop())
+        for element in await asyncio.to_thread(self._drawn, answer):
+            await self.emitter.emit("element", element)
         await self._end()
 
-    def _draw(self, answer: Mapping[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    def _drawn(self, answer: Mapping[str, Any]) -> list[dict[str, Any]]:
         state = None
         if pending := answer.get("pending"):
-            try:
+            with suppress(ApprovalNotFound):
                 state = approval_state(self.services.approvals.get(self.actor, pending["approval_id"]))
-            except ApprovalNotFound:
-                state = None
-        views = present(answer, state)
-        for element in elements(views, self.message_id, self.message_id, self.thread_id, language_of(answer.get("language"))):
-            asyncio.run_coroutine_threadsafe(self.emitter.emit("element", element), loop).result()
+        language = language_of(answer.get("language"))
+        return elements(present(answer, state), self.message_id, self.message_id, self.thread_id, language)
 
     async def _fail(self, text: str) -> None:
         message = assistant_message(self.message_id, self.thread_id, self.run_id, text, _now(), error=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import chainlit as cl
 from chainlit.config import config
 from chainlit.context import context
-from chainlit.input_widget import Select
+from chainlit.input_widget import InputWidget, Select
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +21,7 @@ from chat_ui.history import History, ensure_thread
 from chat_ui.live_turn import LiveTurn
 from chat_ui.login import end_session
 from chat_ui.signed_in import caller, headers_of_environ, identify, read_cookies
-from chat_ui.texts import LANGUAGES, NAMES, Language, language_of, texts
+from chat_ui.texts import LANGUAGES, NAMES, Language, language_of, language_of_header, texts
 from chat_ui.transcript import approval_state, assistant_message
 from hub_core.authz import Actor
 from hub_core.db import utcnow
@@ -31,6 +31,7 @@ from hub_core.services import Services
 
 if TYPE_CHECKING:
     from agent.agent import Agent
+    from agent.schema import Mode
 
 AUTOMATIC = "auto"
 CHUNK = 1024 * 1024
@@ -75,11 +76,11 @@ class ChatPage:
         """A page without a conversation was opened."""
         await self._offer_settings()
 
-    async def resume(self, thread: Any) -> None:
+    async def resume(self, _thread: Any) -> None:
         """A conversation was opened again; its history carries the cards of what still waits."""
         await self._offer_settings()
 
-    async def starters(self, user: Any = None, language: str | None = None) -> list[cl.Starter]:
+    async def starters(self, _user: Any = None, language: str | None = None) -> list[cl.Starter]:
         """What to try first."""
         return [cl.Starter(label=label, message=message) for label, message in texts(language_of(language)).starters]
 
@@ -94,7 +95,8 @@ class ChatPage:
         attachments = await self._take_in(actor, message, language)
         if attachments is None:
             return
-        agent, thread_id, mode = await run_in_threadpool(self._agent), session.thread_id, "act"
+        agent, thread_id = await run_in_threadpool(self._agent), session.thread_id
+        mode: Mode = "plan" if message.command else "act"
         live = LiveTurn(self._services, actor, context.emitter, thread_id, message.id, language)
         with self._stoppable(session.id, live.cancel):
             await live.play(lambda emit: agent.turn(actor, thread_id, message.content, attachments, mode, emit, live.cancel))
@@ -116,12 +118,12 @@ class ChatPage:
         session, agent = context.session, await run_in_threadpool(self._agent)
         thread_id = approval.thread_id or session.thread_id
         live = LiveTurn(self._services, actor, context.emitter, thread_id, None, language)
-        await context.emitter.task_start()
+        await context.emitter.emit("task_start", {})
         try:
             with self._stoppable(session.id, live.cancel):
                 await live.play(lambda emit: agent.decide(actor, thread_id, approval_id, decision, None, emit, live.cancel))
         finally:
-            await context.emitter.task_end()
+            await context.emitter.emit("task_end", {})
         return await self.status(action)
 
     async def status(self, action: cl.Action) -> dict[str, Any]:
@@ -160,17 +162,27 @@ class ChatPage:
         chosen = (await run_in_threadpool(self._services.users.preferences, actor)).get("language", AUTOMATIC)
         items = {page["language_auto"]: AUTOMATIC} | {NAMES[one]: one for one in LANGUAGES}
         select = Select(id="language", label=page["language"], items=items, initial_value=chosen, tooltip=page["language_hint"])
-        await cl.ChatSettings([select]).send()
+        widgets: list[InputWidget] = [select]
+        await cl.ChatSettings(widgets).send()  # type: ignore[no-untyped-call]
+        command = {
+            "id": page["plan_only"],
+            "description": page["plan_only_hint"],
+            "icon": "list-checks",
+            "button": True,
+            "persistent": True,
+        }
+        await context.emitter.emit("set_commands", [command])
 
     async def _who(self) -> tuple[Actor | None, Language]:
         """The person by the state of the hub now, and the language to speak where no answer tells it."""
         environ = context.session.environ
+        browser = language_of_header(str(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
         actor = await run_in_threadpool(identify, self._services, headers_of_environ(environ))
         caller.set(actor)
         if actor is None:
-            return None, language_of(context.session.language)
+            return None, browser
         preferred = (await run_in_threadpool(self._services.users.preferences, actor)).get("language")
-        return actor, language_of(preferred or context.session.language)
+        return actor, language_of(preferred) if preferred else browser
 
     async def _take_in(self, actor: Actor, message: cl.Message, language: Language) -> list[str] | None:
         """Keep the files of a message as attachments; None when one could not be kept, which is said."""

@@ -55,7 +55,7 @@ def present(answer: Mapping[str, Any], approval: ApprovalState | None = None) ->
             views.extend(step_views(step, words))
     views = views[:MAX_VIEWS]
     if answer.get("pending"):
-        views.append(approval_view(answer["pending"], approval, words))
+        views.append(approval_view(answer["pending"], approval, words, str(answer.get("reply") or "")))
     if answer.get("outcome") == "needs_input" and answer.get("choices"):
         views.append(choices_view(answer["choices"], words))
     return views
@@ -109,8 +109,11 @@ def repo_props(repo: Mapping[str, Any]) -> dict[str, Any]:
     return props | {"tags": list(repo.get("tags") or []), "likes": repo.get("likes") or 0, "downloads": repo.get("downloads") or 0}
 
 
-def approval_view(pending: Mapping[str, Any], approval: ApprovalState | None, words: Texts) -> View:
-    """The card that asks for, or tells of, a person's decision. Of all it carries, only the id is ever sent back."""
+def approval_view(pending: Mapping[str, Any], approval: ApprovalState | None, words: Texts, reply: str = "") -> View:
+    """The card that asks for, or tells of, a person's decision. Of all it carries, only the id is ever sent back.
+
+    The summary is left out where `reply`, which stands above the card, has it already.
+    """
     plan = approval.plan if approval else {}
     shown = {str(fact.get("what")) for fact in plan.get("changes") or []}
     facts = [
@@ -122,7 +125,7 @@ def approval_view(pending: Mapping[str, Any], approval: ApprovalState | None, wo
         "approval_id": pending.get("approval_id"),
         "tool": pending.get("tool"),
         "effect": pending.get("effect"),
-        "summary": pending.get("summary") or "",
+        "summary": "" if str(pending.get("summary") or "") in reply else pending["summary"],
         "changes": [
             {"label": words.change(str(change.get("what"))), "before": change.get("before"), "after": change.get("after")}
             for change in plan.get("changes") or []

@@ -116,8 +116,13 @@ def data_page(result: dict[str, Any], args: dict[str, Any], words: Texts) -> lis
 
 def column_facts(result: dict[str, Any], args: dict[str, Any], words: Texts) -> list[View]:
     """The columns of a dataset with their statistics."""
-    rows = [item for item in result.get("columns") or result.get("items") or [] if isinstance(item, dict)]
-    return [table_of(rows, words, title=str(args.get("repo") or ""))] if rows else []
+    rows = []
+    for item in result.get("columns") or []:
+        row = {key: item.get(key) for key in ("name", "type", "nulls", "distinct", "min", "max", "mean")}
+        row["top"] = ", ".join(f"{value} ({count})" for value, count in (item.get("top") or [])[:3])
+        rows.append(row)
+    where = (str(args.get("repo") or ""), str(result.get("file") or ""))
+    return [table_of(rows, words, title=" · ".join(part for part in where if part))] if rows else []
 
 
 def secret_card(result: dict[str, Any], args: dict[str, Any], words: Texts) -> list[View]:

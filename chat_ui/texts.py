@@ -37,7 +37,7 @@ class Texts:
 
     def change(self, what: str) -> str:
         """The name of something that changes; unknown ones are shown as they are."""
-        return self.changes.get(what, what.replace("_", " "))
+        return self.changes.get(what) or what.replace("_", " ").capitalize()
 
 
 @cache

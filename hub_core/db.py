@@ -97,6 +97,9 @@ class Database:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
+            if not self.is_sqlite:
+                # Several nodes may start at once; the lock ends with the transaction.
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(4710)"))
             command.upgrade(config, "head")
             connection.commit()
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from hub_core.errors import HubError
-from hub_core.lfs.tables import LfsLink, LfsObject
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
 
@@ -56,8 +55,8 @@ def _repo(services: Services, repo_id: int, name: str) -> Iterator[Finding]:
 
 
 def _lfs(services: Services, hashes: bool) -> Iterator[Finding]:
-    with services.db.read() as session:
-        objects = session.execute(sa.select(LfsObject.oid, LfsObject.size).where(LfsObject.oid.in_(sa.select(LfsLink.oid)))).all()
-    for oid, size in objects:
-        problem = services.lfs.check_object(oid, size, hashes=hashes)
-        yield Finding(f"LFS object {oid[:12]}", problem)
+    damaged = list(services.lfs.damaged(hashes=hashes))
+    for oid in damaged:
+        yield Finding(f"LFS object {oid[:12]}", "its bytes are missing or damaged")
+    if not damaged:
+        yield Finding("LFS objects")

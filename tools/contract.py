@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from hub_core.authz import Actor, Permission
 from hub_core.services import Services
@@ -77,6 +77,15 @@ class ToolInput(BaseModel):
     """Base of all inputs: unknown arguments are refused."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, use_enum_values=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        """Refuse text that no database or file name can hold: NUL and lone surrogates."""
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and ("\0" in text or any("\ud800" <= char <= "\udfff" for char in text)):
+                raise ValueError("has a NUL or broken Unicode character")
+        return value
 
 
 class ToolOutput(BaseModel):

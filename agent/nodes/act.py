@@ -18,7 +18,18 @@ from tools.contract import Effect, Plan
 
 # Their results hold text that anybody may have written into a repo.
 CONTENT_TOOLS = frozenset(
-    "read_file preview_dataset query_dataset describe_dataset show_commit compare_revisions list_commits get_repo search_repos list_files".split()
+    [
+        "read_file",
+        "preview_dataset",
+        "query_dataset",
+        "describe_dataset",
+        "show_commit",
+        "compare_revisions",
+        "list_commits",
+        "get_repo",
+        "search_repos",
+        "list_files",
+    ]
 )
 
 
@@ -32,7 +43,9 @@ def act(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     work.turn["tool_calls"] += 1
     if work.turn["tool_calls"] > MAX_TOOL_CALLS:
         work.answer_call(call, "error", text="Too many calls in one turn.")
-        work.fail(LimitExceeded(f"One message may make at most {MAX_TOOL_CALLS} calls.", hint="Say it in smaller steps.", limit=MAX_TOOL_CALLS))
+        work.fail(
+            LimitExceeded(f"One message may make at most {MAX_TOOL_CALLS} calls.", hint="Say it in smaller steps.", limit=MAX_TOOL_CALLS)
+        )
         stop(work, cancelled=False)
     elif call["name"] in pseudo.TOOLS:
         pseudo.run(work, call)
@@ -120,8 +133,8 @@ def _must_wait(work: Work, call: Call) -> bool:
     turn = work.turn
     waiting = [(item["tool"], item["args"]) for item in turn["waiting"]]
     asked = [(turn["question"]["tool"] or "", turn["question"]["args"])] if turn["question"] else []
-    failed = [(step["tool"], step["args"]) for step in turn["steps"] if step["status"] == "error"]
-    if not (waiting or asked or failed):
+    wrong = [(step["tool"], step["args"]) for step in turn["steps"] if step["status"] == "error"]
+    if not (waiting or asked or wrong):
         return False
     args = call.get("args") or {}
     try:
@@ -129,7 +142,9 @@ def _must_wait(work: Work, call: Call) -> bool:
     except HubError:
         planned = None
     known = planned.args if planned else args
-    call["depends"] = any(structural(tool) and depends_on(known, before) for tool, before in (*waiting, *asked, *failed))
+    if planned is not None:
+        call["resolved"], call["effect"] = planned.args, str(planned.effect)
+    call["depends"] = any(structural(tool) and depends_on(known, before) for tool, before in (*waiting, *asked, *wrong))
     call["question"] = not waiting and bool(asked) and call["depends"]
     return call["depends"] or bool(waiting and planned is not None and planned.effect.gated)
 
@@ -140,15 +155,16 @@ def _keep(work: Work, call: Call) -> None:
     work.answer_call(call, "later" if behind else "skipped", text="This was not done: it depends on a step that waits or failed.")
     if behind:
         work.queue.append({**call, "args": call.get("args") or {}, "behind": waiting[0]["approval_id"] if waiting else ""})
-    work.add_step(call, effect_of(work, call), "planned", {})
-    work.note("later" if behind else "skipped", act=[call["name"], call.get("args") or {}])
+    args = call.get("resolved") or call.get("args") or {}
+    work.add_step(call, call.get("effect") or effect_of(work, call), "planned", {}, args)
+    work.note("later" if behind else "skipped", act=[call["name"], args])
 
 
 def _plan_only(work: Work, call: Call) -> None:
     planned = invoke.plan(work.ctx.tools, call["name"], call.get("args") or {})
     described = invoke.describe_plan(planned)
-    step = work.add_step(call, str(planned.effect), "planned", {"changes": described["changes"], "facts": described["facts"]}, planned.args)
-    step["plan"] = described
+    result = {"changes": described["changes"], "facts": described["facts"]}
+    work.add_step(call, str(planned.effect), "planned", result, planned.args, plan=described)
     work.answer_call(call, "planned", described)
     note_args(work.focus, planned.args)
 

@@ -26,7 +26,7 @@ def finish(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         if turn["kind"] == "message" and turn["steps"]:
             work.focus.question = None
     elif turn["question"]["tool"] is None:
-        labels = question_labels(turn)
+        labels = question_labels(dict(turn))
         work.offers = [{**offer, "label": label} for offer, label in zip(work.offers, labels, strict=False)]
     shown = [work.ctx.once.get(step["id"], step) | {"status": step["status"]} for step in turn["steps"]]
     reply = compose({**turn, "steps": shown}, speaks=work.ctx.speaks, waiting=_still_waiting(work))

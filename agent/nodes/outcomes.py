@@ -18,10 +18,9 @@ def done(work: Work, call: Call, result: invoke.Done) -> None:
     """Record a call that ran."""
     output = result.output.model_dump(mode="json", exclude_none=True)
     effect = str(result.plan.effect)
-    step = work.add_step(call, effect, "ok", output, args=result.plan.args)
     changes = [asdict(change) for change in result.plan.changes]
-    step["plan"] = {"changes": changes, "facts": result.plan.facts, "undo": result.plan.inverse is not None}
-    work.ctx.once[call["id"]]["plan"] = step["plan"]
+    plan = {"changes": changes, "facts": result.plan.facts, "undo": result.plan.inverse is not None}
+    work.add_step(call, effect, "ok", output, result.plan.args, plan=plan)
     work.answer_call(call, "ok", output)
     after_call(work.focus, call["name"], result.plan.args, output)
 
@@ -30,9 +29,8 @@ def waits(work: Work, call: Call, result: invoke.Waiting) -> None:
     """Record a call that waits for the person's approval."""
     approval = result.approval
     described = invoke.describe_plan(result.plan)
-    step = work.add_step(call, str(result.plan.effect), "pending", {"approval_id": approval.id, "changes": described["changes"]}, result.plan.args)
-    step["plan"] = described
-    work.ctx.once[call["id"]]["plan"] = described
+    asked = {"approval_id": approval.id, "changes": described["changes"]}
+    work.add_step(call, str(result.plan.effect), "pending", asked, result.plan.args, plan=described)
     waiting = {"approval_id": approval.id, "tool": call["name"], "args": approval.args, "effect": approval.effect, "plan": approval.plan}
     work.turn["waiting"].append(waiting)
     work.focus.pending = {"tool": call["name"], "args": approval.args}
@@ -52,9 +50,7 @@ def ask(work: Work, call: Call, args: dict[str, Any], missing: list[str], choice
     work.answer_call(call, "asked_the_person", text="The person was asked; wait for their answer.")
     slot = next((name for name in [*missing, *choices] if name in choices), None)
     others = [name for name in missing if name != slot]
-    work.offers = (
-        [{"label": value, "tool": tool, "args": {**args, slot: value}} for value in choices[slot]] if slot and not others else []
-    )
+    work.offers = [{"label": value, "tool": tool, "args": {**args, slot: value}} for value in choices[slot]] if slot and not others else []
 
 
 def ask_which(work: Work, call: Call, error: AmbiguousRepo) -> None:

@@ -36,10 +36,12 @@ def _ask_user(work: Work, call: Call, args: dict[str, Any]) -> None:
         ask(work, {**call, "name": tool}, dict(args.get("args") or {}), missing, choices, text)
         work.messages[-1] = work.messages[-1].model_copy(update={"name": "ask_user"})
         return
-    candidates = [item for item in args.get("candidates") or [] if isinstance(item, dict) and item.get("tool") in work.ctx.registry]
+    candidates = [item for item in args.get("candidates") or [] if isinstance(item, dict) and str(item.get("tool")) in work.ctx.registry]
     work.turn["question"] = {"tool": None, "args": {}, "missing": [], "choices": {}, "text": text, "candidates": candidates}
     work.focus.question = Question(None, {}, [], {"tool": [str(item["tool"]) for item in candidates]})
-    work.offers = [{"label": "", "tool": item["tool"], "args": dict(item.get("args") or {})} for item in candidates if not item.get("missing")]
+    work.offers = [
+        {"label": "", "tool": item["tool"], "args": dict(item.get("args") or {})} for item in candidates if not item.get("missing")
+    ]
     work.answer_call(call, "asked_the_person", text="The person was asked; wait for their answer.")
 
 
@@ -53,9 +55,7 @@ def _preview(work: Work, call: Call, args: dict[str, Any]) -> None:
         work.answer_call(call, "error", text=f"{error.code}: {error.message}")
         return
     described = invoke.describe_plan(planned)
-    step = work.add_step(real, str(planned.effect), "planned", {"changes": described["changes"], "facts": described["facts"]}, planned.args)
-    step["plan"] = described
-    work.ctx.once[call["id"]]["plan"] = described
-    step["preview"] = work.ctx.once[call["id"]]["preview"] = True
+    result = {"changes": described["changes"], "facts": described["facts"]}
+    work.add_step(real, str(planned.effect), "planned", result, planned.args, plan=described, preview=True)
     work.answer_call(call, "planned", described, text="Nothing was changed.")
     work.focus.repo = planned.args.get("repo", work.focus.repo)

@@ -70,8 +70,7 @@ def _settle(work: Work, approval: ApprovalView, decision: Any) -> None:
         return
     _open_call(work, call)
     if result is None:
-        step = work.add_step(call, settled.effect, "rejected", {})
-        step["plan"] = settled.plan
+        work.add_step(call, settled.effect, "rejected", {}, plan=settled.plan)
         work.answer_call(call, "rejected", text="The person refused; nothing was changed. Do not try again.")
         work.note("rejected", act=[settled.tool, settled.args])
     else:

@@ -25,7 +25,9 @@ def think(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         work.turn["cancelled"] = work.turn["ready"] = True
         return work.update()
     if work.turn["model_calls"] >= MAX_MODEL_CALLS or work.turn["malformed"] > MAX_MALFORMED:
-        return _give_up(work, LLMUnavailable("The language model did not come to an answer.", hint="Say it in other words, or in smaller steps."))
+        return _give_up(
+            work, LLMUnavailable("The language model did not come to an answer.", hint="Say it in other words, or in smaller steps.")
+        )
     work.turn["model_calls"] += 1
     try:
         message = _ask(work)

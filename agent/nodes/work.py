@@ -49,15 +49,15 @@ class Work:
         self.turn["error"] = error_json(error)
         self.turn["ready"] = True
 
-    def add_step(self, call: Call, effect: str, status: str, result: dict[str, Any], args: dict[str, Any] | None = None) -> dict[str, Any]:
+    def add_step(
+        self, call: Call, effect: str, status: str, result: dict[str, Any], args: dict[str, Any] | None = None, **more: Any
+    ) -> None:
         """Record a step and tell the listener. Secrets stay out of the state: they are shown once, from the context."""
         step = {"id": call["id"], "tool": call["name"], "args": call.get("args", {}) if args is None else args, "effect": effect}
-        step |= {"status": status, "result": result}
+        step |= {"status": status, "result": result, **more}
         self.ctx.emit(Event("step", public_step(step)))
         self.ctx.once[call["id"]] = step
-        step = {**step, "args": redact(step["args"]), "result": redact(result)}
-        self.turn["steps"].append(step)
-        return step
+        self.turn["steps"].append({**step, "args": redact(step["args"]), "result": redact(result)})
 
     def answer_call(self, call: Call, status: str, data: Any = None, text: str = "") -> None:
         """Answer a tool call in the history; results are marked as data that nobody must take orders from."""

@@ -37,7 +37,18 @@ def is_common(word: str) -> bool:
     """True for a word common enough to be one piece of the encoder's vocabulary, or an inflection of one."""
     tokenizer = encoder()._tokenizer
     forms = [word]
-    for ending, stem in (("ies", "y"), ("es", ""), ("s", ""), ("ed", ""), ("d", ""), ("ing", ""), ("ing", "e"), ("ly", ""), ("er", ""), ("'s", "")):
+    for ending, stem in (
+        ("ies", "y"),
+        ("es", ""),
+        ("s", ""),
+        ("ed", ""),
+        ("d", ""),
+        ("ing", ""),
+        ("ing", "e"),
+        ("ly", ""),
+        ("er", ""),
+        ("'s", ""),
+    ):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             forms.append(word[: len(word) - len(ending)] + stem)
     return any(len(tokenizer.encode(form, add_bos=False, add_eos=False)) == 1 for form in forms)

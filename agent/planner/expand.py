@@ -37,13 +37,21 @@ _EMAILS = ("ravi@example.org", "olga.k@globex.io", "new.person@mail.com")
 _TAG_WORDS = "nlp vision speech finetuned benchmark experimental deprecated japanese medical text-classification gguf production ocr instruct multilingual".split()
 _NEW_NAMES = "harbor-lm-2 testbed9 sandbox_x quokka zyntra meeting-notes ocr-v3 blip2ft fluxon my-first-model pricing-2025 korvax faq_pairs bertina moonshot-x kestrell".split()
 _TEXTS = {
-    "en": ("Answers questions about invoices", "Cleaned in May, do not redistribute", "hello world", "Our best summarizer so far", "weekly export"),
+    "en": (
+        "Answers questions about invoices",
+        "Cleaned in May, do not redistribute",
+        "hello world",
+        "Our best summarizer so far",
+        "weekly export",
+    ),
     "zh": ("用于客服问答的模型", "五月清洗过的数据", "你好", "目前最好的摘要模型", "每周导出"),
     "ja": ("請求書の質問に答えるモデル", "5月に整形したデータ", "こんにちは", "要約用の最新版", "週次の書き出し"),
     "ko": ("청구서 질문에 답하는 모델", "5월에 정제한 데이터", "안녕하세요", "현재 가장 좋은 요약 모델", "주간 내보내기"),
 }
 _QUERIES = {
-    "en": "sentiment analysis;speech recognition;customer support;medical images;translation;invoices;face detection;code completion;weather forecasts;license plates".split(";"),
+    "en": "sentiment analysis;speech recognition;customer support;medical images;translation;invoices;face detection;code completion;weather forecasts;license plates".split(
+        ";"
+    ),
     "zh": "情感分析;语音识别;客服对话;医学影像;翻译;发票;人脸检测;代码补全;天气;车牌识别".split(";"),
     "ja": "感情分析;音声認識;カスタマーサポート;医療画像;翻訳;請求書;顔検出;コード補完;天気予報;ナンバープレート".split(";"),
     "ko": "감성 분석;음성 인식;고객 지원;의료 영상;번역;청구서;얼굴 인식;코드 완성;날씨;번호판".split(";"),
@@ -108,7 +116,9 @@ class Filler:
     def __init__(self, rng: random.Random, language: str) -> None:
         self.rng, self.language = rng, language
         world = made_up_world()
-        self._repos: dict[str, list[str]] = {kind: [e.value for e in world.items if e.type == "repo" and e.kind == kind] for kind in ("model", "dataset", "space", "code")}
+        self._repos: dict[str, list[str]] = {
+            kind: [e.value for e in world.items if e.type == "repo" and e.kind == kind] for kind in ("model", "dataset", "space", "code")
+        }
         self._repos["repo"] = [e.value for e in world.items if e.type == "repo"]
 
     def fill(self, slot: str, quoted: bool) -> str:
@@ -119,7 +129,11 @@ class Filler:
             return full if self.rng.random() < 0.35 else full.partition("/")[2]
         if slot in ("role", "visibility", "kind", "scope", "lang"):
             table = load("values")[slot]
-            value = pick([key for key in table if key != "weak"] if slot != "kind" else ["model", "model", "dataset", "dataset", "space", "code", "prompt"])
+            value = pick(
+                [key for key in table if key != "weak"]
+                if slot != "kind"
+                else ["model", "model", "dataset", "dataset", "space", "code", "prompt"]
+            )
             words = table[value].get(lang) or table[value]["en"]
             return str(words[0] if self.rng.random() < 0.6 else pick(words))
         if slot == "text":

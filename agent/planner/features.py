@@ -26,16 +26,51 @@ _STAND_INS = {
     "attachment": "upload.csv", "license": "MIT", "when": "", "number": "5",
 }  # fmt: skip
 _KIND_STAND_INS = {"model": "ModelX", "dataset": "DataX", "space": "SpaceX", "code": "CodeX"}
-_COUNTED = ("repo", "user", "org", "token", "ssh_key", "ident", "repo_ref", "path", "branch", "git_tag", "revision", "sql", "text", "email", "public_key", "attachment", "license", "number")
+_COUNTED = (
+    "repo",
+    "user",
+    "org",
+    "token",
+    "ssh_key",
+    "ident",
+    "repo_ref",
+    "path",
+    "branch",
+    "git_tag",
+    "revision",
+    "sql",
+    "text",
+    "email",
+    "public_key",
+    "attachment",
+    "license",
+    "number",
+)
 _TOPICS = ("role", "visibility", "kind", "scope", "lang")
-_CUES = ("token_noun", "key_noun", "branch_noun", "tag_noun", "license_noun", "description_noun", "org_noun", "user_noun", "deleted", "mine")
+_CUES = (
+    "token_noun",
+    "key_noun",
+    "branch_noun",
+    "tag_noun",
+    "license_noun",
+    "description_noun",
+    "org_noun",
+    "user_noun",
+    "deleted",
+    "mine",
+)
 _LANGS = ("en", "zh", "ja", "ko")
 _SPACES = re.compile(r"\s+")
 
 
 def signs(doc: Document) -> str:
     """Lower-case text with every span as one private character (two for a repo of known kind)."""
-    return _SPACES.sub(" ", _replace(doc, doc.low, lambda span: _SIGNS.get(span.type, "") + (_KIND_SIGNS.get(span.kind or "", "") if span.type == "repo" else ""))).strip(" .。")
+    return _SPACES.sub(
+        " ",
+        _replace(
+            doc, doc.low, lambda span: _SIGNS.get(span.type, "") + (_KIND_SIGNS.get(span.kind or "", "") if span.type == "repo" else "")
+        ),
+    ).strip(" .。")
 
 
 def stand_ins(doc: Document) -> str:

@@ -56,9 +56,10 @@ class Form:
         before = self.before(span, width)
         if any(re.fullmatch(r"[\s:「\"'`]*(?:is |the |a |an |は|が|为|是)?\s*", before[m.end() :]) for m in pattern.finditer(before)):
             return True
-        return bool(re.match(r"[\s\"'`」』]*(?:的|の|이라는|라는|という|って|이라는 이름의)?\s*(?:git |ssh )?", self.after(span, width)) and pattern.match(
-            re.sub(r"^[\s\"'`」』]*(?:的|の|이라는|라는|という|って)?\s*", "", self.after(span, width))
-        ))
+        return bool(
+            re.match(r"[\s\"'`」』]*(?:的|の|이라는|라는|という|って|이라는 이름의)?\s*(?:git |ssh )?", self.after(span, width))
+            and pattern.match(re.sub(r"^[\s\"'`」』]*(?:的|の|이라는|라는|という|って)?\s*", "", self.after(span, width)))
+        )
 
 
 Filler = Callable[[Form, SlotSpec], Any]

@@ -23,7 +23,9 @@ _BOTH = re.compile(r"\b(?:both|all) (?:of )?(?:them|these|those)\b|\bboth\b|ä¸¤ä
 @cache
 def ordinals() -> tuple[tuple[int, re.Pattern[str]], ...]:
     """Index in a list and the words for it."""
-    return tuple((int(at), re.compile("|".join(bounded(str(word), literal=False) for word in words))) for at, words in load("ordinals").items())
+    return tuple(
+        (int(at), re.compile("|".join(bounded(str(word), literal=False) for word in words))) for at, words in load("ordinals").items()
+    )
 
 
 def resolve(doc: Document, focus: Focus, index: Index) -> None:

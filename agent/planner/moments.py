@@ -9,8 +9,41 @@ from functools import cache
 from agent.planner import patterns as P
 from agent.planner.lexicon import bounded, load
 
-_ENGLISH_NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "ten": 10, "few": 3, "couple of": 2}
-_HAN_NUMBERS = {"一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9, "十": 10, "几": 3, "한": 1, "두": 2, "세": 3, "네": 4, "이": 2, "삼": 3, "며칠": 3}
+_ENGLISH_NUMBERS = {
+    "a": 1,
+    "an": 1,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "ten": 10,
+    "few": 3,
+    "couple of": 2,
+}
+_HAN_NUMBERS = {
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+    "十": 10,
+    "几": 3,
+    "한": 1,
+    "두": 2,
+    "세": 3,
+    "네": 4,
+    "이": 2,
+    "삼": 3,
+    "며칠": 3,
+}
 
 
 def find_moments(low: str, now: dt.datetime | None = None) -> list[tuple[int, int, str]]:
@@ -28,7 +61,11 @@ def find_moments(low: str, now: dt.datetime | None = None) -> list[tuple[int, in
     for match in P.MONTH_DAY.finditer(low):
         day = _date(today.year, int(match["m"]), int(match["d"]))
         if day:
-            keep(match.start(), match.end(), day if day <= today else day.replace(year=day.year - 1) if day.month != 2 or day.day != 29 else today)
+            keep(
+                match.start(),
+                match.end(),
+                day if day <= today else day.replace(year=day.year - 1) if day.month != 2 or day.day != 29 else today,
+            )
     for match in _ago().finditer(low):
         keep(match.start(), match.end(), today - dt.timedelta(days=_span_days(match)))
     for back, pattern in _words():

@@ -11,7 +11,24 @@ from rapidfuzz.distance import OSA
 
 MAX_CHARS = 2000
 _QUOTES = str.maketrans(
-    {"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "〝": '"', "〟": '"', "。": "。", "、": "、", "–": "-", "—": "-", "−": "-", "‐": "-"}
+    {
+        "’": "'",
+        "‘": "'",
+        "ʼ": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "«": '"',
+        "»": '"',
+        "〝": '"',
+        "〟": '"',
+        "。": "。",
+        "、": "、",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "‐": "-",
+    }
 )
 _WORD = re.compile(r"(?<![A-Za-z0-9_./@-])[A-Za-z][a-z]{3,}(?![A-Za-z0-9_/@-]|\.\w)")
 
@@ -72,7 +89,11 @@ def tuple_of(vocabulary: Collection[str]) -> int:
 @lru_cache(maxsize=4096)
 def _nearest(word: str, key: int) -> str | None:
     """The only, or the closest in length, vocabulary word one edit away that starts alike."""
-    near = [other for other in _tuples[key][1].get(word[0], ()) if abs(len(other) - len(word)) <= 1 and OSA.distance(word, other, score_cutoff=1) <= 1]
+    near = [
+        other
+        for other in _tuples[key][1].get(word[0], ())
+        if abs(len(other) - len(word)) <= 1 and OSA.distance(word, other, score_cutoff=1) <= 1
+    ]
     if not near:
         return None
     # A swap or a doubled letter is likelier than a wrong one; then the longer word.

@@ -9,7 +9,9 @@ from agent.planner.document import Document
 from agent.planner.lexicon import load
 
 _HOLE = "\x1f"
-_APART = re.compile(r"\s*(?:[,;、，·]|\band\b|\bor\b|\bplus\b|&|\+|和|与|以及|跟|(?<=[A-Za-z一-龠ァ-ヶー])と(?=[A-Za-z一-龠ァ-ヶー])|\s(?:및|그리고|하고|이랑|랑)\s|(?<=\S)(?:이랑|랑|하고)\s)\s*")
+_APART = re.compile(
+    r"\s*(?:[,;、，·]|\band\b|\bor\b|\bplus\b|&|\+|和|与|以及|跟|(?<=[A-Za-z一-龠ァ-ヶー])と(?=[A-Za-z一-龠ァ-ヶー])|\s(?:및|그리고|하고|이랑|랑)\s|(?<=\S)(?:이랑|랑|하고)\s)\s*"
+)
 
 
 @cache

@@ -98,7 +98,12 @@ def _tail(doc: Document, index: Index) -> None:
         value = doc.text[match.end() :].strip()
         if not value or doc.taken(match.end(), len(doc.text)) or not cue("content_cue").search(head):
             continue
-        if index.exact(value.rstrip(".。!")) or P.PATH.fullmatch(value) or re.fullmatch(r"[\w./-]+", value, re.ASCII) and spot("license", value.lower()):
+        if (
+            index.exact(value.rstrip(".。!"))
+            or P.PATH.fullmatch(value)
+            or re.fullmatch(r"[\w./-]+", value, re.ASCII)
+            and spot("license", value.lower())
+        ):
             continue
         end = len(doc.text.rstrip())
         doc.add(Span(match.end(), end, "text", value, how="tail"))
@@ -154,7 +159,13 @@ def _entity_span(doc: Document, start: int, end: int, entities: tuple[Entity, ..
     """A span for all entities of the likeliest type: what the words beside it say, else repo, user, organisation, token, key."""
     order = ["repo", "user", "org", "token", "ssh_key"]
     near = doc.low[max(0, start - 16) : start] + "\x1f" + doc.low[end : end + 10]
-    for type_, noun in (("ssh_key", "key_noun"), ("token", "token_noun"), ("org", "org_noun"), ("user", "user_noun"), ("repo", "repo_noun")):
+    for type_, noun in (
+        ("ssh_key", "key_noun"),
+        ("token", "token_noun"),
+        ("org", "org_noun"),
+        ("user", "user_noun"),
+        ("repo", "repo_noun"),
+    ):
         if cue(noun).search(near):
             order.remove(type_)
             order.insert(0, type_)
@@ -187,7 +198,11 @@ def _ref(doc: Document, name: str, type_: str, lexis: Lexis) -> None:
         before, after = doc.low[: match.start()], doc.low[match.end() : match.end() + 12].lstrip(" 的の")
         plain = name.isalpha() and lexis.is_word(name.lower()) and not P.CJK.search(doc.text)
         near = noun.search(before[-12:]) or noun.match(after)
-        if plain and not near and not (_BRANCH_BEFORE.search(before) and name.lower() in (*_DEFAULT_BRANCHES, name.lower()) and not re.match(r"\w", after)):
+        if (
+            plain
+            and not near
+            and not (_BRANCH_BEFORE.search(before) and name.lower() in (*_DEFAULT_BRANCHES, name.lower()) and not re.match(r"\w", after))
+        ):
             continue
         doc.add(Span(match.start(), match.end(), type_, name))
 
@@ -221,7 +236,11 @@ def _idents(doc: Document, index: Index, lexis: Lexis) -> None:
         if len(bare) < 2 or doc.taken(match.start(), match.end()):
             continue
         shaped = bool(re.search(r"[\d_/-]", bare)) or token.startswith("@") or re.search(r"\.\w", bare)
-        if not shaped and (lexis.is_word(bare) or (len(bare) < 4 and not cjk)) and not (cjk and bare not in lexis.vocabulary and bare not in _LOAN):
+        if (
+            not shaped
+            and (lexis.is_word(bare) or (len(bare) < 4 and not cjk))
+            and not (cjk and bare not in lexis.vocabulary and bare not in _LOAN)
+        ):
             continue
         if not shaped and not cjk and doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l"):
             continue
@@ -230,7 +249,15 @@ def _idents(doc: Document, index: Index, lexis: Lexis) -> None:
         if bare in ("read/write", "read-only", "read-write", "and/or"):
             continue
         type_ = "repo_ref" if bare.count("/") == 1 and not re.match(r"feature|fix|hotfix|release|bugfix|exp", bare) else "ident"
-        doc.add(Span(match.start() + (1 if token.startswith("@") else 0), match.end(), type_, token.lstrip("@"), how="at" if token.startswith("@") else "exact"))
+        doc.add(
+            Span(
+                match.start() + (1 if token.startswith("@") else 0),
+                match.end(),
+                type_,
+                token.lstrip("@"),
+                how="at" if token.startswith("@") else "exact",
+            )
+        )
 
 
 def language_words() -> dict[str, object]:

@@ -113,7 +113,14 @@ def weigh(counts: sparse.csr_matrix, idf: npt.NDArray[np.float32]) -> sparse.csr
     return sparse.csr_matrix(sparse.diags((1.0 / norms).astype(np.float32)) @ out)
 
 
-def fit(grams: sparse.csr_matrix, dense: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], classes: int, start: npt.NDArray[np.float32] | None = None, epochs: int = EPOCHS) -> npt.NDArray[np.float32]:
+def fit(
+    grams: sparse.csr_matrix,
+    dense: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.int64],
+    classes: int,
+    start: npt.NDArray[np.float32] | None = None,
+    epochs: int = EPOCHS,
+) -> npt.NDArray[np.float32]:
     """Softmax regression by Adam in mini-batches; the last row is the bias. Rows are weighted so that rare classes count."""
     rng = np.random.default_rng(3)
     width = HASHES + dense.shape[1] + 1
@@ -121,7 +128,9 @@ def fit(grams: sparse.csr_matrix, dense: npt.NDArray[np.float32], labels: npt.ND
     first, second = np.zeros_like(weights), np.zeros_like(weights)
     share = np.bincount(labels, minlength=classes).astype(np.float32)
     row_weight = (share.mean() / np.maximum(share, 1.0))[labels] ** 0.3
-    full = sparse.csr_matrix(sparse.hstack([grams, sparse.csr_matrix(dense), np.ones((len(labels), 1), dtype=np.float32)], format="csr", dtype=np.float32))
+    full = sparse.csr_matrix(
+        sparse.hstack([grams, sparse.csr_matrix(dense), np.ones((len(labels), 1), dtype=np.float32)], format="csr", dtype=np.float32)
+    )
     batch, step = 512, 0
     total = epochs * (len(labels) // batch + 1)
     for _ in range(epochs):
@@ -174,12 +183,16 @@ def train(path: Path = HEAD_PATH, per_pattern: int = PER_PATTERN, epochs: int = 
     both = np.concatenate([linked.labels, bare.labels, bare.labels])
     bare_grams = weigh(bare.counts, idf)
     everything = sparse.csr_matrix(sparse.vstack([weigh(linked.counts, idf), bare_grams, bare_grams]))
-    without = fit(everything, np.concatenate([linked.dense, bare.dense, bare.dense]), both, len(names), with_links, epochs=max(3, epochs // 3))
+    without = fit(
+        everything, np.concatenate([linked.dense, bare.dense, bare.dense]), both, len(names), with_links, epochs=max(3, epochs // 3)
+    )
     write(path, names, words, idf, {"linked": with_links, "unlinked": without})
     return {"sentences": len(sentences), "labels": len(names), "seconds": time.monotonic() - began, "bytes": path.stat().st_size}
 
 
-def write(path: Path, names: list[str], words: frozenset[str], idf: npt.NDArray[np.float32], heads: dict[str, npt.NDArray[np.float32]]) -> None:
+def write(
+    path: Path, names: list[str], words: frozenset[str], idf: npt.NDArray[np.float32], heads: dict[str, npt.NDArray[np.float32]]
+) -> None:
     """Store the heads in one compressed file."""
     arrays: dict[str, npt.NDArray[np.generic]] = {"idf": idf.astype(np.float16)}
     for name, weights in heads.items():

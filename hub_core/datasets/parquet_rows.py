@@ -13,7 +13,8 @@ from hub_core.datasets.pages import unique_names
 from hub_core.reading import FileReader, ReaderIO, read_exact
 
 MAX_FOOTER = 64 << 20
-FIRST_BATCH = 64
+PROBE = 8
+MAX_BATCH = 512
 BATCH_BYTES = 8 << 20
 _ERRORS = (pa.ArrowException, OSError, ValueError, LookupError, OverflowError, NotImplementedError, TypeError)
 
@@ -69,8 +70,7 @@ def _batches(file: Any, budget: Budget) -> tuple[list[Any], list[int]]:
     kept = size = 0
     if not groups or budget.rows <= 0:
         return found, groups
-    # Small batches keep a page of huge repeated strings from unfolding at once.
-    for batch in file.iter_batches(batch_size=min(FIRST_BATCH if budget.rows < 1000 else 1024, max(1, budget.rows)), row_groups=groups):
+    for batch in file.iter_batches(batch_size=_batch_rows(file, groups, budget), row_groups=groups):
         fresh = batch.slice(skip).slice(0, budget.rows - kept)
         skip = max(0, skip - batch.num_rows)
         if fresh.num_rows:
@@ -80,3 +80,10 @@ def _batches(file: Any, budget: Budget) -> tuple[list[Any], list[int]]:
         if kept >= budget.rows or size > budget.max_bytes:
             break
     return found, groups
+
+
+def _batch_rows(file: Any, groups: list[int], budget: Budget) -> int:
+    """Rows to decode at once. A page of few bytes can unfold into huge repeated strings, so the first rows are measured."""
+    probe = next(file.iter_batches(batch_size=PROBE, row_groups=groups[:1]), None)
+    each = max(1, probe.nbytes // probe.num_rows) if probe is not None and probe.num_rows else 1
+    return int(max(1, min(MAX_BATCH, BATCH_BYTES // each, max(1, budget.rows))))

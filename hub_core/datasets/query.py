@@ -37,7 +37,7 @@ from hub_core.errors import InvalidQuery, QueryLimit, Unavailable
 from hub_core.reading import FileReader
 from hub_core.settings import Settings
 
-GRACE_S = 2.0
+GRACE_S = 5.0
 MAX_FILES = 64
 MAX_SQL = 100_000
 _ROOT = Path(__file__).resolve().parents[2]

@@ -68,7 +68,7 @@ class Maintainer:
     def _sizes(self, state: RepoState) -> dict[str, int]:
         with self.db.read() as session:
             query = sa.select(GitPack.name, GitPack.size).where(GitPack.repo_id == state.repo_id, GitPack.retired_at.is_(None))
-            return dict(session.execute(query).tuples().all())
+            return dict(session.execute(query).all())
 
     def _repack(self, state: RepoState, quarantine: Path) -> IncomingPack:
         tips = sorted(set(state.refs.values()))
@@ -115,7 +115,7 @@ class Maintainer:
         with self.db.write() as session:
             # The row lock keeps pushes from registering what is being removed here.
             session.execute(sa.select(Repo.id).where(Repo.id == repo_id).with_for_update())
-            rows = dict(session.execute(sa.select(GitPack.name, GitPack.retired_at).where(GitPack.repo_id == repo_id)).tuples().all())
+            rows = dict(session.execute(sa.select(GitPack.name, GitPack.retired_at).where(GitPack.repo_id == repo_id)).all())
             over = {name for name, at in rows.items() if at is not None and at < now - retired}
             for file, modified in found.items():
                 name = file.partition(".")[0]

@@ -58,8 +58,9 @@ def read_request(body: IO[bytes], limits: GitLimits) -> PushRequest:
         for index, line in enumerate(_lines(body)):
             if index > limits.max_updates + 1000:
                 raise InvalidInput("The push has too many commands.", hint=f"Push at most {limits.max_updates} refs at once.")
-            command, _, capabilities = line.partition(b"\0")
-            if index == 0:
+            command, nul, capabilities = line.partition(b"\0")
+            if nul and not request.updates:
+                # They come with the first command, which in a push from a shallow clone is not the first line.
                 request.capabilities = set(capabilities.decode(errors="replace").split())
             text = command.decode("utf-8", "surrogateescape").rstrip("\n")
             if text.startswith("shallow "):

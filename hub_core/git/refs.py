@@ -107,7 +107,7 @@ class RefStore:
                 raise RepoNotFound("The repo does not exist any more.")
             if base is not None:
                 _check_packs(tx, repo_id, base.packs)
-            current = dict(tx.execute(sa.select(GitRef.name, GitRef.target).where(GitRef.repo_id == repo_id)).tuples().all())
+            current = dict(tx.execute(sa.select(GitRef.name, GitRef.target).where(GitRef.repo_id == repo_id)).all())
             results, applied = _decide(current, updates, locked, atomic)
             if applied:
                 _write(tx, repo_id, applied, peeled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -86,7 +87,8 @@ class _GitProcess:
     """The output of `git upload-pack`, and the end of the process when nobody reads on."""
 
     def __init__(self, snapshot: Path, body: IO[bytes], protocol: str) -> None:
-        body.seek(0)
+        # The child shares the file's own position, which a buffered seek leaves where it is.
+        os.lseek(body.fileno(), 0, os.SEEK_SET)
         self._process = subprocess.Popen(
             git_command(snapshot, "upload-pack", "--stateless-rpc", "--timeout=3600", str(snapshot)),
             stdin=body,

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from hub_core.errors import InvalidInput, TooLarge
+from hub_core.errors import InvalidInput, StorageFull, TooLarge
 
 MIB = 1024 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -41,7 +41,8 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
         InvalidInput: broken compression.
     """
     inflater = _inflater(request.headers.get("content-encoding", "identity").strip().lower())
-    file = cast(BinaryIO, tempfile.TemporaryFile(dir=folder))  # noqa: SIM115
+    # Unbuffered: a child process that reads it moves the one position that both share.
+    file = cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115
     total = 0
     try:
         async for chunk in chunks_of(request):
@@ -50,8 +51,7 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
                 if total > limit:
                     await _drain(request)
                     raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Put large files into Git LFS.")
-                await run_in_threadpool(file.write, piece)
-        file.flush()
+                await run_in_threadpool(_write_all, file, piece)
         file.seek(0)
     except zlib.error as error:
         file.close()
@@ -60,6 +60,15 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
         file.close()
         raise
     return file
+
+
+def _write_all(file: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[file.write(view) :]
+    except OSError as error:
+        raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
 
 
 def _inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:

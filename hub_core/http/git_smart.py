@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from hub_core.authz import Actor, Permission
-from hub_core.errors import HubError, InvalidInput, NotFound, Unauthenticated
+from hub_core.errors import HubError, InvalidInput, RepoNotFound, Unauthenticated
 from hub_core.git.receive import pkt
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, in_threads, spool
@@ -42,7 +42,7 @@ def git_router(services: Services) -> APIRouter:
 def git_error(error: HubError, actor: Actor | None) -> Response:
     """An error as Git shows it: text, and 401 with a challenge where signing in could help."""
     status = status_of(error, invalid=400)
-    if isinstance(error, Unauthenticated) or (isinstance(error, NotFound) and (actor is None or actor.is_anonymous)):
+    if isinstance(error, Unauthenticated) or (isinstance(error, RepoNotFound) and (actor is None or actor.is_anonymous)):
         # Git asks its credential helpers only after a 401, so a hidden repo must look like one that needs a password.
         status = 401
     text = f"{error.message} {error.hint}".strip() + "\n"

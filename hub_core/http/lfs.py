@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub_core.authz import Actor, Permission
-from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, TooLarge
+from hub_core.authz import SYSTEM, Actor, Permission
+from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, RepoNotFound, TooLarge
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, blob_response, chunks_of
 from hub_core.http.errors import status_of
@@ -27,7 +27,7 @@ from hub_core.services import Services
 
 MEDIA_TYPE = "application/vnd.git-lfs+json"
 _MAX_JSON = 4 * MIB
-_EXPIRES_S = 6 * 3600
+_EXPIRES_S = 3600
 Act = Callable[[Request, Actor, RepoKind], Awaitable[Response]]
 
 
@@ -61,7 +61,7 @@ def lfs_json(content: Any, status: int = 200, headers: dict[str, str] | None = N
 def lfs_error(error: HubError, actor: Actor | None) -> Response:
     """An error in the LFS dialect; 401 with a challenge where signing in could help."""
     status = status_of(error, invalid=422)
-    if isinstance(error, NotFound) and (actor is None or actor.is_anonymous):
+    if isinstance(error, RepoNotFound) and (actor is None or actor.is_anonymous):
         status = 401
     headers = {}
     if status == 401:
@@ -152,8 +152,8 @@ class _LfsEdge:
         permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
         if "s" not in params:
             return await self._repo(request, actor, kind, permission), None
-        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
-        repo = await run_in_threadpool(self._services.repos.by_name, kind, namespace, name)
+        # The signature says that the hub itself gave this address to somebody with the right to use it.
+        repo = await self._repo(request, SYSTEM, kind, permission)
         facts = (repo.id, oid) if purpose == "download" else (repo.id, oid, params.get("size", ""))
         self._signer.check(params, purpose, *facts)
         size = params.get("size", "")

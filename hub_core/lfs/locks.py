@@ -78,7 +78,7 @@ class LockService:
         if lock_id is not None:
             query = query.where(LfsLock.id == lock_id)
         with self._db.read() as session:
-            found = [Lock(*row) for row in session.execute(query).tuples()]
+            found = [Lock(*row) for row in session.execute(query)]
         limit = min(max(limit, 1), 1000)
         return found[:limit], str(found[limit - 1].id) if len(found) > limit else ""
 

@@ -159,7 +159,7 @@ class LfsService:
                     .join(LfsLink, LfsLink.oid == LfsObject.oid)
                     .where(LfsLink.repo_id == repo_id, LfsObject.oid.in_(oids[first : first + 500]))
                 )
-                found.update(session.execute(query).tuples().all())
+                found.update(session.execute(query).all())
         return found
 
     def has(self, repo_id: int, oid: str) -> int | None:
@@ -315,13 +315,15 @@ class LfsService:
                     removed += 1
         return removed
 
-    def damaged(self) -> Iterator[str]:
-        """Ids of objects whose bytes are missing or not what their id says; reads everything."""
+    def damaged(self, *, hashes: bool = True) -> Iterator[str]:
+        """Ids of objects whose bytes are missing or, with `hashes`, not what their id says (reads everything)."""
         with self._db.read() as session:
-            rows = session.execute(sa.select(LfsObject.oid, LfsObject.size)).tuples().all()
+            rows = session.execute(sa.select(LfsObject.oid, LfsObject.size)).all()
         for oid, size in rows:
             if self._blobs.size(object_key(oid)) != size:
                 yield oid
+                continue
+            if not hashes:
                 continue
             check = hashlib.sha256()
             for chunk in self._blobs.get(object_key(oid)):

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from hub_core.accounts.tables import Membership
+from hub_core.accounts.tables import Membership, Org
 from hub_core.authz import Access, Actor, CredentialKind, Permission, Role, Visibility, require
 from hub_core.errors import HubError, RepoNotFound
 from hub_core.repos.tables import Collaborator, Repo
@@ -37,7 +37,11 @@ def _accesses(session: Session, actor: Actor, repo: Repo) -> list[Access]:
         found.append(Access(Role.ADMIN, "site administrator" if actor.credential is not CredentialKind.SYSTEM else "system"))
     if repo.namespace_id == actor.user_id:
         found.append(Access(Role.ADMIN, "owner"))
-    member = session.scalar(sa.select(Membership.role).where(Membership.org_id == repo.namespace_id, Membership.user_id == actor.user_id))
+    member = session.scalar(
+        sa.select(Membership.role).where(
+            Membership.org_id == repo.namespace_id, Membership.user_id == actor.user_id, Membership.org_id.in_(live_orgs())
+        )
+    )
     if member:
         role = Role(member)
         found.append(Access(role, f"{role} in {repo.namespace}"))
@@ -91,12 +95,17 @@ def visible(actor: Actor) -> sa.ColumnElement[bool]:
     return sa.or_(everybody, _mine(actor))
 
 
+def live_orgs() -> sa.Select[int]:
+    """Ids of organisations that are not deleted."""
+    return sa.select(Org.id).where(Org.deleted_at.is_(None))
+
+
 def with_role(actor: Actor, least: Role) -> sa.ColumnElement[bool]:
     """The SQL form of 'has at least this role there', not counting visibility."""
     if actor.is_admin:
         return sa.true()
     roles = [str(role) for role in Role if role.rank >= least.rank]
-    orgs = sa.select(Membership.org_id).where(Membership.user_id == actor.user_id)
+    orgs = sa.select(Membership.org_id).where(Membership.user_id == actor.user_id, Membership.org_id.in_(live_orgs()))
     granted = sa.select(Collaborator.repo_id).where(Collaborator.user_id == actor.user_id, Collaborator.role.in_(roles))
     creator = sa.and_(Repo.created_by == actor.user_id, Repo.namespace_id.in_(orgs.where(Membership.role == Role.WRITE)))
     member = Repo.namespace_id.in_(orgs.where(Membership.role.in_(roles)))
@@ -106,7 +115,7 @@ def with_role(actor: Actor, least: Role) -> sa.ColumnElement[bool]:
 def _mine(actor: Actor) -> sa.ColumnElement[bool]:
     if actor.is_admin:
         return sa.true()
-    orgs = sa.select(Membership.org_id).where(Membership.user_id == actor.user_id)
+    orgs = sa.select(Membership.org_id).where(Membership.user_id == actor.user_id, Membership.org_id.in_(live_orgs()))
     granted: sa.Select[Any] = sa.select(Collaborator.repo_id).where(Collaborator.user_id == actor.user_id)
     return sa.or_(
         Repo.visibility == Visibility.INTERNAL, Repo.namespace_id == actor.user_id, Repo.namespace_id.in_(orgs), Repo.id.in_(granted)

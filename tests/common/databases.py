@@ -45,7 +45,7 @@ DECLARE name text; known text[] := %s;
 BEGIN
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
   SET session_replication_role = replica;
-  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
     IF name = ANY(known) THEN EXECUTE format('DELETE FROM %%I', name); ELSE EXECUTE format('DROP TABLE %%I CASCADE', name); END IF;
   END LOOP;
   PERFORM setval(format('%%I', sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public';

@@ -70,7 +70,7 @@ class UndoOut(ToolOutput):
     undone_args: dict[str, Any]
     tool: str = Field(description="The tool that reverted it.")
     args: dict[str, Any]
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = Field(default_factory=dict)
 
 
 class Undo(Tool[NoInput, UndoOut]):
@@ -195,7 +195,7 @@ class ListApprovals(Tool[NoInput, ApprovalList]):
                 created_at=found.created_at,
                 expires_at=found.expires_at,
                 changes=found.plan.get("changes", []),
-            )  # fmt: skip
+            )
             for found in ctx.services.approvals.pending(ctx.actor)
         ]
         return ApprovalList(items=items)

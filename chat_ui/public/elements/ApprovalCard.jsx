@@ -85,11 +85,13 @@ export default function ApprovalCard() {
           <button type="button" className="ht-button" disabled={!!busy} onClick={() => decide("reject")} data-testid="reject">
             {busy === "reject" ? <LoaderCircle size={16} className="ht-spin" /> : <X size={16} />} {t.reject}
           </button>
-          <span className="ht-muted ht-push">
-            {props.reversible ? <><Undo2 size={14} /> {t.reversible} · </> : null}
-            {t.expires.replace("{time}", new Date(props.expires_at).toLocaleString(props.lang, { dateStyle: "medium", timeStyle: "short" }))}
-          </span>
         </footer>
+      ) : null}
+      {waiting ? (
+        <p className="ht-muted ht-small">
+          {props.reversible ? <><Undo2 size={14} /> {t.reversible} · </> : null}
+          {t.expires.replace("{time}", new Date(props.expires_at).toLocaleString(props.lang, { dateStyle: "medium", timeStyle: "short" }))}
+        </p>
       ) : null}
       {error ? <p className="ht-error" role="alert">{error}</p> : null}
     </section>

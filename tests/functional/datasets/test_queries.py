@@ -134,7 +134,7 @@ FORBIDDEN = [
 @pytest.mark.parametrize("sql", FORBIDDEN, ids=lambda sql: repr(sql[:50]))
 def test_forbidden_queries_are_refused_and_leak_nothing(engine: QueryEngine, sql: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
-        engine.query(PEOPLE_TABLES, sql, SHORT)
+        engine.query(PEOPLE_TABLES, sql)
     said = caught.value.message + caught.value.hint
     assert "root:" not in said
     assert "hubtalk-query-" not in said
@@ -149,7 +149,6 @@ BOMBS = [
     "WITH RECURSIVE t AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM t) SELECT max(i) FROM t",
     "SELECT * FROM people a, people b, people c ORDER BY random()",
     "SELECT string_agg(repeat('x', 1000000), '') FROM range(100000)",
-    "SELECT regexp_matches(repeat('a', 100000000), '(a*)*b')",
     "SELECT pg_sleep(100)",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 
 import pytest
@@ -74,10 +75,8 @@ def test_impossible_safetensors_header_lengths_are_refused(length: int) -> None:
 @given(st.binary(max_size=400))
 def test_safetensors_parser_only_raises_hub_errors(data: bytes) -> None:
     for raw in (data, struct.pack("<Q", max(0, len(data) - 2)) + data):
-        try:
+        with contextlib.suppress(HubError):
             read_safetensors(BytesReader("x", raw))
-        except HubError:
-            pass
 
 
 def test_gguf_facts_agree_with_the_gguf_package() -> None:
@@ -151,16 +150,12 @@ def test_hostile_gguf_headers_are_refused(reader: BytesReader) -> None:
 @given(st.binary(max_size=300))
 def test_gguf_parser_only_raises_hub_errors(data: bytes) -> None:
     for raw in (data, b"GGUF" + data, b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + data):
-        try:
+        with contextlib.suppress(HubError):
             read_gguf(BytesReader("x", raw))
-        except HubError:
-            pass
 
 
 @given(st.integers(min_value=0, max_value=200), st.binary(min_size=1, max_size=8))
 def test_gguf_with_changed_bytes_only_raises_hub_errors(at: int, patch: bytes) -> None:
     whole = gguf().read(0, 1 << 20)
-    try:
+    with contextlib.suppress(HubError):
         read_gguf(BytesReader("x", whole[:at] + patch + whole[at + len(patch) :]))
-    except HubError:
-        pass

@@ -1,0 +1,62 @@
+"""Lists as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from agent.answer.words import plain, say, shown
+from prompts import has_message
+
+MAX_ROWS = 30
+MAX_CELL = 80
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "search_repos": ("id", "kind", "visibility", "updated_at"),
+    "list_tags": ("tag", "repos"),
+    "list_files": ("path", "size"),
+    "list_commits": ("commit", "title", "author", "at"),
+    "list_branches": ("name", "commit", "is_default"),
+    "list_git_tags": ("name", "commit"),
+    "list_audit_events": ("at", "actor", "action", "target"),
+    "list_users": ("username", "status"),
+    "list_orgs": ("name", "role"),
+    "list_access": ("username", "role", "reason"),
+    "list_tokens": ("name", "scope", "repo", "expires_at", "last_used_at"),
+    "list_ssh_keys": ("title", "type", "fingerprint"),
+    "get_org": ("username", "role"),
+}
+
+
+def table(language: str, columns: Sequence[str], items: Sequence[dict[str, Any]]) -> str:
+    """A Markdown table of some fields; columns that are empty everywhere are left out."""
+    used = [name for index, name in enumerate(columns) if index == 0 or any(item.get(name) not in (None, "", False) for item in items)]
+    heads = [say(language, f"table.{name}") if has_message(language, f"table.{name}") else name for name in used]
+    return raw_table(heads, [[_cell(language, name, item) for name in used] for item in items])
+
+
+def raw_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table of given cells."""
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    lines += [_line(row) for row in rows[:MAX_ROWS]]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[Any]) -> str:
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"
+
+
+def escape(cell: Any) -> str:
+    """A cell's text: one line, no column breaks."""
+    return plain("" if cell is None else cell, MAX_CELL).replace("|", "\\|")
+
+
+def _cell(language: str, name: str, item: dict[str, Any]) -> str:
+    value = item.get(name)
+    if value is None or value == "":
+        return ""
+    if name == "path" and item.get("type") == "folder":
+        return f"{value}/"
+    if name == "size" and item.get("type") not in (None, "file"):
+        return ""
+    return shown(language, name, value)

@@ -1,0 +1,113 @@
+"""Words of a language, and how values are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any
+
+from prompts import PromptError, has_message, message
+
+MAX_TEXT = 300
+# Arguments and fields whose values are words of ours.
+_TRANSLATED = frozenset({"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "watch"})
+_SIZES = ("B", "KB", "MB", "GB", "TB")
+
+
+def say(language: str, key: str, /, **values: Any) -> str:
+    """A sentence of the catalogue."""
+    return message(language, key, **values)
+
+
+def word(language: str, group: str, value: Any) -> str:
+    """A value of ours (a role, a kind ...) in the language; anything else as it is."""
+    key = f"word.{'level' if group == 'watch' else group}.{value}"
+    return say(language, key).strip() if has_message(language, key) else plain(value)
+
+
+def plain(value: Any, limit: int = MAX_TEXT) -> str:
+    """A value on one line, without what would break Markdown."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def joined(language: str, values: Iterable[Any]) -> str:
+    """Several values in a row."""
+    return say(language, "word.separator").join(plain(value) for value in values) or say(language, "word.nobody")
+
+
+def shown(language: str, name: str, value: Any) -> str:
+    """A value as people read it in this language."""
+    if value is None or value == "" or value == []:
+        return say(language, "word.nobody")
+    if isinstance(value, bool):
+        return say(language, "word.yes" if value else "word.no")
+    if name in _TRANSLATED and isinstance(value, str):
+        return word(language, name, value)
+    if name in ("size", "bytes_total") and isinstance(value, int):
+        return size(value)
+    if isinstance(value, int | float):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return joined(language, value)
+    if isinstance(value, dict):
+        return joined(language, (f"{key}: {item}" for key, item in value.items()))
+    text = str(value)
+    if name in ("commit", "revision") and len(text) == 40:
+        return text[:8]
+    if name.endswith("_at") or name == "at":
+        return when(text)
+    if name == "password" and has_message(language, f"word.{text}"):
+        return say(language, f"word.{text}")
+    return plain(text)
+
+
+def size(number: int) -> str:
+    """Bytes in the unit that fits."""
+    amount = float(number)
+    for unit in _SIZES:
+        if amount < 1024 or unit == _SIZES[-1]:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return str(number)
+
+
+def when(text: str) -> str:
+    """A time to the minute (UTC)."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return plain(text)
+    return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def act(language: str, tool: str, args: dict[str, Any]) -> str:
+    """A call as a phrase; what is not known yet is left open."""
+    known: dict[str, Any] = _Open(say(language, "word.something"))
+    known["username"] = say(language, "word.self")
+    known.update({name: shown(language, name, value) for name, value in args.items() if value not in (None, "", [])})
+    try:
+        return message_with(language, f"act.{tool}", known)
+    except PromptError:
+        return tool.replace("_", " ")
+
+
+def message_with(language: str, key: str, values: dict[str, Any]) -> str:
+    """A sentence filled from a dictionary that may know defaults."""
+    from prompts import messages
+
+    text = messages(language).get(key)
+    if text is None:
+        raise PromptError(f"no message {key} in {language}")
+    return text.format_map(values)
+
+
+class _Open(dict[str, Any]):
+    """Names that are not there yet are shown as open."""
+
+    def __init__(self, blank: str) -> None:
+        super().__init__()
+        self._blank = blank
+
+    def __missing__(self, key: str) -> str:
+        return self._blank

@@ -1,0 +1,139 @@
+"""From a tool and a document to its arguments: by slot type and schema, deterministic; several objects become several steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from agent.planner import fill_entities as entities
+from agent.planner import fill_words as words
+from agent.planner.document import Document, Span
+from agent.planner.form import Filler, Form
+from agent.planner.linker import Index
+from agent.planner.spans import Lexis
+from agent.planner.types import Focus, SlotSpec, Step, ToolSpec, World
+
+_BY_TYPE: Mapping[str, Filler] = {
+    "repo": entities.repo, "kind": entities.kind, "user": entities.user, "org": entities.org, "owner": entities.owner, "role": words.role, "visibility": words.visibility,
+    "branch": entities.branch, "git_tag": entities.git_tag, "revision": entities.revision, "path": entities.path, "new_path": entities.new_path, "tags": words.tags,
+    "license": words.license_, "scope": words.scope, "token": entities.token, "ssh_key": entities.ssh_key, "new_name": words.new_name, "text": words.text, "query": words.query,
+    "sql": words.sql, "number": words.number, "flag": words.flag, "email": words.email, "when": words.when, "status": words.status, "language": words.language,
+    "attachment": entities.attachment, "choice": words.choice, "secret": words.secret,
+}  # fmt: skip
+_BY_SLOT: Mapping[tuple[str, str], Filler] = {
+    ("create_repo", "kind"): words.kind,
+    ("search_repos", "kind"): words.kind,
+    ("compare_revisions", "base"): entities.compare,
+    ("compare_revisions", "head"): entities.compare,
+}
+# Slots that leave others their pick: what is bound by shape or by its own words first, free names and texts last.
+_ORDER = ("sql", "attachment", "repo", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",
+          "status", "flag", "tags", "choice", "language", "number", "when", "secret", "new_name", "kind", "query", "text")  # fmt: skip
+_FIRST = {
+    "create_repo": ("license", "text", "new_name"),
+    "create_token": ("when", "new_name"),
+    "set_tags": ("choice", "repo"),
+    "create_branch": ("repo", "revision"),
+    "create_tag": ("repo", "revision"),
+    "update_repo": ("repo", "license", "branch"),
+    "set_user_status": ("status",),
+    "move_repo": ("repo", "new_name"),
+    "add_ssh_key": ("text",),
+    "create_user": ("email", "new_name"),
+    "list_audit_events": ("when", "repo", "user"),
+}
+_JOINER = re.compile(
+    r"^\s*(?:,|、|,|and|&|\+|plus|as well as|,\s*and|和|与|跟|以及|还有|と|や|および|及び|랑|이랑|와|과|하고|및|그리고)?\s*(?:the |さん|님|씨)?\s*(?:and|&|和|と|랑|와|과|하고|,|、)?\s*(?:the )?$"
+)
+
+
+def fill(spec: ToolSpec, doc: Document, world: World, focus: Focus, index: Index, lexis: Lexis, *, inherit: bool = True) -> list[Step]:
+    """The steps of one order: one, or one for each object of a list ("delete a and b")."""
+    form = Form(spec, doc, world, focus, index, lexis, inherit=inherit)
+    order = (*_FIRST.get(spec.name, ()), *_ORDER)
+    for slot in sorted(spec.slots, key=lambda item: (order.index(item.type) if item.type in order else 99, spec.slots.index(item))):
+        filler = _BY_SLOT.get((spec.name, slot.name)) or _BY_TYPE.get(slot.type)
+        value = filler(form, slot) if filler and slot.name not in form.args else None
+        if value is not None and value != "" and value != []:
+            form.args[slot.name] = value
+    _only_said(form)
+    step = _step(form)
+    return _each(form, step)
+
+
+def _only_said(form: Form) -> None:
+    """Drop optional arguments that a sentence of this tool does not carry."""
+    if (
+        form.spec.name == "update_repo"
+        and "default_branch" in form.args
+        and not re.search(r"default|land on|shown first|默认|主分支|缺省|デフォルト|既定|最初に開く|기본|디폴트", form.doc.low)
+    ):
+        form.args.pop("default_branch")
+    if form.spec.name == "search_repos" and form.args.get("deleted") and "visibility" in form.args:
+        form.args.pop("visibility", None)
+
+
+def _step(form: Form) -> Step:
+    missing = tuple(name for name in form.spec.required if name not in form.args)
+    if form.spec.name == "update_repo" and not ({"description", "license", "default_branch"} & form.args.keys()):
+        missing = (*missing, _what_to_update(form.doc))
+    choices = {name: values for name, values in form.choices.items() if name not in form.args}
+    extra = tuple(name for name in choices if name not in missing and name in ("kind",))
+    order = {slot.name: at for at, slot in enumerate(form.spec.slots)}
+    args = dict(sorted(form.args.items(), key=lambda item: order.get(item[0], 99)))
+    return Step(form.spec.name, args, (*missing, *extra), choices)
+
+
+def _what_to_update(doc: Document) -> str:
+    from agent.planner.lexicon import cue
+
+    if cue("license_noun").search(doc.low):
+        return "license"
+    return "default_branch" if cue("default_branch").search(doc.low) and not cue("description_noun").search(doc.low) else "description"
+
+
+def _each(form: Form, step: Step) -> list[Step]:
+    """Further objects that are listed beside a used one, each in a step of its own."""
+    steps = [step]
+    for slot in form.spec.slots:
+        if slot.type not in ("repo", "user", "org", "token", "branch", "path", "git_tag") or slot.name not in step.args or slot.many:
+            continue
+        if form.spec.name in ("compare_revisions", "move_file", "create_branch", "create_tag") and slot.type != "repo":
+            continue
+        more = _beside(form, slot)
+        if more:
+            steps = [_with(base, slot.name, value) for base in steps for value in (base.args[slot.name], *more)]
+    return steps[:12]
+
+
+def _with(step: Step, name: str, value: Any) -> Step:
+    args = {**step.args, name: value}
+    if step.tool == "move_repo" and name == "repo" and "/" in str(args.get("new_name", "")):
+        args["new_name"] = f"{str(args['new_name']).partition('/')[0]}/{str(value).partition('/')[2]}"
+    return Step(step.tool, args, step.missing, step.choices, step.confidence)
+
+
+def _beside(form: Form, slot: SlotSpec) -> list[Any]:
+    own = [span for span in form.used if span.type == slot.type]
+    if not own:
+        return []
+    found: list[Any] = []
+    last = own[-1]
+    for span in form.doc.spans:
+        if span in form.used or span.type != slot.type or span.start < last.end:
+            continue
+        gap = form.doc.low[last.end : span.start]
+        if not gap.strip() or not _JOINER.match(gap):
+            break
+        value = span.entities[0].value if span.entities else span.value
+        if value not in found and value != form.args[slot.name]:
+            found.append(entities.in_repo(form, str(value)) if slot.type == "path" else value)
+        form.used.append(span)
+        last = span
+    return found
+
+
+def used_spans(form: Form) -> list[Span]:
+    """The spans that found a slot."""
+    return form.used

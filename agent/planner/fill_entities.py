@@ -1,0 +1,451 @@
+"""Slot fillers for things that exist: repos, people, organisations, tokens, keys, refs, paths."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+from agent.planner import patterns as P
+from agent.planner.document import Span
+from agent.planner.form import Form, kind_said, pick_entity
+from agent.planner.lexicon import cue
+from agent.planner.types import SlotSpec
+
+_ME = re.compile(
+    r"(?<![a-z])(?:me|myself|my account|my own account|mine)(?![a-z])|我自己|给我|我的(?:账号|权限|密码)|自分|私|僕|俺|(?<![가-힣])(?:나를|나한테|나에게|저를|저한테|저에게|제|내)(?![가-힣])"
+)
+_FROM = re.compile(r"(?:\b(?:from|off|at|based on|starting at|of commit|off of)|[从自在]|基于)\s*(?:the |branch |commit |分支)?$")
+_FROM_AFTER = re.compile(
+    r"^\s*(?:から|より|を元に|をもとに|ブランチから|에서|로부터|브랜치에서|기준|を起点|をベースに|分支?(?:上)?(?:拉|切|建|开|新建|创建|分出))"
+)
+_SINCE = re.compile(r"since|after|以来|之后|以后|以降|から|이후|부터|自从|变了什么")
+_IN_BRANCH = re.compile(r"(?:\b(?:on|in|to|into|from|onto)\s+(?:the )?(?:branch )?|在|到|于|往)$")
+
+
+def repo(form: Form, slot: SlotSpec) -> Any:
+    """A linked repo; else an unknown name as said; else, when nothing is named, the repo the thread is about."""
+    wants_deleted = form.spec.name == "restore_repo"
+    named = form.free("repo")
+    kinds = slot.kinds
+    if kinds and len(named) > 1 and (fit := [span for span in named if span.kind in kinds]):
+        named = fit
+    if named:
+        return _repo_value(form, slot, named[0], kinds, deleted=wants_deleted)
+    if refs := form.free("repo_ref"):
+        return form.use(refs[0])
+    if not slot.required:
+        return None
+    for weak in form.doc.weak:
+        if any(e.type == "repo" for e in weak.entities) and not form.doc.taken(weak.start, weak.end):
+            values = [e.value for e in weak.entities if e.type == "repo"]
+            form.choices[slot.name] = values
+            form.used.append(weak)
+            return None
+    if ident := _unknown_repo(form):
+        return form.use(ident)
+    if form.inherit and form.focus.repo:
+        return form.focus.repo
+    return None
+
+
+def _repo_value(form: Form, slot: SlotSpec, span: Span, kinds: tuple[str, ...], *, deleted: bool) -> Any:
+    form.used.append(span)
+    one, several = pick_entity(form, span, kinds, deleted=deleted)
+    if one is not None:
+        same = [e for e in span.entities if e.value == one.value]
+        if len(same) > 1 and form.spec.slot("kind"):
+            form.args["kind"] = one.kind
+        return one.value
+    values = list(dict.fromkeys(e.value for e in several))
+    if len(values) == 1:
+        if form.spec.slot("kind"):
+            form.choices["kind"] = [str(e.kind) for e in several]
+        return values[0]
+    form.choices[slot.name] = values
+    return None
+
+
+def _unknown_repo(form: Form) -> Span | None:
+    """An unlinked name that stands where a repo stands: beside a repo noun, or alone when no other slot wants a name."""
+    idents = form.free("ident") + [s for s in form.free("text") if s.how == "quoted" and P.NAME_SHAPE.fullmatch(str(s.value))]
+    for span in idents:
+        if form.near("repo_noun", span):
+            return span
+    others = sum(
+        slot.required and slot.type in ("new_name", "token", "user", "org", "branch", "git_tag", "tags", "path", "ssh_key", "revision")
+        for slot in form.spec.slots
+    )
+    rivals = [
+        span
+        for span in idents
+        if not any(form.near(noun, span) for noun in ("branch_noun", "tag_noun", "token_noun", "user_noun", "org_noun"))
+    ]
+    if not rivals or (others and len(rivals) <= others - len(form.free("user", "org", "token", "branch", "git_tag", "path", "revision"))):
+        return None
+    ahead = [
+        span
+        for span in rivals
+        if re.search(r"(?:\b(?:in|of|on|from|to|for)|给|把|将|在)\s*$", form.before(span))
+        or re.match(r"(?:的|の|を|に|から|에|의|를|을)", form.after(span))
+    ]
+    return (ahead or rivals)[0] if others == 0 or ahead or len(rivals) > others else None
+
+
+def user(form: Form, slot: SlotSpec) -> Any:
+    """A known user; else oneself where said; else an unknown name as said."""
+    if spans := form.free("user"):
+        return form.use(spans[0])
+    if not slot.required and form.spec.name not in ("reset_password", "list_tokens"):
+        return _actor(form) if form.spec.name == "list_audit_events" else None
+    if _ME.search(form.doc.masked) and form.spec.name not in ("reset_password", "list_tokens", "delete_user"):
+        return form.world.username or None
+    for weak in form.doc.weak:
+        if weak.type == "user" and slot.required:
+            form.used.append(weak)
+            form.choices[slot.name] = [e.value for e in weak.entities]
+            return None
+    spans = [
+        s
+        for s in form.free("ident")
+        if not any(form.near(n, s) for n in ("branch_noun", "tag_noun", "token_noun", "org_noun", "repo_noun"))
+    ]
+    spans += [s for s in form.free("text") if re.fullmatch(r"[A-Za-z0-9_-]{2,39}", str(s.value))]
+    if spans:
+        best = next((s for s in spans if s.how == "at" or form.near("user_noun", s)), spans[0])
+        return form.use(best)
+    if orgs := [s for s in form.free("org") if form.spec.slot("org") is None]:
+        return form.use(orgs[0])
+    if slot.required and form.inherit and form.focus.user and form.spec.name != "delete_user":
+        return form.focus.user
+    return None
+
+
+def _actor(form: Form) -> Any:
+    spans = [s for s in form.free("ident") if s.how == "at" or form.near("user_noun", s)]
+    if spans:
+        return form.use(spans[0])
+    mine = re.search(
+        r"(?:did|have) i\b|\bmy (?:own )?(?:activity|actions|account|recent)|我(?:自己)?(?:最近|都|今天|昨天|上周)?(?:做了|干了|改了|操作)|自分(?:が|の)|내가|제가",
+        form.doc.masked,
+    )
+    return form.world.username if mine else None
+
+
+def org(form: Form, slot: SlotSpec) -> Any:
+    """A known organisation; else an unknown name as said; else the thread's."""
+    if spans := form.free("org"):
+        return form.use(spans[0])
+    for weak in form.doc.weak:
+        if weak.type == "org":
+            form.used.append(weak)
+            form.choices[slot.name] = [e.value for e in weak.entities]
+            return None
+    spans = [s for s in form.free("ident", "text") if P.NAME_SHAPE.fullmatch(str(s.value)) and not form.near("user_noun", s)]
+    wants_user = any(other.type == "user" and other.required for other in form.spec.slots)
+    placed = [
+        s
+        for s in spans
+        if form.near("org_noun", s)
+        or re.search(r"(?:\b(?:in|to|of|from|into|leave|out of)|退出|加入|到|从)\s*$", form.before(s))
+        or re.match(r"(?:に|から|の|を抜|へ|에|에서|의|里|组织|团队)", form.after(s))
+    ]
+    if placed:
+        return form.use(placed[-1])
+    if len(spans) > (1 if wants_user and not form.free("user") else 0):
+        return form.use(spans[-1])
+    if form.inherit and form.focus.org and not spans:
+        return form.focus.org
+    if repos := [s for s in form.free("repo") if form.spec.slot("repo") is None]:
+        return str(form.use(repos[0])).partition("/")[0]
+    return None
+
+
+def owner(form: Form, slot: SlotSpec) -> Any:
+    """Whose repos: a user, an organisation, or oneself."""
+    if spans := form.free("org", "user"):
+        return form.use(spans[0])
+    if refs := [s for s in form.free("ident") if form.near("org_noun", s) or form.near("user_noun", s) or re.match(r"'s\b", form.after(s))]:
+        return form.use(refs[0])
+    return form.world.username if cue("mine").search(form.doc.masked) and form.world.username else None
+
+
+def token(form: Form, slot: SlotSpec) -> Any:
+    """A token by name; an unknown name as said."""
+    for span in [*form.free("token"), *form.doc.weak]:
+        if span.type == "token" or any(e.type == "token" for e in span.entities):
+            form.used.append(span)
+            return next(e.value for e in span.entities if e.type == "token")
+    spans = form.free("ident", "text", "repo_ref")
+    near = [s for s in spans if form.near("token_noun", s)]
+    if picked := (near or spans)[:1]:
+        return form.use(picked[0])
+    if repos := form.free("repo", "branch"):
+        # A repo of that name may exist while a token is meant: a required token name takes what is named.
+        return form.said(repos[0]) if form.use(repos[0]) else None
+    return None
+
+
+def ssh_key(form: Form, slot: SlotSpec) -> Any:
+    """A key by title."""
+    for span in [*form.free("ssh_key"), *form.doc.weak]:
+        if any(e.type == "ssh_key" for e in span.entities):
+            form.used.append(span)
+            return next(e.value for e in span.entities if e.type == "ssh_key")
+    spans = form.free("text", "ident", "repo_ref", "email")
+    if spans:
+        return form.use(spans[0])
+    match = re.search(r"(?:my|the|called|named)\s+([a-z0-9][\w-]*)\s+(?:ssh |public )?key", form.doc.low)
+    return match[1] if match and match[1] not in ("ssh", "public", "old", "new", "that", "other") else None
+
+
+def branch(form: Form, slot: SlotSpec) -> Any:
+    """A branch; optional ones only where the sentence says so."""
+    spans = form.free("branch")
+    if not slot.required:
+        chosen = [
+            s
+            for s in spans
+            if _IN_BRANCH.search(form.before(s)) or form.near("branch_noun", s) or re.match(r"に|で|へ|上|에|브랜치", form.after(s))
+        ]
+        return form.use(chosen[0]) if chosen else _ref_ident(form, "branch_noun")
+    if spans:
+        best = next((s for s in spans if s.value not in ("main", "master")), spans[0])
+        return form.use(best)
+    if named := _ref_ident(form, "branch_noun"):
+        return named
+    spans = form.free("ident", "text", "git_tag", "repo_ref", "revision")
+    if spans:
+        value = form.use(spans[0])
+        return value
+    return _word_beside(form, "branch_noun") or (form.focus.branch if form.inherit and form.spec.name != "delete_branch" else None)
+
+
+def _ref_ident(form: Form, noun: str) -> Any:
+    near = [s for s in form.free("ident", "text", "repo_ref", "git_tag") if form.near(noun, s)]
+    return form.use(near[0]) if near else None
+
+
+def _word_beside(form: Form, noun: str) -> str | None:
+    """An ordinary word that is a name because it stands right beside its noun ("the dev branch", "release 分支")."""
+    words = cue(noun).pattern
+    for pattern in (rf"(?:{words})\s+(?:called |named )?[\"'`]?([a-z0-9][\w./-]*)", rf"([a-z0-9][\w./-]*)[\"'`]?\s*(?:{words})"):
+        for match in re.finditer(pattern, form.doc.masked, re.IGNORECASE | re.ASCII):
+            if match[1] not in (
+                "the",
+                "a",
+                "an",
+                "that",
+                "this",
+                "new",
+                "old",
+                "my",
+                "git",
+                "in",
+                "of",
+                "on",
+                "from",
+                "for",
+                "to",
+                "called",
+                "named",
+                "is",
+                "and",
+                "default",
+                "it",
+                "its",
+                "s",
+                "delete",
+                "remove",
+                "drop",
+                "kill",
+                "please",
+                "which",
+                "what",
+                "release",
+                "version",
+            ):
+                return match[1]
+    return None
+
+
+def git_tag(form: Form, slot: SlotSpec) -> Any:
+    """A Git tag."""
+    spans = (
+        form.free("git_tag")
+        or [s for s in form.free("ident", "text", "revision") if form.near("tag_noun", s)]
+        or form.free("ident", "text", "revision", "number")
+    )
+    if spans:
+        span = spans[0]
+        form.used.append(span)
+        return form.said(span).strip("\"'`「」") if span.type == "number" else span.value
+    return _word_beside(form, "tag_noun")
+
+
+def revision(form: Form, slot: SlotSpec) -> Any:
+    """A commit, tag or branch; `the last commit` is HEAD."""
+    if not slot.required:
+        return _optional_revision(form)
+    spans = form.free("revision", "git_tag") or form.free("branch")
+    if not spans:
+        spans = [s for s in form.free("ident", "number") if re.fullmatch(r"[0-9a-f]{4,40}", str(form.said(s)).lower())] or form.free(
+            "ident"
+        )
+    if spans:
+        form.used.append(spans[0])
+        return spans[0].value if spans[0].type != "number" else form.said(spans[0])
+    if re.search(r"\b(?:last|latest|newest|most recent)\b|最后|最新|最近|上一?次|最後|直近|直前|마지막|최신|최근|방금", form.doc.low):
+        return "HEAD"
+    return form.focus.revision if form.inherit and form.focus.revision and form.spec.name == "show_commit" else None
+
+
+def _optional_revision(form: Form) -> Any:
+    if form.spec.name in ("create_branch", "create_tag"):
+        spans = form.free("revision", "branch", "git_tag")
+        from_ = [s for s in spans if _FROM.search(form.before(s)) or _FROM_AFTER.match(form.after(s))]
+        chosen = from_ or [s for s in spans if s.type == "revision"]
+        return form.use(chosen[0]) if chosen else None
+    spans = form.free("revision", "git_tag", "branch")
+    return form.use(spans[0]) if spans else _ref_ident(form, "branch_noun")
+
+
+def compare(form: Form, slot: SlotSpec) -> Any:
+    """The two sides of a comparison: in the order said; one alone is compared with the newest state."""
+    spans = form.free("revision", "git_tag", "branch")
+    spans += [s for s in form.free("ident") if s not in spans and not form.near("repo_noun", s)]
+    spans.sort(key=lambda s: s.start)
+    branches = list(form.world.branches(str(form.args["repo"]))) if form.args.get("repo") else []
+    default = "main" if "main" in branches or not branches else branches[0]
+    if slot.name == "base":
+        if len(spans) >= 2:
+            form.used.append(spans[0])
+            return spans[0].value
+        if len(spans) == 1 and (spans[0].type != "branch" or _SINCE.search(form.doc.low)):
+            form.used.append(spans[0])
+            return spans[0].value
+        return default if spans and spans[0].value != default else None
+    if spans:
+        form.used.append(spans[0])
+        return spans[0].value
+    return default if form.args.get("base") and form.args["base"] != default else None
+
+
+def path(form: Form, slot: SlotSpec) -> Any:
+    """A file, as it is called in the repo where the repo has just one of that name."""
+    spans = form.free("path")
+    if spans:
+        return in_repo(form, form.use(spans[0]))
+    quoted = [
+        s
+        for s in form.free("text")
+        if s.how == "quoted" and re.fullmatch(r"[\w./ -]{1,80}", str(s.value)) and form.spec.name not in ("write_file",)
+    ]
+    if quoted and slot.required:
+        return in_repo(form, form.use(quoted[0]))
+    if found := _by_stem(form):
+        return found
+    if not slot.required:
+        match = re.search(
+            r"(?:folder|directory|dir|subfolder)\s+([\w./-]+)|(?:the |under |in )?([\w./-]+)/?\s+(?:folder|directory|dir)\b|([\w./-]+)\s*(?:文件夹|目录|フォルダ|ディレクトリ|폴더|디렉터리|디렉토리)|(?:文件夹|目录)\s*([\w./-]+)",
+            form.doc.low,
+            re.ASCII,
+        )
+        value = next((g for g in match.groups() if g), None) if match else None
+        return value.strip("/") if value and value not in ("the", "a", "which", "what", "this", "that", "root", "top") else None
+    idents = [s for s in form.free("ident", "repo_ref") if not form.near("repo_noun", s)]
+    if idents and form.args.get("repo"):
+        return form.use(idents[0])
+    return form.focus.path if form.inherit and form.focus.path and form.spec.name == "read_file" else None
+
+
+def in_repo(form: Form, said: str) -> str:
+    """The full path of a file said by its last part or in another case, when only one fits."""
+    repo_name = form.args.get("repo")
+    if not repo_name:
+        return said
+    files = list(form.world.files(str(repo_name)))
+    if said in files:
+        return said
+    low = said.lower()
+    fits = [name for name in files if name.lower() == low] or [name for name in files if PurePosixPath(name).name.lower() == low]
+    return fits[0] if len(fits) == 1 else said
+
+
+def _by_stem(form: Form) -> str | None:
+    """A file named without its ending ("the config", "設定ファイルconfig")."""
+    repo_name = form.args.get("repo")
+    if not repo_name or not any(slot.type == "path" and slot.required for slot in form.spec.slots):
+        return None
+    words = {word for word in re.findall(r"[a-z0-9_.-]{3,}", form.doc.masked)}
+    fits = [
+        name
+        for name in form.world.files(str(repo_name))
+        if PurePosixPath(name).stem.lower() in words or PurePosixPath(name).name.lower().lstrip(".") in words
+    ]
+    if len(fits) > 1 and any(PurePosixPath(name).name.lower() == "readme.md" for name in fits):
+        fits = [name for name in fits if PurePosixPath(name).name.lower() != "readme.md"]
+    return fits[0] if len(fits) == 1 else None
+
+
+def new_path(form: Form, slot: SlotSpec) -> Any:
+    """Where a file goes: a path, a folder (the name is kept), or a new name (the folder is kept)."""
+    spans = form.free("path", "text", "ident", "repo_ref")
+    old = PurePosixPath(str(form.args.get("path", "")))
+    if not spans:
+        match = re.search(
+            r"(?:into|to|under)\s+(?:the )?([\w.-]+)/?\s*(?:folder|directory|dir)?\s*(?:$|[.,!?]| in | of )|([\w.-]+)\s*(?:文件夹|目录|フォルダ|ディレクトリ|폴더|디렉터리|디렉토리)",
+            form.doc.masked,
+            re.ASCII,
+        )
+        folder = next((g for g in match.groups() if g), None) if match else None
+        return f"{folder}/{old.name}" if folder and old.name else None
+    value = str(form.use(spans[-1]))
+    tail = form.doc.text[spans[-1].end - 1 : spans[-1].end + 1]
+    if "/" in tail or re.match(r"\s*(?:folder|directory|dir\b|文件夹|目录|フォルダ|ディレクトリ|폴더|디렉)", form.after(spans[-1])):
+        return f"{value.rstrip('/')}/{old.name}" if old.name else value
+    if "/" not in value and "." not in value and old.suffix and form.doc.spans:
+        return (
+            f"{value}/{old.name}"
+            if re.search(r"(?:into|under|inside)\s*$", form.before(spans[-1]))
+            else str(old.with_name(value + old.suffix))
+        )
+    return (
+        str(old.parent / value)
+        if "/" not in value and str(old.parent) not in ("", ".") and not re.search(r"root|根目录|ルート|루트", form.doc.low)
+        else value
+    )
+
+
+def attachment(form: Form, slot: SlotSpec) -> Any:
+    """The attached file that is named; the only or newest one otherwise."""
+    if spans := form.free("attachment"):
+        return form.use(spans[0])
+    names = list(form.world.attachments)
+    for span in form.free("path"):
+        if any(name.lower() == str(span.value).lower() for name in names):
+            form.used.append(span)
+            return next(name for name in names if name.lower() == str(span.value).lower())
+    if len(names) == 1:
+        return names[0]
+    if len(names) > 1:
+        form.choices[slot.name] = names
+    return None
+
+
+def kind(form: Form, slot: SlotSpec) -> Any:
+    """The kind of an existing repo: only when the name alone leaves it open."""
+    value = form.args.get("repo")
+    if not value:
+        return None
+    named = [e for e in form.index.exact(str(value)) if e.type == "repo" and not e.deleted]
+    kinds = list(dict.fromkeys(e.kind for e in named if e.kind))
+    if len(kinds) < 2:
+        return None
+    span = next((s for s in form.used if s.type == "repo"), None)
+    said = kind_said(form, span) if span else None
+    if said in kinds:
+        form.choices.pop("kind", None)
+        return said
+    form.choices["kind"] = [str(item) for item in kinds]
+    return None

@@ -1,0 +1,65 @@
+"""Orders that are none: what is forbidden, asked about, or reported of others."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from agent.planner.document import Document
+from agent.planner.lexicon import talk
+
+Polarity = Literal["forbidden", "hypothetical", "reported"]
+
+_NO_BAN = re.compile(
+    r"(?:do not|don't|dont) (?:forget|hesitate|you|worry|need|want to (?:keep|have))|why don't (?:you|we)|(?:can't|couldn't|won't) you|(?:别|不要)忘|通知|提醒|关注|打扰|订阅|忘れ(?:ない|ず)|잊지|알림|通知",
+    re.IGNORECASE,
+)
+_DOWNSTREAM = re.compile(r"downstream|depend|lineage|derived|uses it|下游|依赖|派生|依存|派生|의존|파생", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[,;.!。、]|\s(?:but|just|only|instead|rather)\s|但是?|而是|只要|けど|が、|말고|말아(?:\s?줘|\s?주세요)?|지만|마\s|(?<=ずに)|(?<=ないで)|(?<=而)",
+    re.IGNORECASE,
+)
+_IF_FRAMES = re.compile(
+    r"(?:so )?what (?:exactly )?(?:would |will |does |do )?(?:it )?(?:happens?|change|break)(?: to [^,?]{1,40})? (?:if|when|once)(?: i| we| you| someone| somebody| one)?"
+    r"|what if (?:i|we|you|someone)|(?:is it|would it be) (?:safe|ok|okay|dangerous|risky|a problem) (?:to|if (?:i|we))|(?:suppose|supposing|imagine|hypothetically|let's say|say),? (?:i|we|that i|that we)(?: were to)?"
+    r"|\bif (?:i|we|you|someone)(?: were to| would)?\b|,? ?(?:what|who|which)\b[^?]{0,60}\?*$|(?:the )?(?:consequences?|effects?|impact|implications?) of"
+    r"|如果|要是|假如|假设|万一|若是|的话|会怎么?样|会如何|会发生什么|(?:会)?有什么后果|(?:会)?有什么影响|会不会.*$|会影响.*$|会丢.*$|什么后果|模拟一下"
+    r"|(?:何が|どう|どんな|誰|なに)[^。]{0,14}(?:起こ|起き|なる|なり|影響|困|消え|失|変わ)[^。]*$|どうなる.*$|もし|仮に|(?:影響|結果).*$|大丈夫.*$"
+    r"|(?:어떻게|무슨|뭐가|어떤|누가|무엇이|어떡).*$|만약|혹시|만일|(?:영향|결과).*$",
+    re.IGNORECASE,
+)
+
+
+def polarity(doc: Document) -> Polarity | None:
+    """What keeps a message from being an order, if anything."""
+    masked = doc.masked
+    if talk("hypothetical").search(masked) and not _DOWNSTREAM.search(masked):
+        return "hypothetical"
+    if talk("reported").search(doc.low):
+        return "reported"
+    return "forbidden" if ban(doc) else None
+
+
+def ban(doc: Document) -> tuple[int, int] | None:
+    """The range of a ban in the text, up to the end of its clause."""
+    masked = doc.masked
+    if talk("keep_out").search(masked) or _NO_BAN.search(masked):
+        return None
+    match = talk("forbid").search(masked.replace("\x1f", "x"))
+    if match is None:
+        return None
+    end = _CLAUSE_END.search(masked, match.end() - 1)
+    return match.start(), end.end() if end else len(masked)
+
+
+def order_of(doc: Document) -> Document:
+    """The act that a hypothetical question is about, without its frame (`what happens if I`)."""
+    chars = list(doc.text)
+    masked = doc.masked
+    for match in _IF_FRAMES.finditer(masked):
+        for at in range(match.start(), match.end()):
+            if masked[at] != "\x1f":
+                chars[at] = " "
+    text = "".join(chars)
+    low = doc.low if text == doc.text else "".join(c if text[i] != " " else " " for i, c in enumerate(doc.low))
+    return Document(text.replace("?", " "), low.replace("?", " "), list(doc.spans), list(doc.weak), doc.language)

@@ -1,0 +1,354 @@
+"""A message as tool calls: link, resolve, split, classify, fill, and ask rather than guess."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent.language import detect_language
+from agent.planner import classify as classifier
+from agent.planner.document import Document, Span
+from agent.planner.encoder import encoder
+from agent.planner.fill import fill
+from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat
+from agent.planner.linker import Index, index_of
+from agent.planner.mentions import resolve
+from agent.planner.normalise import fold, mend
+from agent.planner.polarity import ban, order_of, polarity
+from agent.planner.spans import Lexis, annotate
+from agent.planner.split import split
+from agent.planner.types import PSEUDO_TOOLS, Entity, Focus, Question, Reading, Step, ToolSpec, World
+
+# Below these the person is asked which tool is meant: reads are cheap, other acts are not.
+READ_AT, WRITE_AT, DESTRUCTIVE_AT = 0.30, 0.45, 0.55
+_STRONG = ("repo", "user", "org", "token", "ssh_key", "sql", "path", "branch", "git_tag", "attachment", "public_key", "email", "revision")
+_ACCEPTS = {
+    "repo": ("repo",), "user": ("user", "owner"), "org": ("org", "owner", "new_name"), "token": ("token", "new_name"), "ssh_key": ("ssh_key", "new_name"), "sql": ("sql", "text"),
+    "path": ("path", "new_path", "attachment"), "branch": ("branch", "revision", "new_name"), "git_tag": ("git_tag", "revision", "new_name", "tags"), "attachment": ("attachment",),
+    "public_key": ("text",), "email": ("email",), "revision": ("revision",),
+}  # fmt: skip
+_RANKED = 8
+
+
+def warm_up() -> None:
+    """Load the encoder and the head; call it in a background thread at start."""
+    encoder()
+    classifier.head()
+
+
+@dataclass
+class _Turn:
+    """One message being read."""
+
+    text: str
+    world: World
+    focus: Focus
+    tools: Mapping[str, ToolSpec]
+    index: Index
+    lexis: Lexis
+    now: dt.datetime | None
+
+    def document(self, text: str, focus: Focus) -> Document:
+        doc = annotate(text, self.world, focus, self.index, self.lexis, self.now)
+        doc.language = self.focus.language or "en"
+        resolve(doc, focus, self.index)
+        return doc
+
+    def scored(self, docs: Sequence[Document]) -> list[list[tuple[str, float]]]:
+        """For each document the likeliest tools, re-ranked by what they can take."""
+        return [self.rerank(doc, scores) for doc, scores in zip(docs, classifier.classify(list(docs)), strict=True)]
+
+    def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        kept = [(name, p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS][:_RANKED]
+        weighed = [(name, p * self.fit(doc, name)) for name, p in kept]
+        total = sum(p for _, p in weighed) or 1.0
+        rest = max(0.0, 1.0 - sum(p for _, p in kept))
+        # What the schema rules out goes to its rivals, but never makes an unsure reading look sure.
+        scale = min(1.0 / (total + rest), 1.6)
+        return sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1])
+
+    def fit(self, doc: Document, name: str) -> float:
+        """How well a tool can take what the message names."""
+        spec = self.tools.get(name)
+        if spec is None:
+            return 1.0
+        weight = 1.0
+        for span in doc.spans:
+            if span.type not in _STRONG or _owner_mention(doc, span):
+                continue
+            slots = [slot for slot in spec.slots if slot.type in _ACCEPTS[span.type]]
+            if not slots:
+                weight *= 0.3
+            elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
+                weight *= 0.15
+        return max(weight, 0.02)
+
+    def steps(self, doc: Document, name: str, focus: Focus) -> list[Step]:
+        return fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)
+
+
+def _owner_mention(doc: Document, span: Span) -> bool:
+    """A person or organisation said only to tell whose repo is meant."""
+    if span.type not in ("user", "org"):
+        return False
+    owners = {entity.value.partition("/")[0].lower() for other in doc.of("repo") for entity in other.entities}
+    return str(span.value).lower() in owners and bool(
+        re.match(r"'s\b|の|的|의", doc.low[span.end : span.end + 3]) or re.search(r"\b(?:by|of|from|in)\s*$", doc.low[: span.start])
+    )
+
+
+def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], now: dt.datetime | None = None) -> Reading:
+    """How a message is understood. Never raises on any text; loads the head and the encoder on first use.
+
+    The reading's focus carries the mentions, the language and the question that is now open (`focus.question`);
+    the caller keeps it, and adds `tool`, `args`, `listed` and `pending` after running the steps.
+    """
+    language = detect_language(text, focus.language)
+    focus = replace(focus, language=language)
+    index = index_of(world.entities())
+    lexis = Lexis(classifier.head().vocabulary)
+    turn = _Turn(text, world, focus, tools, index, lexis, now)
+    folded = _mended(fold(text), index, lexis, language)
+    if not re.search(r"\w", folded):
+        return _pseudo("small_talk" if folded else "out_of_scope", turn, ())
+    doc = turn.document(folded, focus)
+    scores = turn.scored([doc])[0]
+    reading = _after_question(turn, doc, scores) or _special(turn, doc, scores) or _orders(turn, doc, scores)
+    return reading
+
+
+def _mended(text: str, index: Index, lexis: Lexis, language: str) -> str:
+    """The text with mistyped English words put right; names and quoted text are left."""
+    if language != "en" and not re.fullmatch(r"[\x00-\x7f]+", text):
+        return text
+
+    def known(word: str) -> bool:
+        return bool(index.exact(word)) or lexis.is_word(word) or bool(index.fuzzy(word))
+
+    quoted = [m.span() for m in re.finditer(r"`[^`]*`|\"[^\"]*\"|:\s.*$", text, re.DOTALL)]
+    for start, end, word in reversed(mend(text, lexis.vocabulary, known)):
+        if not any(a <= start < b for a, b in quoted):
+            text = text[:start] + word + text[end:]
+    return text
+
+
+def _after_question(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading | None:
+    """The message as the answer to the open question; the question is dropped when it is not."""
+    question = turn.focus.question
+    if question is None:
+        return None
+    ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    result = answer(doc, question, ctx)
+    turn.focus = replace(turn.focus, question=None)
+    if isinstance(result, str):
+        original = turn.document(fold(str(question.args.get("text", ""))), turn.focus)
+        return _acts(turn, turn.steps(original, result, turn.focus), ((result, 1.0),)) if result in turn.tools else None
+    if result and is_answer(doc, question, ctx, scores[0], has_value=True):
+        return _acts(turn, result, ((result[0].tool, 1.0),))
+    return None
+
+
+def _special(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading | None:
+    """Readings that come before splitting: polarity, repeats, a bare name."""
+    kind = polarity(doc)
+    if kind == "hypothetical":
+        return _preview(turn, doc)
+    if kind == "reported":
+        reads = [(name, p) for name, p in scores if name in turn.tools and turn.tools[name].effect == "read"]
+        return _choose(turn, doc, (reads or scores)[:3])
+    if kind == "forbidden":
+        return _forbidden(turn, doc)
+    ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    if again := repeat(doc, ctx):
+        return _acts(turn, again, ((again[0].tool, 0.9),))
+    return _bare(turn, doc)
+
+
+def _preview(turn: _Turn, doc: Document) -> Reading:
+    """What an act would do: the likeliest act of the question's order."""
+    scores = turn.scored([order_of(doc)])[0]
+    acts = [(name, p) for name, p in scores if name in turn.tools and turn.tools[name].effect != "read"]
+    if not acts or acts[0][1] < 0.15:
+        return _orders(turn, doc, turn.scored([doc])[0], plain=True)
+    steps = [replace(step, confidence=acts[0][1]) for step in turn.steps(order_of(doc), acts[0][0], turn.focus)]
+    if any(step.missing or step.choices for step in steps):
+        return _acts(turn, steps, tuple(acts[:3]), kind="ask")
+    return Reading("preview", tuple(steps), tuple(acts[:3]), turn.focus.language, _mentioned(turn.focus, steps))
+
+
+def _forbidden(turn: _Turn, doc: Document) -> Reading:
+    """A ban: nothing is done, except what another clause asks for instead."""
+    span = ban(doc)
+    if span is not None:
+        for rest in (doc.cut(span[1], len(doc.text)), doc.cut(0, span[0])):
+            if len(rest.text) < 4 or ban(rest):
+                continue
+            inner = _carry(turn.focus, [Step("", _objects(doc))])
+            again = _reresolved(turn, rest, inner)
+            scores = turn.scored([again])[0]
+            if scores[0][0] in turn.tools and scores[0][1] >= 0.6:
+                steps = turn.steps(again, scores[0][0], inner)
+                if not any(step.missing for step in steps):
+                    return _acts(turn, [replace(step, confidence=scores[0][1]) for step in steps], tuple(scores[:3]))
+    return Reading("forbidden", (), (), turn.focus.language, _mentioned(turn.focus, [Step("", _objects(doc))]))
+
+
+def _objects(doc: Document) -> dict[str, object]:
+    """The linked things of a message as arguments."""
+    named = {"repo": "repo", "user": "username", "org": "org"}
+    return {named[s.type]: s.entities[0].value for s in reversed(doc.spans) if s.type in named and s.entities}
+
+
+def _bare(turn: _Turn, doc: Document) -> Reading | None:
+    """Nothing but a name: show it."""
+    named = [span for span in doc.spans if span.type in ("repo", "user", "org") and span.linked]
+    if len(named) != 1 or len(doc.spans) != 1 or re.sub(r"[\W_]+", "", doc.masked.replace("\x1f", "")):
+        return None
+    tool = {"repo": "get_repo", "user": "get_user", "org": "get_org"}[named[0].type]
+    return _acts(turn, turn.steps(doc, tool, turn.focus), ((tool, 0.9),)) if tool in turn.tools else None
+
+
+def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plain: bool = False) -> Reading:
+    """One or several orders."""
+
+    def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
+        return [ranked[0] for ranked in turn.scored(parts)]
+
+    def is_read(tool: str) -> bool:
+        return tool in turn.tools and turn.tools[tool].effect == "read"
+
+    parts = [doc] if plain else split(doc, scores[0], judge, is_read)
+    if len(parts) == 1:
+        return _order(turn, doc, scores)
+    focus, steps, sure = turn.focus, [], []
+    for part in parts:
+        again = _reresolved(turn, part, focus)
+        ranked = turn.scored([again])[0]
+        if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
+            return _order(turn, doc, scores)
+        found = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]
+        steps.extend(step for step in found if all(step.tool != old.tool or step.args != old.args for old in steps))
+        sure.append(ranked[0])
+        focus = _carry(focus, found)
+    if len(steps) > 1 and any(_unsure(turn, step) for step in steps):
+        return _choose(turn, doc, scores[:3])
+    return _acts(turn, steps, tuple(sure))
+
+
+def _reresolved(turn: _Turn, part: Document, focus: Focus) -> Document:
+    """A clause with its pronouns resolved against what came before it."""
+    kept = [span for span in part.spans if span.how != "pronoun"]
+    doc = Document(part.text, part.low, kept, list(part.weak), part.language)
+    resolve(doc, focus, turn.index)
+    return doc
+
+
+def _carry(focus: Focus, steps: Sequence[Step]) -> Focus:
+    """The focus for the next clause: what the last one made or used."""
+    after = _mentioned(focus, steps)
+    last = steps[-1] if steps else None
+    if last is not None and last.tool == "create_repo" and last.args.get("name"):
+        after = replace(after, repo=str(last.args["name"]))
+    if last is not None and last.tool == "create_org" and last.args.get("name"):
+        after = replace(after, org=str(last.args["name"]))
+    if last is not None and last.tool == "create_user" and last.args.get("username"):
+        after = replace(after, user=str(last.args["username"]))
+    if last is not None and last.tool == "move_repo" and last.args.get("new_name") and last.args.get("repo"):
+        new = str(last.args["new_name"])
+        after = replace(after, repo=new if "/" in new else f"{str(last.args['repo']).partition('/')[0]}/{new}")
+    return after
+
+
+def _order(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
+    """One order: the likeliest tool whose arguments can be filled."""
+    tool, p = scores[0]
+    if tool in PSEUDO_TOOLS:
+        return _beside_the_point(turn, doc, scores)
+    options: list[tuple[float, str, list[Step]]] = []
+    for name, odds in scores[:4]:
+        if name in turn.tools:
+            steps = turn.steps(doc, name, turn.focus)
+            options.append((odds * 0.7 ** min(2, len(steps[0].missing)), name, steps))
+    if not options:
+        return _beside_the_point(turn, doc, scores)
+    weight, name, steps = max(options, key=lambda item: item[0])
+    p = next(odds for tool_, odds in scores if tool_ == name)
+    steps = [replace(step, confidence=p) for step in steps]
+    ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    steps = [refine(doc, step, ctx) for step in steps]
+    if any(_unsure(turn, step) for step in steps):
+        if scores[0][0] in turn.tools and not doc.spans and p < READ_AT and padding_left(doc) == "":
+            return _pseudo("out_of_scope", turn, tuple(scores[:3]))
+        return _choose(turn, doc, scores[:3])
+    return _acts(turn, steps, tuple(scores[:3]))
+
+
+def _unsure(turn: _Turn, step: Step) -> bool:
+    effect = turn.tools[step.tool].effect
+    return step.confidence < {"read": READ_AT, "write": WRITE_AT}.get(effect, DESTRUCTIVE_AT)
+
+
+def _beside_the_point(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
+    """Small talk and what the hub cannot do; an unsure one that names something of the hub asks instead."""
+    tool, p = scores[0]
+    real = [(name, odds) for name, odds in scores if name in turn.tools]
+    if p < 0.5 and real and any(span.linked for span in doc.spans):
+        return _choose(turn, doc, real[:3])
+    return _pseudo(tool, turn, tuple(scores[:3]))
+
+
+def _pseudo(kind: str, turn: _Turn, candidates: tuple[tuple[str, float], ...]) -> Reading:
+    kind_ = "small_talk" if kind == "small_talk" else "not_available" if kind == "not_available" else "out_of_scope"
+    return Reading(kind_, (), candidates, turn.focus.language, turn.focus)  # type: ignore[arg-type]
+
+
+def _choose(turn: _Turn, doc: Document, candidates: Sequence[tuple[str, float]]) -> Reading:
+    """Ask which of the likeliest tools is meant."""
+    real = tuple((name, p) for name, p in candidates if name in turn.tools)
+    if not real:
+        return _pseudo("out_of_scope", turn, tuple(candidates))
+    steps = tuple(turn.steps(doc, name, turn.focus)[0] for name, _ in real)
+    question = Question(None, {"text": doc.text}, [], {"tool": [name for name, _ in real]})
+    focus = replace(_mentioned(turn.focus, [Step("", _objects(doc))]), question=question)
+    return Reading("choose_tool", steps, real, turn.focus.language, focus)
+
+
+def _acts(turn: _Turn, steps: Sequence[Step], candidates: tuple[tuple[str, float], ...], kind: str = "act") -> Reading:
+    """The steps, or a question when the first incomplete one lacks something."""
+    focus = _mentioned(turn.focus, steps)
+    open_ = next((step for step in steps if step.missing or step.choices), None)
+    if open_ is None:
+        return Reading("act", tuple(steps), candidates, focus.language, replace(focus, question=None))
+    question = Question(open_.tool, dict(open_.args), list(dict.fromkeys([*open_.missing, *open_.choices])), dict(open_.choices))
+    ordered = (open_, *(step for step in steps if step is not open_))
+    return Reading("ask", ordered, candidates, focus.language, replace(focus, question=question))
+
+
+def _mentioned(focus: Focus, steps: Sequence[Step]) -> Focus:
+    """The focus with what the steps name."""
+    after = replace(focus)
+    for step in steps:
+        args = step.args
+        for name, attribute in (
+            ("repo", "repo"),
+            ("username", "user"),
+            ("actor", "user"),
+            ("org", "org"),
+            ("branch", "branch"),
+            ("path", "path"),
+            ("revision", "revision"),
+        ):
+            if args.get(name):
+                setattr(after, attribute, str(args[name]))
+        if args.get("repo") and str(args["repo"]) != focus.repo:
+            after.branch = str(args["branch"]) if args.get("branch") else None
+            after.path = str(args["path"]) if args.get("path") else None
+            after.revision = str(args["revision"]) if args.get("revision") else None
+    return after
+
+
+def entity_of(world: World, type_: str, value: str) -> Entity | None:
+    """The visible entity of that type and name."""
+    return next((e for e in index_of(world.entities()).exact(value) if e.type == type_), None)

@@ -1,0 +1,288 @@
+"""The chat API: one message in, one answer out, as JSON or as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import anyio
+from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from agent.schema import Answer, Event, Mode, PendingView
+from hub_core.authz import Actor, Permission, require_scope
+from hub_core.conversations.views import ThreadView
+from hub_core.errors import HubError, InvalidArguments, TooLarge
+from hub_core.http.auth import actor_dependency
+from hub_core.http.errors import challenge, error_body, status_of
+from hub_core.services import Services
+
+if TYPE_CHECKING:
+    from agent.agent import Agent
+
+STREAM = "text/event-stream"
+HEARTBEAT_S = 15.0
+WATCH_S = 0.5
+TURNS_AT_ONCE = 64
+CHUNK = 1024 * 1024
+
+Turn = Callable[[Callable[[Event], None], threading.Event], Answer]
+
+
+class ChatRequest(BaseModel):
+    """A message to the hub."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"message": "who can see support-7b?"},
+                {"message": "make it public", "thread_id": "0b0f6a3e-6d5c-4c53-9d0a-0d7d7f0f2a11"},
+            ]
+        },
+    )
+
+    message: str = Field(description="What the person says, in English, Chinese, Japanese or Korean.", max_length=32_000)
+    thread_id: str | None = Field(None, description="The conversation to go on with; a new one begins without it.", max_length=64)
+    attachments: list[str] = Field(default_factory=list, description="Ids from `POST /api/v1/chat/attachments`.", max_length=20)
+    mode: Mode = Field("act", description="`plan` works the steps out and runs nothing.")
+
+
+class DecisionRequest(BaseModel):
+    """An answer to an approval."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"decision": "approve"}, {"decision": "reject"}]})
+
+    decision: Literal["approve", "reject"]
+    args: dict[str, Any] | None = Field(None, description="Other arguments for the same tool, when approving with a change.")
+
+
+class AttachmentResponse(BaseModel):
+    """A file that was put into the conversation."""
+
+    attachment_id: str
+    filename: str
+    size: int
+    sha256: str
+
+
+class ThreadItem(BaseModel):
+    """One conversation."""
+
+    thread_id: str
+    title: str
+    channel: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class ThreadList(BaseModel):
+    """Some conversations, newest first."""
+
+    items: list[ThreadItem]
+    next: str | None = None
+
+
+class MessageItem(BaseModel):
+    """One message; `answer` is the whole answer of a turn, without secrets."""
+
+    message_id: str
+    role: Literal["user", "assistant"]
+    text: str
+    created_at: dt.datetime
+    answer: dict[str, Any] | None = None
+
+
+class ThreadDetail(ThreadItem):
+    """A conversation, its messages, and what waits for approval in it."""
+
+    messages: list[MessageItem]
+    pending: list[PendingView]
+
+
+class _Route(APIRoute):
+    """Answers errors in the hub's one shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        inner = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await inner(request)
+            except RequestValidationError as error:
+                errors = [{"argument": ".".join(map(str, item["loc"][1:])) or "body", "problem": item["msg"]} for item in error.errors()]
+                wrong = InvalidArguments("The request does not fit.", hint="See /docs for its schema.", errors=errors)
+                return JSONResponse(error_body(wrong), 422)
+            except HubError as error:
+                status = status_of(error)
+                return JSONResponse(error_body(error), status, headers=challenge(status))
+
+        return handle
+
+
+def chat_router(services: Services, agent: Callable[[], Agent]) -> APIRouter:
+    """The routes over `services`; `agent` gives the agent, waiting while it still loads."""
+    router = APIRouter(prefix="/api/v1/chat", tags=["chat"], route_class=_Route)
+    limiter = anyio.CapacityLimiter(TURNS_AT_ONCE)
+    sender = actor_dependency(services, "api")
+
+    async def talker(actor: Annotated[Actor, Depends(sender)]) -> Actor:
+        require_scope(actor, Permission.CHAT)
+        return actor
+
+    who = Depends(talker)
+
+    @router.post("", summary="Say something to the hub", response_model=Answer, responses=_STREAMED)
+    async def chat(request: Request, body: ChatRequest, actor: Actor = who) -> Response:
+        def turn(emit: Callable[[Event], None], cancel: threading.Event) -> Answer:
+            return agent().turn(actor, body.thread_id, body.message, body.attachments, body.mode, emit, cancel)
+
+        return await _answer(request, turn, limiter)
+
+    @router.post("/attachments", summary="Put a file into the conversation", status_code=201)
+    async def attach(request: Request, file: Annotated[UploadFile, File()], actor: Actor = who) -> AttachmentResponse:
+        _check_length(request, services.settings.max_attachment_mb)
+        chunks = iter(lambda: file.file.read(CHUNK), b"")
+        kept = await run_in_threadpool(services.conversations.store_attachment, actor, file.filename or "", chunks)
+        return AttachmentResponse(attachment_id=kept.id, filename=kept.filename, size=kept.size, sha256=kept.sha256)
+
+    @router.post("/{thread_id}/approvals/{approval_id}", summary="Answer an approval", response_model=Answer, responses=_STREAMED)
+    async def decide(request: Request, thread_id: str, approval_id: str, body: DecisionRequest, actor: Actor = who) -> Response:
+        def turn(emit: Callable[[Event], None], cancel: threading.Event) -> Answer:
+            return agent().decide(actor, thread_id, approval_id, body.decision, body.args, emit, cancel)
+
+        return await _answer(request, turn, limiter)
+
+    _add_reading(router, services, agent, who)
+    return router
+
+
+def _add_reading(router: APIRouter, services: Services, agent: Callable[[], Agent], who: Any) -> None:
+    @router.get("", summary="List your conversations")
+    async def threads(
+        actor: Actor = who, cursor: str | None = None, limit: Annotated[int, Query(ge=1, le=200)] = 30, query: str = ""
+    ) -> ThreadList:
+        page = await run_in_threadpool(services.conversations.list_threads, actor, cursor=cursor, limit=limit, query=query)
+        return ThreadList(items=[ThreadItem(**_thread(item)) for item in page.items], next=page.next)
+
+    @router.get("/{thread_id}", summary="Read a conversation")
+    async def thread(thread_id: str, actor: Actor = who) -> ThreadDetail:
+        return await run_in_threadpool(_detail, services, actor, thread_id)
+
+    @router.delete("/{thread_id}", summary="Delete a conversation", status_code=204)
+    async def delete(thread_id: str, actor: Actor = who) -> Response:
+        await run_in_threadpool(lambda: agent().delete_thread(actor, thread_id))
+        return Response(status_code=204)
+
+
+def _detail(services: Services, actor: Actor, thread_id: str) -> ThreadDetail:
+    view = services.conversations.get_thread(actor, thread_id)
+    messages = [
+        MessageItem(message_id=item.id, role=item.role, text=item.text, created_at=item.created_at, answer=item.payload or None)  # type: ignore[arg-type]
+        for item in services.conversations.list_messages(actor, thread_id, limit=5000)
+    ]
+    summaries = {
+        pending["approval_id"]: pending["summary"]
+        for item in messages
+        if item.role == "assistant" and (pending := (item.answer or {}).get("pending"))
+    }
+    pending = [
+        PendingView(approval_id=item.id, tool=item.tool, args=item.args, effect=item.effect, summary=summaries.get(item.id, ""))  # type: ignore[arg-type]
+        for item in services.approvals.pending(actor, thread_id)
+    ]
+    return ThreadDetail(**_thread(view), messages=messages, pending=pending)
+
+
+def _thread(view: ThreadView) -> dict[str, Any]:
+    return {
+        "thread_id": view.id,
+        "title": view.title,
+        "channel": view.channel,
+        "created_at": view.created_at,
+        "updated_at": view.updated_at,
+    }
+
+
+def _check_length(request: Request, limit_mb: int) -> None:
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit_mb * 2**20 + CHUNK:
+        raise TooLarge(f"A file in a conversation has at most {limit_mb} MiB.", hint="Push larger files with Git LFS.", limit_mb=limit_mb)
+
+
+async def _answer(request: Request, turn: Turn, limiter: anyio.CapacityLimiter) -> Response:
+    """Run a turn in a thread of its own; whoever goes away stops it."""
+    cancel = threading.Event()
+    if STREAM not in request.headers.get("accept", ""):
+        answer = await _watched(request, turn, cancel, limiter)
+        return JSONResponse(answer.model_dump(mode="json"))
+    loop = asyncio.get_running_loop()
+    events: asyncio.Queue[Event | None] = asyncio.Queue()
+
+    def emit(event: Event) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, event)
+
+    work = asyncio.create_task(anyio.to_thread.run_sync(turn, emit, cancel, limiter=limiter))
+    work.add_done_callback(lambda _: events.put_nowait(None))
+    first = await events.get()
+    if first is None:
+        await work  # refused before anything happened: an ordinary HTTP error
+    return StreamingResponse(
+        _stream(first, events, work, cancel), media_type=STREAM, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    )
+
+
+async def _watched(request: Request, turn: Turn, cancel: threading.Event, limiter: anyio.CapacityLimiter) -> Answer:
+    work = asyncio.create_task(anyio.to_thread.run_sync(turn, _nobody, cancel, limiter=limiter))
+    while not work.done():
+        await asyncio.wait({work}, timeout=WATCH_S)
+        if not work.done() and await request.is_disconnected():
+            cancel.set()
+    return await work
+
+
+async def _stream(
+    first: Event | None, events: asyncio.Queue[Event | None], work: asyncio.Task[Answer], cancel: threading.Event
+) -> AsyncIterator[str]:
+    event = first
+    try:
+        while event is not None:
+            yield f"event: {event.type}\ndata: {json.dumps(event.data, ensure_ascii=False, default=str)}\n\n"
+            while True:
+                try:
+                    event = await asyncio.wait_for(events.get(), HEARTBEAT_S)
+                    break
+                except TimeoutError:
+                    yield ": still working\n\n"
+        await work
+    except HubError as error:
+        yield f"event: error\ndata: {json.dumps(error_body(error), ensure_ascii=False)}\n\n"
+    finally:
+        cancel.set()
+
+
+def _nobody(event: Event) -> None:
+    """For callers who do not watch."""
+
+
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; with `Accept: text/event-stream` the events `token`, `step`, `approval` and, last, `done` with the answer.",
+        "content": {
+            STREAM: {
+                "schema": {"type": "string"},
+                "example": 'event: token\ndata: {"text": "Done."}\n\nevent: done\ndata: {"outcome": "done"}\n\n',
+            }
+        },
+    },
+    401: {"description": "No or bad credential."},
+    404: {"description": "No such conversation, approval or attachment of yours."},
+    409: {"description": "A turn is running in this conversation, or the approval was settled or has expired."},
+}

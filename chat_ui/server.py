@@ -1,0 +1,100 @@
+"""The ASGI root: the whole hub in one application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from chat_ui.background import AgentLoader
+from chat_ui.chainlit_load import PATH, load_chainlit
+from chat_ui.chat_gate import ChatGate, Loader
+from chat_ui.login import login_router
+from chat_ui.operations import Metrics, MetricsMiddleware, operations_router
+from hub_core.errors import HubError
+from hub_core.http.errors import challenge, error_body, status_of
+from hub_core.services import Services, open_services
+from hub_core.settings import Settings, process_defaults
+from hub_core.startup import FirstStart, prepare
+
+log = logging.getLogger(__name__)
+FAVICON = Path(__file__).parent / "public" / "favicon.svg"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of a hub with these settings. Services open when it starts, and close when it stops."""
+    process_defaults()
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        opened = open_services(settings)
+        services = await run_in_threadpool(opened.__enter__)
+        first = await run_in_threadpool(prepare, services)
+        agent = AgentLoader(services)
+        page = Loader(lambda: load_chainlit(services, agent))
+        _include(app, services, agent, page, metrics)
+        _greet(settings, first)
+        agent.start()
+        page.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(agent.close)
+            await run_in_threadpool(opened.__exit__, None, None, None)
+
+    app = FastAPI(
+        title="hubtalk",
+        version="0.1.0",
+        lifespan=lifespan,
+        description="A private hub for models, datasets and code that you run by talking to it.",
+    )
+    app.add_middleware(MetricsMiddleware, metrics=metrics)
+    app.add_exception_handler(HubError, _hub_error)
+    made = app.openapi
+    setattr(app, "openapi", lambda: made() if app.openapi_schema else _with_tools(made()))  # noqa: B010 - FastAPI's documented way
+    return app
+
+
+def _with_tools(schema: dict[str, Any]) -> dict[str, Any]:
+    from tools.rest.openapi import add_tools
+
+    return add_tools(schema)
+
+
+def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader, metrics: Metrics) -> None:
+    """Put every part in its place; the chat page comes before the Git routes, whose paths are the widest."""
+    from chat_ui.api import chat_router
+    from hub_core.http.git_smart import git_router
+    from hub_core.http.lfs import lfs_router
+    from tools.rest.router import tool_router
+
+    app.include_router(operations_router(services, metrics, lambda: {"agent": agent.ready, "page": page.ready}))
+    app.include_router(login_router(services))
+    app.include_router(tool_router(services))
+    app.include_router(chat_router(services, agent))
+    app.add_api_route("/", lambda: RedirectResponse(PATH, 303), include_in_schema=False)
+    app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), include_in_schema=False)
+    app.mount(PATH, ChatGate(services, page.page))
+    app.include_router(lfs_router(services))
+    app.include_router(git_router(services))
+
+
+async def _hub_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HubError)
+    status = status_of(error)
+    return JSONResponse(error_body(error), status, headers=challenge(status))
+
+
+def _greet(settings: Settings, first: FirstStart) -> None:
+    """Tell the operator where the hub is and, once, the password that was made up."""
+    address = settings.public_url or f"http://{settings.host}:{settings.port}"
+    print(f"hubtalk: {address}", flush=True)  # noqa: T201 - said to the person at the terminal
+    if first.password:
+        print(f"hubtalk: sign in as admin with the password {first.password} (shown only now)", flush=True)  # noqa: T201

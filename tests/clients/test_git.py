@@ -1,0 +1,235 @@
+"""The real `git` program against a live hub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hub_core.authz import Visibility
+from hub_core.git import FileChange
+from hub_core.repos.kinds import KINDS, RepoKind
+from tests.clients.conftest import LiveHub
+from tests.common.factories import actor_for
+from tests.common.git_client import commit_file, git
+
+pytestmark = pytest.mark.clients
+
+
+def clone(hub: LiveHub, work: Path, name: str, folder: str = "clone", *options: str) -> Path:
+    git(work, "clone", "-q", *options, hub.address(f"/ann/{name}.git", hub.ann_token), folder)
+    return work / folder
+
+
+def head(hub: LiveHub, repo_id: int, branch: str = "main") -> str:
+    return hub.services.git.branches(repo_id)[branch]
+
+
+@pytest.mark.parametrize("kind", list(RepoKind))
+@pytest.mark.parametrize("suffix", ["", ".git"])
+def test_every_kind_is_cloned_and_pushed_under_its_prefix(live_git_hub: LiveHub, work: Path, kind: RepoKind, suffix: str) -> None:
+    repo = live_git_hub.repo("thing", kind)
+    git(work, "clone", "-q", live_git_hub.address(f"/{KINDS[kind].prefix}ann/thing{suffix}", live_git_hub.ann_token), "clone")
+    commit = commit_file(work / "clone", "a.txt", "hello")
+    git(work / "clone", "push", "-q", "origin", "main")
+    assert head(live_git_hub, repo.id) == commit
+    assert live_git_hub.services.git.verify(repo.id) == []
+
+
+@pytest.mark.parametrize("protocol", ["0", "1", "2"])
+def test_all_protocol_versions_clone_fetch_and_push(live_git_hub: LiveHub, work: Path, protocol: str) -> None:
+    live_git_hub.repo("thing")
+    options = ("-c", f"protocol.version={protocol}")
+    one = clone(live_git_hub, work, "thing", "one", *options)
+    two = clone(live_git_hub, work, "thing", "two", *options)
+    git(one, "config", "protocol.version", protocol)
+    git(two, "config", "protocol.version", protocol)
+    commit = commit_file(one, "a.txt", "hello")
+    git(one, "tag", "-a", "v1", "-m", "Release one")
+    git(one, "push", "-q", "--follow-tags", "origin", "main")
+    git(two, "pull", "-q", "--tags")
+    assert git(two, "rev-parse", "HEAD").stdout.strip() == commit
+    assert git(two, "rev-parse", "v1^{commit}").stdout.strip() == commit
+
+
+def test_a_push_of_several_megabytes_arrives_chunked(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    commit = commit_file(folder, "big.txt", os.urandom(6 * 1024 * 1024))
+    git(folder, "push", "-q", "origin", "main")
+    assert head(live_git_hub, repo.id) == commit
+    assert live_git_hub.services.git.verify(repo.id) == []
+
+
+def test_shallow_clone_deepens_and_partial_clone_fetches_on_demand(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("thing")
+    source = clone(live_git_hub, work, "thing", "source")
+    for number in range(5):
+        commit_file(source, f"f{number}.txt", f"content {number}\n" * 100)
+    git(source, "push", "-q", "origin", "main")
+    shallow = clone(live_git_hub, work, "thing", "shallow", "--depth", "1")
+    assert git(shallow, "rev-list", "--count", "HEAD").stdout.strip() == "1"
+    git(shallow, "fetch", "-q", "--deepen", "2")
+    assert git(shallow, "rev-list", "--count", "HEAD").stdout.strip() == "3"
+    git(shallow, "fetch", "-q", "--unshallow")
+    assert git(shallow, "rev-list", "--count", "HEAD").stdout.strip() == "6"
+    partial = clone(live_git_hub, work, "thing", "partial", "--filter=blob:none", "--no-checkout")
+    assert git(partial, "show", "HEAD:f3.txt").stdout == "content 3\n" * 100
+
+
+def test_a_push_from_a_shallow_clone_is_accepted(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    source = clone(live_git_hub, work, "thing", "source")
+    commit_file(source, "a.txt", "1")
+    commit_file(source, "a.txt", "2")
+    git(source, "push", "-q", "origin", "main")
+    shallow = clone(live_git_hub, work, "thing", "shallow", "--depth", "1")
+    commit = commit_file(shallow, "b.txt", "3")
+    git(shallow, "push", "-q", "origin", "main")
+    assert head(live_git_hub, repo.id) == commit
+    assert live_git_hub.services.git.verify(repo.id) == []
+
+
+def test_branches_and_tags_are_pushed_forced_and_deleted_but_the_default_branch_stays(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    git(folder, "checkout", "-q", "-b", "feature/x")
+    commit_file(folder, "a.txt", "1")
+    git(folder, "push", "-q", "origin", "feature/x")
+    git(folder, "commit", "-q", "--amend", "-m", "other")
+    refused = git(folder, "push", "origin", "feature/x", check=False)
+    assert refused.returncode != 0
+    git(folder, "push", "-q", "--force", "origin", "feature/x")
+    assert live_git_hub.services.git.branches(repo.id)["feature/x"] == git(folder, "rev-parse", "HEAD").stdout.strip()
+    git(folder, "push", "-q", "origin", ":feature/x")
+    assert set(live_git_hub.services.git.branches(repo.id)) == {"main"}
+    kept = git(folder, "push", "origin", ":main", check=False)
+    assert kept.returncode != 0
+    assert "default branch cannot be deleted" in kept.stderr
+    git(folder, "push", "-q", "origin", "main:refs/heads/feature")
+    clash = git(folder, "push", "origin", "feature/x", check=False)
+    assert "in the way" in clash.stderr
+
+
+def test_an_atomic_push_changes_all_refs_or_none(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    commit_file(folder, "a.txt", "1")
+    before = live_git_hub.services.git.refs(repo.id)
+    refused = git(folder, "push", "--atomic", "origin", "main", "main:refs/pr/1", check=False)
+    assert refused.returncode != 0
+    assert live_git_hub.services.git.refs(repo.id) == before
+    git(folder, "push", "-q", "--atomic", "origin", "main", "main:refs/heads/other")
+    assert set(live_git_hub.services.git.branches(repo.id)) == {"main", "other"}
+
+
+def test_reserved_refs_are_refused_with_a_reason(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    commit_file(folder, "a.txt", "1")
+    for target in ("refs/pr/1", "refs/convert/parquet", "refs/notes/x"):
+        refused = git(folder, "push", "origin", f"HEAD:{target}", check=False)
+        assert refused.returncode != 0
+        assert "only branches and tags can be pushed" in refused.stderr
+
+
+def test_of_eight_pushes_to_one_branch_at_once_exactly_one_wins(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    clones = [clone(live_git_hub, work, "thing", f"c{number}") for number in range(8)]
+    commits = [commit_file(folder, f"{folder.name}.txt", folder.name) for folder in clones]
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda folder: git(folder, "push", "-q", "origin", "main", check=False), clones))
+    winners = [commit for commit, result in zip(commits, done, strict=True) if result.returncode == 0]
+    assert len(winners) == 1
+    assert head(live_git_hub, repo.id) == winners[0]
+    assert live_git_hub.services.git.verify(repo.id) == []
+
+
+def test_eight_pushes_to_eight_branches_at_once_all_arrive(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    clones = [clone(live_git_hub, work, "thing", f"c{number}") for number in range(8)]
+    commits = {folder.name: commit_file(folder, f"{folder.name}.txt", folder.name) for folder in clones}
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda folder: git(folder, "push", "-q", "origin", f"main:{folder.name}", check=False), clones))
+    assert [result.stderr for result in done if result.returncode] == []
+    branches = live_git_hub.services.git.branches(repo.id)
+    assert {name: branches[name] for name in commits} == commits
+
+
+def test_a_commit_by_the_hub_and_a_push_do_not_lose_each_other(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    actor = actor_for(live_git_hub.ann)
+    live_git_hub.services.files.commit(actor, repo, [FileChange("hub.txt", b"from the hub")], "By the hub")
+    commit_file(folder, "client.txt", "from the client")
+    assert git(folder, "push", "origin", "main", check=False).returncode != 0
+    git(folder, "pull", "-q", "--rebase")
+    git(folder, "push", "-q", "origin", "main")
+    names = {entry.path for entry in live_git_hub.services.git.tree(repo.id, head(live_git_hub, repo.id))}
+    assert {"hub.txt", "client.txt"} <= names
+
+
+def test_private_repos_ask_for_a_password_and_stay_hidden(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("secret", visibility=Visibility.PRIVATE)
+    for token, expected in (("", "could not read Username"), ("wrong", "Authentication failed"), (live_git_hub.ben_token, "not found")):
+        refused = git(work, "clone", live_git_hub.address("/ann/secret.git", token), "x", check=False)
+        assert refused.returncode != 0
+        assert expected in refused.stderr
+    git(work, "clone", "-q", live_git_hub.address("/ann/secret.git", live_git_hub.ann_token), "mine")
+
+
+def test_public_repos_are_read_by_all_and_written_by_their_people(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("open")
+    git(work, "clone", "-q", live_git_hub.address("/ann/open.git"), "anonymous")
+    commit_file(work / "anonymous", "a.txt", "1")
+    refused = git(work / "anonymous", "push", "origin", "main", check=False)
+    assert "could not read Username" in refused.stderr
+    foreign = git(work / "anonymous", "push", live_git_hub.address("/ann/open.git", live_git_hub.ben_token), "main", check=False)
+    assert foreign.returncode != 0
+    assert "403" in foreign.stderr
+
+
+def test_unreachable_objects_of_another_repo_cannot_be_fetched(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("secret", visibility=Visibility.PRIVATE)
+    live_git_hub.repo("open")
+    secret = clone(live_git_hub, work, "secret", "secret")
+    commit = commit_file(secret, "key.txt", "private")
+    git(secret, "push", "-q", "origin", "main")
+    folder = clone(live_git_hub, work, "open", "open")
+    assert git(folder, "fetch", "origin", commit, check=False).returncode != 0
+
+
+def test_a_body_over_the_limit_is_refused_with_words(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    before = head(live_git_hub, repo.id)
+    commit_file(folder, "big.bin", os.urandom(66 * 1024 * 1024))
+    refused = git(folder, "push", "origin", "main", check=False)
+    assert refused.returncode != 0
+    assert "more than 64 MiB" in refused.stderr
+    assert head(live_git_hub, repo.id) == before
+
+
+def test_reading_works_after_consolidation_and_on_a_node_without_cache(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    for number in range(4):
+        commit_file(folder, f"f{number}.txt", str(number))
+        git(folder, "push", "-q", "origin", "main")
+    assert live_git_hub.services.git.consolidate(repo.id).packs_after == 1
+    subprocess.run(["rm", "-rf", str(live_git_hub.services.settings.data_dir / "cache" / "git")], check=True)
+    again = clone(live_git_hub, work, "thing", "again")
+    assert (again / "f3.txt").read_text() == "3"
+    assert git(again, "fsck", "--strict", "--full").returncode == 0
+
+
+def test_a_push_survives_a_ref_with_every_allowed_character(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    name = "feature/日本語-ü_1.0+x@y#z"
+    git(folder, "push", "-q", "origin", f"main:refs/heads/{name}")
+    assert name in live_git_hub.services.git.branches(repo.id)
+    assert name in git(work, "ls-remote", "--heads", live_git_hub.address("/ann/thing.git")).stdout
