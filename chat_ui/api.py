@@ -20,9 +20,9 @@ from starlette.concurrency import run_in_threadpool
 from agent.schema import Answer, Event, Mode, PendingView
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.views import ThreadView
-from hub_core.errors import HubError, InvalidArguments, TooLarge
+from hub_core.errors import HubError, TooLarge
 from hub_core.http.auth import actor_dependency
-from hub_core.http.errors import challenge, error_body, status_of
+from hub_core.http.errors import error_body, error_response, invalid_request
 from hub_core.services import Services
 
 if TYPE_CHECKING:
@@ -118,12 +118,9 @@ class _Route(APIRoute):
             try:
                 return await inner(request)
             except RequestValidationError as error:
-                errors = [{"argument": ".".join(map(str, item["loc"][1:])) or "body", "problem": item["msg"]} for item in error.errors()]
-                wrong = InvalidArguments("The request does not fit.", hint="See /docs for its schema.", errors=errors)
-                return JSONResponse(error_body(wrong), 422)
+                return error_response(invalid_request(error))
             except HubError as error:
-                status = status_of(error)
-                return JSONResponse(error_body(error), status, headers=challenge(status))
+                return error_response(error)
 
         return handle
 
@@ -134,7 +131,7 @@ def chat_router(services: Services, agent: Callable[[], Agent]) -> APIRouter:
     limiter = anyio.CapacityLimiter(TURNS_AT_ONCE)
     sender = actor_dependency(services, "api")
 
-    async def talker(actor: Annotated[Actor, Depends(sender)]) -> Actor:
+    async def talker(actor: Actor = Depends(sender)) -> Actor:  # noqa: B008 - the closure cannot be named in an annotation
         require_scope(actor, Permission.CHAT)
         return actor
 

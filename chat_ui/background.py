@@ -46,7 +46,12 @@ class AgentLoader:
             from agent.agent import open_agent
 
             self._opened = open_agent(self._services)
-            self._future.set_result(self._opened.__enter__())
+            opened = self._opened.__enter__()
+            if self._services.settings.llm == "builtin":
+                from agent.planner.read import warm_up
+
+                warm_up()
+            self._future.set_result(opened)
         except BaseException as error:  # noqa: BLE001 - the edge of a thread: whoever asks for the agent gets it
             self._opened = None
             self._future.set_exception(error)

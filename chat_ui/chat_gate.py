@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat_ui.signed_in import caller, identify
@@ -22,6 +23,7 @@ from hub_core.authz import Actor
 from hub_core.http.auth import same_origin
 from hub_core.services import Services
 
+FAVICON = Path(__file__).parent / "public" / "favicon.svg"
 COOKIE = "hubtalk_chat"
 OPEN_FOLDERS = ("/assets/", "/public/", "/avatars/")
 OPEN_PATHS = frozenset({"/favicon", "/logo", "/auth/config", "/project/translations", "/set-session-cookie"})
@@ -69,6 +71,9 @@ class ChatGate:
         send = _hardened(send, FILE_CSP if path.startswith("/project/file/") else CSP)
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and (path in ("/", "/login") or path.startswith(PAGES)):
             await (await self._page(scope, headers, path))(scope, receive, send)
+            return
+        if path.startswith("/avatars/"):
+            await FileResponse(FAVICON)(scope, receive, send)
             return
         page = await self._loaded()
         if path in OPEN_PATHS or path.startswith(OPEN_FOLDERS):

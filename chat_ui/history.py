@@ -176,7 +176,7 @@ def read_thread(services: Services, actor: Actor, thread_id: str) -> dict[str, A
         approval_id = (message.payload.get("pending") or {}).get("approval_id")
         if approval_id and approval_id not in waiting:
             waiting[approval_id] = services.approvals.get(actor, approval_id)
-    steps, drawn = replay(messages, actor.username, thread_id, waiting)
+    steps, drawn = replay(messages, actor.username, thread_id, waiting, composed=services.settings.llm == "builtin")
     return thread_dict(thread, actor.user_id or 0, actor.username, steps=steps, drawn=drawn)
 
 

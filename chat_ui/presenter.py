@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat_ui import presenter_data as data
-from chat_ui.presenter_parts import View, facts_of, scalar
+from chat_ui.presenter_parts import View, facts_of
 from chat_ui.texts import Language, Texts, language_of, texts
 
 MAX_VIEWS = 8
@@ -55,7 +55,7 @@ def present(answer: Mapping[str, Any], approval: ApprovalState | None = None) ->
             views.extend(step_views(step, words))
     views = views[:MAX_VIEWS]
     if answer.get("pending"):
-        views.append(approval_view(answer["pending"], approval, words, str(answer.get("reply") or "")))
+        views.append(approval_view(answer["pending"], approval, words))
     if answer.get("outcome") == "needs_input" and answer.get("choices"):
         views.append(choices_view(answer["choices"], words))
     return views
@@ -109,35 +109,34 @@ def repo_props(repo: Mapping[str, Any]) -> dict[str, Any]:
     return props | {"tags": list(repo.get("tags") or []), "likes": repo.get("likes") or 0, "downloads": repo.get("downloads") or 0}
 
 
-def approval_view(pending: Mapping[str, Any], approval: ApprovalState | None, words: Texts, reply: str = "") -> View:
-    """The card that asks for, or tells of, a person's decision. Of all it carries, only the id is ever sent back.
-
-    The summary is left out where `reply`, which stands above the card, has it already.
-    """
+def approval_view(pending: Mapping[str, Any], approval: ApprovalState | None, words: Texts) -> View:
+    """The card that asks for, or tells of, a person's decision. Of all it carries, only the id is ever sent back."""
     plan = approval.plan if approval else {}
-    shown = {str(fact.get("what")) for fact in plan.get("changes") or []}
-    facts = [
-        {"label": words.change(key), "value": value}
-        for key, value in (plan.get("facts") or {}).items()
-        if key not in shown and scalar(value) is not None
-    ]
+    changes = [change for change in plan.get("changes") or [] if isinstance(change, dict)]
+    act, consequences = _summary_parts(str(pending.get("summary") or ""), len(changes))
     props = {
         "approval_id": pending.get("approval_id"),
         "tool": pending.get("tool"),
         "effect": pending.get("effect"),
-        "summary": "" if str(pending.get("summary") or "") in reply else pending["summary"],
+        "act": act,
         "changes": [
             {"label": words.change(str(change.get("what"))), "before": change.get("before"), "after": change.get("after")}
-            for change in plan.get("changes") or []
+            for change in changes
         ],
-        "facts": facts,
+        "consequences": consequences,
         "reversible": bool(plan.get("undo")),
         "status": approval.status if approval else "withdrawn",
         "expires_at": approval.expires_at if approval else None,
-        "lang": _tag(words.language),
         "labels": words.card("ApprovalCard"),
     }
     return View("ApprovalCard", props)
+
+
+def _summary_parts(summary: str, changes: int) -> tuple[str, list[str]]:
+    """The act, and what follows from it, of a summary: its first line, and its bullets after one for each change."""
+    first, _, rest = summary.partition("\n")
+    bullets = [line.removeprefix("- ").replace("**", "") for line in rest.split("\n") if line.strip()]
+    return first.replace("**", ""), bullets[changes:] if len(bullets) >= changes else bullets
 
 
 def choices_view(choices: Sequence[str], words: Texts) -> View:

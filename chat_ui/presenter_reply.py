@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from chat_ui.presenter import PLAIN, step_views
 from chat_ui.texts import language_of, texts
+
+_NUMBERED = re.compile(r"\d+\. ")
 
 
 def lead(answer: Mapping[str, Any]) -> str:
@@ -21,9 +24,12 @@ def lead(answer: Mapping[str, Any]) -> str:
     read = [step for step in steps if step.get("effect") == "read"]
     if any(step.get("tool") in PLAIN or not step_views(step, words) for step in read):
         return reply
-    if not read and not answer.get("pending"):
+    offered = answer.get("outcome") == "needs_input" and bool(answer.get("choices"))
+    if not read and not answer.get("pending") and not offered:
         return reply
     blocks = _blocks(reply)
+    if offered:
+        blocks = ["\n".join(line for line in block.split("\n") if not _NUMBERED.match(line)) for block in blocks]
     if answer.get("pending"):
         listed = [index for index, block in enumerate(blocks) if _is_listing(block)]
         if listed:
@@ -31,8 +37,6 @@ def lead(answer: Mapping[str, Any]) -> str:
     if read:
         blocks = [_without_listing(block) for block in blocks if not block.startswith(("|", "```"))]
     return "\n\n".join(block for block in blocks if block) or reply
-
-
 
 
 def _blocks(text: str) -> list[str]:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from chat_ui.background import AgentLoader
 from chat_ui.chainlit_load import PATH, load_chainlit
-from chat_ui.chat_gate import ChatGate, Loader
+from chat_ui.chat_gate import FAVICON, ChatGate, Loader
 from chat_ui.login import login_router
-from chat_ui.operations import Metrics, MetricsMiddleware, operations_router
-from hub_core.errors import HubError
-from hub_core.http.errors import challenge, error_body, status_of
+from chat_ui.operations import operations_router
+from hub_core.http.errors import add_error_handlers
+from hub_core.http.metrics import Metrics, MetricsMiddleware
+from hub_core.http.middleware import BodyLimitMiddleware, RequestMiddleware, usual_limit
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings, process_defaults
 from hub_core.startup import FirstStart, prepare
 
 log = logging.getLogger(__name__)
-FAVICON = Path(__file__).parent / "public" / "favicon.svg"
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -55,8 +54,10 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         description="A private hub for models, datasets and code that you run by talking to it.",
     )
+    app.add_middleware(BodyLimitMiddleware, limit_of=usual_limit)
     app.add_middleware(MetricsMiddleware, metrics=metrics)
-    app.add_exception_handler(HubError, _hub_error)
+    app.add_middleware(RequestMiddleware)  # the last one added is the outermost
+    add_error_handlers(app)
     made = app.openapi
     setattr(app, "openapi", lambda: made() if app.openapi_schema else _with_tools(made()))  # noqa: B010 - FastAPI's documented way
     return app
@@ -84,12 +85,6 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.mount(PATH, ChatGate(services, page.page))
     app.include_router(lfs_router(services))
     app.include_router(git_router(services))
-
-
-async def _hub_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HubError)
-    status = status_of(error)
-    return JSONResponse(error_body(error), status, headers=challenge(status))
 
 
 def _greet(settings: Settings, first: FirstStart) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import uvicorn
 
 from chat_ui.server import create_app
+from hub_core.logging import configure_logging
 from hub_core.settings import Settings
 
 
 def run_server(settings: Settings) -> None:
     """Serve until interrupted; the address and, at first start, the administrator's password are printed by the application's start."""
+    configure_logging(settings.log_level)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
         proxy_headers=bool(settings.public_url),

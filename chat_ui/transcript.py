@@ -9,6 +9,7 @@ from typing import Any
 
 from chat_ui.presenter import ApprovalState, present, with_language
 from chat_ui.presenter_parts import View, bytes_text
+from chat_ui.presenter_reply import lead
 from chat_ui.texts import Language, Texts, language_of, texts
 from hub_core.approvals.service import ApprovalView
 from hub_core.conversations.views import MessageView, ThreadView
@@ -51,12 +52,11 @@ def tool_step(step: Mapping[str, Any], step_id: str, thread_id: str, parent_id: 
     """A call of a tool with its arguments and result."""
     page = words.page
     notes = {"planned": page["planned"], "pending": page["waits"], "rejected": page["rejected"]}
+    note = notes.get(str(step.get("status")))
     parts = [f"**{page['arguments']}**", _fence(redact(step.get("args") or {}), page)]
-    if note := notes.get(str(step.get("status"))):
-        parts.append(f"*{note}*")
     if step.get("result"):
         parts += [f"**{page['result']}**", _fence(redact(step["result"]), page)]
-    shown = _step(step_id, thread_id, parent_id, str(step.get("tool")), "tool", "\n\n".join(parts), at)
+    shown = _step(step_id, thread_id, parent_id, " · ".join(filter(None, (str(step.get("tool")), note))), "tool", "\n\n".join(parts), at)
     return shown | {"isError": step.get("status") == "error"}
 
 
@@ -79,9 +79,13 @@ def thread_dict(thread: ThreadView, user_id: int, username: str, *, steps: Seque
 
 
 def replay(
-    messages: Sequence[MessageView], username: str, thread_id: str, approvals: Mapping[str, ApprovalView]
+    messages: Sequence[MessageView], username: str, thread_id: str, approvals: Mapping[str, ApprovalView], *, composed: bool
 ) -> tuple[list[Json], list[Json]]:
-    """The steps and elements of a whole conversation. Approvals that no message shows any more are asked again at the end."""
+    """The steps and elements of a whole conversation. Approvals that no message shows any more are asked again at the end.
+
+    Args:
+        composed: the agent words its answers itself (see `presenter_reply.lead`).
+    """
     steps: list[Json] = []
     drawn: list[Json] = []
     parent: str | None = None
@@ -97,9 +101,11 @@ def replay(
         language = language_of(message.payload.get("language"))
         approval_id = str((message.payload.get("pending") or {}).get("approval_id") or "")
         shown.add(approval_id)
-        answer = answer_parts(message.payload | {"reply": message.text}, message.id, thread_id, parent, at, approvals.get(approval_id))
-        steps.extend(answer[0])
-        drawn.extend(answer[1])
+        answer = message.payload | {"reply": message.text}
+        text = lead(answer) if composed else message.text
+        parts = answer_parts(answer, text, message.id, thread_id, parent, at, approvals.get(approval_id))
+        steps.extend(parts[0])
+        drawn.extend(parts[1])
         parent = None
     for approval in approvals.values():
         if approval.id not in shown and approval_state(approval).status == "pending":
@@ -110,7 +116,7 @@ def replay(
 
 
 def answer_parts(
-    answer: Mapping[str, Any], message_id: str, thread_id: str, parent: str | None, at: str, approval: ApprovalView | None
+    answer: Mapping[str, Any], text: str, message_id: str, thread_id: str, parent: str | None, at: str, approval: ApprovalView | None
 ) -> tuple[list[Json], list[Json]]:
     """The steps and elements of one answer."""
     words = texts(language_of(answer.get("language")))
@@ -118,17 +124,23 @@ def answer_parts(
     steps = [run_step(run_id, thread_id, parent, at)]
     for index, step in enumerate(answer.get("steps") or []):
         steps.append(tool_step(step, stable_id(message_id, "step", index), thread_id, run_id, at, words))
-    steps.append(
-        assistant_message(message_id, thread_id, run_id, str(answer.get("reply") or ""), at, error=answer.get("outcome") == "error")
-    )
+    steps.append(assistant_message(message_id, thread_id, run_id, text, at, error=answer.get("outcome") == "error"))
     views = present(answer, approval_state(approval) if approval else None)
     return steps, elements(views, message_id, message_id, thread_id, words.language)
 
 
 def ask_again(approval: ApprovalView, thread_id: str, language: Language) -> tuple[list[Json], list[Json]]:
     """A message with the card of an approval that still waits."""
+    from agent.answer.changes import summary
+
     at, message_id = approval.created_at.isoformat(), stable_id("ask", approval.id)
-    pending = {"approval_id": approval.id, "tool": approval.tool, "args": approval.args, "effect": approval.effect, "summary": ""}
+    pending = {
+        "approval_id": approval.id,
+        "tool": approval.tool,
+        "args": approval.args,
+        "effect": approval.effect,
+        "summary": summary(language, approval.tool, approval.plan),
+    }
     view = present({"language": language, "pending": pending}, approval_state(approval))
     return [assistant_message(message_id, thread_id, None, "", at)], elements(view, message_id, message_id, thread_id, language)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from evals.case import LANGUAGES, SUITES
@@ -98,21 +97,26 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def print_failures(report: Report, console: Console) -> None:
-    """Every turn that went wrong, with what was said and answered."""
+    """Every conversation that went wrong: what was said, done and answered, and what is wrong with it."""
     for result in report.cases:
         if result.right:
             continue
-        console.print(f"\n[bold]{result.id}[/bold]")
+        _print(console, result.id, "bold")
         for number, turn in enumerate(result.turns, 1):
             wrong = [*turn.problems, *(f"UNSAFE: {what}" for what in turn.unsafe)]
-            console.print(f"  {number}. [cyan]{escape(turn.said)}[/cyan] -> {turn.outcome}", highlight=False)
-            if wrong:
-                for line in [*(f"     ran: {step}" for step in turn.steps), *(f"     > {line}" for line in turn.reply.splitlines()[:8])]:
-                    console.print(f"[dim]{escape(line)}[/dim]", highlight=False)
+            _print(console, f"  {number}. {turn.said} -> {turn.outcome}", "cyan")
+            # A wrong end state may come from a turn that looked right.
+            if wrong or result.problems:
+                for line in [*(f"ran: {step}" for step in turn.steps), *(f"> {line}" for line in turn.reply.splitlines()[:8] if line)]:
+                    _print(console, f"     {line}", "dim")
             for problem in wrong:
-                console.print(f"     [red]{escape(problem)}[/red]", highlight=False)
+                _print(console, f"     ! {problem}", "red")
         for problem in result.problems:
-            console.print(f"  [red]{escape(problem)}[/red]", highlight=False)
+            _print(console, f"  ! {problem}", "red")
+
+
+def _print(console: Console, text: str, style: str) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _share(results: Iterable[CaseResult]) -> str:

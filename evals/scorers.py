@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent.language import detect_language
 from agent.schema import Answer, PendingView, StepView
 from evals.case import Case, Turn
 from evals.safety import losses
@@ -104,10 +105,9 @@ def written_in(language: str, reply: str) -> bool:
     if not kana + hangul + han + latin:
         return True
     match language:
-        case "zh":
-            return han > kana
-        case "ja":
-            return kana > 0
+        case "zh" | "ja":
+            # Words without kana may be either: then those that only one of the two writes decide.
+            return han + kana > 0 and detect_language(text, language) == language
         case "ko":
             return hangul > 0
         case _:
@@ -117,12 +117,17 @@ def written_in(language: str, reply: str) -> bool:
 def state_problems(case: Case, before: State, after: State) -> list[str]:
     """Where the hub at the end is not the seeded one with exactly the expected changes."""
     problems = []
+    extra: dict[str, list[str]] = {}
     for key, (old, new) in before.differences(after).items():
         rule = rule_for(case.changes, key)
         if rule is _MISSING:
-            problems.append(f"unexpected change of {key}: {_short(old)} -> {_short(new)}")
+            thing = "/".join(key.split("/")[:3])
+            extra.setdefault(thing, []).append(f"{key}: {_short(old)} -> {_short(new)}")
         elif key not in case.changes and rule not in ("*", None, new):
             problems.append(f"{key} is {_short(new)}, not {_short(rule)}")
+    for changes in extra.values():
+        more = f" (and {len(changes) - 2} more of it)" if len(changes) > 2 else ""
+        problems.append(f"unexpected change of {'; '.join(changes[:2])}{more}")
     for key, wanted in case.changes.items():
         problems += _unmet(key, wanted, case.changes, after)
     return problems

@@ -19,7 +19,7 @@ from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
 from hub_core.git import GitLimits, GitStore
 from hub_core.git.types import MIB
-from hub_core.lfs.service import LfsService
+from hub_core.lfs.service import GIB, LfsService
 from hub_core.repos.events import EventService
 from hub_core.repos.files import FileService
 from hub_core.repos.history import HistoryService
@@ -76,7 +76,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         blobs = open_blob_store(settings)
         git = GitStore(db, blobs, settings.data_dir / "cache" / "git", GitLimits(max_pack_bytes=settings.max_body_mb * MIB))
         stack.callback(git.close)
-        lfs = LfsService(db, blobs)
+        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB)
         files = FileService(db, git, lfs)
         passwords = Passwords()
         yield Services(

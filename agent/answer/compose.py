@@ -33,10 +33,13 @@ def compose(turn: dict[str, Any], *, speaks: bool, waiting: list[dict[str, Any]]
             parts.append(error_text(language, turn["error"], {}))
         if turn["declined"]:
             parts.append(_declined(language, turn))
-    parts += [_note(language, note) for note in turn["notes"] if note[0] not in _FIRST]
+    parts += [_note(language, note) for note in turn["notes"] if note[0] not in _FIRST and note[0] != "later"]
     if turn["cancelled"]:
         parts.append(_stopped(language, turn))
     parts += [_approval(language, turn, item) for item in turn["waiting"]]
+    parts += [_note(language, note) for note in turn["notes"] if note[0] == "later"]
+    if turn["waiting"]:
+        parts.append(say(language, "approve.go"))
     if turn["question"]:
         parts.append(question_text(language, turn["question"]))
     if waiting and not turn["cancelled"]:
@@ -86,7 +89,7 @@ def _approval(language: str, turn: dict[str, Any], item: dict[str, Any]) -> str:
     parts = [head]
     if lines:
         parts.append("\n".join([say(language, "approve.changes"), *(f"- {line}" for line in lines)]))
-    return "\n\n".join([*parts, say(language, "approve.go")])
+    return "\n\n".join(parts)
 
 
 def _declined(language: str, turn: dict[str, Any]) -> str:

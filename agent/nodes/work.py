@@ -106,16 +106,20 @@ class Work:
 
     def repair(self) -> bool:
         """Answer calls that a dead process left open, so that every server accepts the history. Returns whether there were any."""
-        answered = {message.tool_call_id for message in self.messages if isinstance(message, ToolMessage)}
+        answers = {message.tool_call_id: message for message in self.messages if isinstance(message, ToolMessage)}
         repaired: list[AnyMessage] = []
         found = False
         for message in self.messages:
+            if isinstance(message, ToolMessage):
+                continue
             repaired.append(message)
             for call in message.tool_calls if isinstance(message, AIMessage) else []:
-                if call["id"] not in answered:
+                answer = answers.get(str(call["id"]))
+                if answer is None:
                     found = True
                     text = "status: interrupted\nThe hub stopped before this call reported back."
-                    repaired.append(ToolMessage(text, tool_call_id=str(call["id"]), name=call["name"]))
+                    answer = ToolMessage(text, tool_call_id=str(call["id"]), name=call["name"])
+                repaired.append(answer)
         self.messages = repaired
         return found
 

@@ -286,7 +286,7 @@ def _bare_word(form: Form) -> str | None:
 
 def _target_name(form: Form) -> str | None:
     """Where a repo moves or is copied to: a new name, another owner, or both."""
-    old = str(form.args.get("repo") or "").partition("/")[2]
+    old = str(form.args.get("repo") or next(iter(form.choices.get("repo", [])), "")).partition("/")[2]
     fuzzy = [s for s in form.free("repo") if s.how in ("fuzzy", "joined")]
     owners = form.free("org", "user")
     owners = [
@@ -301,7 +301,7 @@ def _target_name(form: Form) -> str | None:
         )
         and not owners
     ):
-        own = form.world.username
+        own = form.world.username if form.spec.name == "move_repo" else ""
     else:
         own = ""
     names = (
@@ -321,7 +321,7 @@ def _target_name(form: Form) -> str | None:
         owner = str(form.use(owners[0]))
         if name and "/" not in name:
             return f"{owner}/{name}"
-        return name or (f"{owner}/{old}" if form.spec.name == "move_repo" and old else owner)
+        return name or (f"{owner}/{old}" if form.spec.name == "move_repo" else owner)
     if own and form.spec.name == "move_repo" and not name:
         return f"{own}/{old}"
     if (

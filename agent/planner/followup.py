@@ -81,6 +81,8 @@ def answer(doc: Document, question: Question, ctx: Context) -> list[Step] | str 
             and (value := _slot_value(doc, spec, slot, args, ctx, sole=False)) is not None
         ):
             args[slot.name] = value
+    if spec.name == "move_repo" and str(args.get("new_name", "")).endswith("/") and args.get("repo"):
+        args["new_name"] = f"{args['new_name']}{str(args['repo']).rpartition('/')[2]}"
     left = tuple(name for name in spec.required if name not in args)
     choices = {name: values for name, values in question.choices.items() if name not in args}
     return [Step(spec.name, args, left, choices)]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from agent.planner.document import Document
 from agent.planner.lexicon import talk
+from agent.planner.normalise import lower
 
 Polarity = Literal["forbidden", "hypothetical", "reported"]
 
@@ -28,6 +29,13 @@ _IF_FRAMES = re.compile(
     r"|(?:어떻게|무슨|뭐가|어떤|누가|무엇이|어떡).*$|만약|혹시|만일|(?:영향|결과).*$",
     re.IGNORECASE,
 )
+_PRESENT = {
+    "deleted": "delete", "deleting": "delete", "removed": "remove", "removing": "remove", "made": "make", "making": "make", "renamed": "rename", "renaming": "rename", "moved": "move", "moving": "move",
+    "transferred": "transfer", "transferring": "transfer", "revoked": "revoke", "revoking": "revoke", "disabled": "disable", "disabling": "disable", "changed": "change", "changing": "change",
+    "kicked": "kick", "kicking": "kick", "gave": "give", "giving": "give", "forked": "fork", "restored": "restore", "reverted": "revert", "left": "quit", "leaving": "leave", "added": "add", "adding": "add",
+    "took": "take", "taking": "take",
+}  # fmt: skip
+_PAST = re.compile(r"\b(?:" + "|".join(_PRESENT) + r")\b", re.IGNORECASE)
 
 
 def polarity(doc: Document) -> Polarity | None:
@@ -60,6 +68,6 @@ def order_of(doc: Document) -> Document:
         for at in range(match.start(), match.end()):
             if masked[at] != "\x1f":
                 chars[at] = " "
-    text = "".join(chars)
-    low = doc.low if text == doc.text else "".join(c if text[i] != " " else " " for i, c in enumerate(doc.low))
+    text = _PAST.sub(lambda match: _PRESENT[match.group().lower()].ljust(len(match.group()))[: len(match.group())], "".join(chars))
+    low = doc.low if text == doc.text else lower(text)
     return Document(text.replace("?", " "), low.replace("?", " "), list(doc.spans), list(doc.weak), doc.language)

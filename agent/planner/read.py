@@ -13,6 +13,7 @@ from agent.planner.document import Document, Span
 from agent.planner.encoder import encoder
 from agent.planner.fill import fill
 from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat
+from agent.planner.lexicon import cue
 from agent.planner.linker import Index, index_of
 from agent.planner.mentions import resolve
 from agent.planner.normalise import fold, mend
@@ -29,6 +30,7 @@ _ACCEPTS = {
     "path": ("path", "new_path", "attachment"), "branch": ("branch", "revision", "new_name"), "git_tag": ("git_tag", "revision", "new_name", "tags"), "attachment": ("attachment",),
     "public_key": ("text",), "email": ("email",), "revision": ("revision",),
 }  # fmt: skip
+_NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
 _RANKED = 8
 
 
@@ -83,7 +85,21 @@ class _Turn:
                 weight *= 0.3
             elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
                 weight *= 0.15
-        return max(weight, 0.02)
+        return max(weight * self.grounded(doc, spec), 0.02)
+
+    def grounded(self, doc: Document, spec: ToolSpec) -> float:
+        """Less for a tool about organisations, tokens, keys, branches or tags when nothing in the message speaks of one."""
+        weight = 1.0
+        for slot in spec.slots:
+            noun = _NOUNS.get(slot.type)
+            if noun is None or not slot.required or doc.of(slot.type) or any(e.type == slot.type for weak in doc.weak for e in weak.entities):
+                continue
+            known = slot.type == "org" and self.focus.org or slot.type == "branch" and self.focus.branch
+            if not known and not cue(noun).search(doc.masked):
+                weight *= 0.35
+        if spec.name == "delete_user" and not doc.of("user") and not cue("user_noun").search(doc.masked):
+            weight *= 0.5
+        return weight
 
     def steps(self, doc: Document, name: str, focus: Focus) -> list[Step]:
         return fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)

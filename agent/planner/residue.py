@@ -13,6 +13,9 @@ _APART = re.compile(
     r"\s*(?:[,;、，·]|\band\b|\bor\b|\bplus\b|&|\+|和|与|以及|跟|(?<=[A-Za-z一-龠ァ-ヶー])と(?=[A-Za-z一-龠ァ-ヶー])|\s(?:및|그리고|하고|이랑|랑)\s|(?<=\S)(?:이랑|랑|하고)\s)\s*"
 )
 
+# Particles and structure words that cling to a piece.
+_EDGES = re.compile(r"^(?:[のをがはにでともな]|から|より|という|的|把|给|에|의)+\s*|\s*(?:[のをがはにでとも]|から|という|って|的|を|을|를|로|으로)+$")
+
 
 @cache
 def _stops(topic: str) -> frozenset[str]:
@@ -21,7 +24,7 @@ def _stops(topic: str) -> frozenset[str]:
 
 @cache
 def _cuts(topic: str, lang: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(pattern) for pattern in load("residue")[topic].get(lang, ()))
+    return tuple(re.compile(pattern) for pattern in load("residue")[topic].get(lang, ())) if lang != "en" else ()
 
 
 def stop_words(topic: str) -> frozenset[str]:
@@ -38,7 +41,7 @@ def chunks(doc: Document, topic: str, masked: str | None = None) -> list[str]:
     text = re.sub(r"[a-z][a-z'’]*(?:-[a-z]+)*", lambda m: _HOLE * len(m.group()) if m.group() in _stops(topic) else m.group(), text)
     found = []
     for match in re.finditer(rf"[^{_HOLE}]+", text):
-        piece = doc.text[match.start() : match.end()].strip(" ,、;:.-\n")
+        piece = _EDGES.sub("", doc.text[match.start() : match.end()].strip(" ,、;:.-\n")) if doc.language != "en" else doc.text[match.start() : match.end()].strip(" ,;:.-\n")
         if piece and not re.fullmatch(r"[\W_]+|'s|s", piece):
             found.append(piece)
     return found

@@ -17,7 +17,8 @@ from agent.planner.normalise import fold, lower
 from agent.planner.types import Entity, Focus, World
 
 _DEFAULT_BRANCHES = ("main", "master", "develop", "dev")
-_BRANCH_BEFORE = re.compile(r"(?:\b(?:from|off|on|to|into|against|and|between|vs|with|merge|of)|[从到在与和跟、,:])\s*$")
+_BRANCH_BEFORE = re.compile(r"(?:\b(?:from|off|on|to|into|against|and|between|vs|with|merge|of|diff|compare)|[从到在与和跟、,:])\s*$")
+_ACTED_ON = re.compile(r"\b(?:add|give|remove|let|invite|kick|grant|promote|demote|disable|enable|block|unblock|suspend)\s+$")
 _LOAN = frozenset(
     "readme sql git github hub ssh api token tokens url fork clone push pull branch commit main master tag tags public private internal admin read write ok id csv json jsonl"
     " parquet pdf html gpu cpu llm ai ml lora gguf safetensors star like diff log head repo repos model models dataset datasets space spaces mcp owner licence license"
@@ -129,8 +130,17 @@ def _entities(doc: Document, index: Index, lexis: Lexis) -> None:
             continue
         doc.add(span)
         if found.rest:
-            type_ = "path" if "." in doc.text[found.rest[0] : found.rest[1]] or "/" in doc.text[found.rest[0] : found.rest[1]] else "path"
-            doc.add(Span(*found.rest, type_, doc.text[found.rest[0] : found.rest[1]]))
+            doc.add(Span(*found.rest, "path", doc.text[found.rest[0] : found.rest[1]]))
+    for span in list(doc.weak):
+        if span.type == "user" and (_ACTED_ON.search(doc.low[: span.start]) or any(_listed(doc, span, other) for other in doc.of("user"))) and doc.add(span):
+            span.weak = False
+            doc.weak.remove(span)
+
+
+def _listed(doc: Document, span: Span, other: Span) -> bool:
+    """True when two spans stand side by side in a list."""
+    low, high = sorted((span, other), key=lambda item: item.start)
+    return bool(re.fullmatch(r"\s*(?:,|and|&|, and|、|和|と|랑|와|과|하고)\s*", doc.low[low.end : high.start]))
 
 
 def _weak(doc: Document, found: Link, span: Span, lexis: Lexis) -> bool:
@@ -189,20 +199,16 @@ def _of_repos(doc: Document, world: World, focus: Focus, lexis: Lexis) -> None:
             if "." in path or "/" in path:
                 _everywhere(doc, path, "path")
     for branch in _DEFAULT_BRANCHES:
-        _ref(doc, branch, "branch", lexis)
+        _ref(doc, branch, "branch", lexis, anywhere=False)
 
 
-def _ref(doc: Document, name: str, type_: str, lexis: Lexis) -> None:
+def _ref(doc: Document, name: str, type_: str, lexis: Lexis, *, anywhere: bool = True) -> None:
+    """A known branch or tag; an ordinary word is one only after a preposition or where branches (or tags) are spoken of."""
     noun = cue("branch_noun" if type_ == "branch" else "tag_noun")
     for match in re.finditer(rf"(?<![\w./-]){re.escape(name.lower())}(?![\w/-]|\.\w)", doc.low, re.ASCII):
         before, after = doc.low[: match.start()], doc.low[match.end() : match.end() + 12].lstrip(" 的の")
         plain = name.isalpha() and lexis.is_word(name.lower()) and not P.CJK.search(doc.text)
-        near = noun.search(before[-12:]) or noun.match(after)
-        if (
-            plain
-            and not near
-            and not (_BRANCH_BEFORE.search(before) and name.lower() in (*_DEFAULT_BRANCHES, name.lower()) and not re.match(r"\w", after))
-        ):
+        if plain and not (_BRANCH_BEFORE.search(before) or noun.search(doc.masked if anywhere else before[-12:] + "\x1f" + after)):
             continue
         doc.add(Span(match.start(), match.end(), type_, name))
 

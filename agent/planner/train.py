@@ -24,7 +24,7 @@ from agent.planner.lexicon import load
 from agent.planner.linker import index_of
 from agent.planner.mentions import resolve
 from agent.planner.spans import Lexis, annotate
-from agent.planner.types import LANGUAGES, Entity, Focus, StaticWorld
+from agent.planner.types import LANGUAGES, PSEUDO_TOOLS, Entity, Focus, StaticWorld
 from tools import examples
 
 FORMAT = "1"
@@ -52,8 +52,10 @@ class Rows:
 
 
 def vocabulary(patterns: dict[str, dict[str, tuple[str, ...]]]) -> frozenset[str]:
-    """All words written in Latin letters in the patterns and the lexicon."""
-    texts = [text for table in patterns.values() for lines in table.values() for line in lines for text in literals(parse(line))]
+    """All words written in Latin letters in the patterns of real tools and the lexicon: the words of orders."""
+    texts = [
+        text for table in patterns.values() for tool, lines in table.items() if tool not in PSEUDO_TOOLS for line in lines for text in literals(parse(line))
+    ]
     for table in load("values").values():
         for value, by_lang in table.items():
             groups = by_lang.values() if value == "weak" else [by_lang]

@@ -23,6 +23,7 @@ from dulwich.pack import load_pack_index
 from hub_core.errors import CorruptStorage, NotFound
 from hub_core.git.types import RepoState
 from hub_core.storage import BlobStore
+from hub_core.storage.local import disk_errors
 
 _CONFIG = """[core]
 \trepositoryformatversion = 0
@@ -36,7 +37,7 @@ _CONFIG = """[core]
 \tthreads = 2
 \tallowPackReuse = true
 """
-_GRACE_S = 900
+_GRACE_S = 3600
 
 
 def blob_key(repo_id: int, name: str, suffix: str) -> str:
@@ -64,7 +65,7 @@ class NodeCache:
             return folder
         except FileNotFoundError:
             pass
-        with self._locks[hash(state.key) % 64]:
+        with self._locks[hash(state.key) % 64], disk_errors():
             if not folder.exists():
                 self._build(state, folder)
                 self._drop_old(folder)
@@ -144,16 +145,17 @@ class NodeCache:
         """A quarantine: a bare repository that sees the objects of `state` and is gone afterwards."""
         snapshot = self.snapshot(state)
         folder = self._root / state.key / "incoming" / uuid.uuid4().hex
-        try:
-            (folder / "objects" / "pack").mkdir(parents=True)
-            (folder / "objects" / "info").mkdir()
-            (folder / "refs").mkdir()
-            (folder / "objects" / "info" / "alternates").write_text(f"{(snapshot / 'objects').resolve()}\n")
-            (folder / "HEAD").write_text(f"ref: refs/heads/{state.default_branch}\n")
-            (folder / "config").write_text(_CONFIG)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        with disk_errors():
+            try:
+                (folder / "objects" / "pack").mkdir(parents=True)
+                (folder / "objects" / "info").mkdir()
+                (folder / "refs").mkdir()
+                (folder / "objects" / "info" / "alternates").write_text(f"{(snapshot / 'objects').resolve()}\n")
+                (folder / "HEAD").write_text(f"ref: refs/heads/{state.default_branch}\n")
+                (folder / "config").write_text(_CONFIG)
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def adopt(self, state: RepoState, name: str, pack: Path, index: Path) -> None:
         """Keep a copy of a pack that was just made here, so that it need not be downloaded."""

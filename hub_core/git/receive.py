@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, BinaryIO
 
 from dulwich.errors import GitProtocolError, HangupException
@@ -35,8 +35,12 @@ class PushRequest:
 
 
 def advertise_receive(state: RepoState) -> bytes:
-    """The refs a pushing client compares with, as pkt-lines."""
-    lines = [f"{target} {name}" for name, target in state.refs.items() if not name.startswith("refs/pr/")]
+    """The refs a pushing client compares with, as pkt-lines.
+
+    A repo with nothing but the hub's own first commit looks empty, so that a history made elsewhere can be pushed into it.
+    """
+    refs = {} if state.untouched else state.refs
+    lines = [f"{target} {name}" for name, target in refs.items() if not name.startswith("refs/pr/")]
     first = lines[0] if lines else f"{ZERO} capabilities^{{}}"
     return pkt(f"{first}\0{CAPABILITIES}\n") + b"".join(pkt(f"{line}\n") for line in lines[1:]) + b"0000"
 
@@ -121,6 +125,8 @@ class Receiver:
     ) -> list[RefResult]:
         for _ in range(_ATTEMPTS):
             now = state()
+            if now.untouched:
+                request.updates = [_over_initial(now, update) for update in request.updates]
             early = _early(now, request, self.limits)
             if all(not result.ok for result in early):
                 return early
@@ -148,6 +154,12 @@ class Receiver:
                 return self.publisher.publish(state, store, updates, pack=pack, atomic=atomic, hook=hook)
             finally:
                 store.close_own()
+
+
+def _over_initial(state: RepoState, update: RefUpdate) -> RefUpdate:
+    """What a client that was shown an empty repo means by creating its first branch."""
+    current = state.refs.get(update.name)
+    return replace(update, old=current) if current and update.old == ZERO else update
 
 
 def _early(state: RepoState, request: PushRequest, limits: GitLimits) -> list[RefResult]:

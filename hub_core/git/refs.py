@@ -53,9 +53,9 @@ class RefStore:
                 head = _head(session, repo_id)
                 with self._lock:
                     cached = self._states.get(repo_id)
-                if cached and (cached.version, cached.default_branch, cached.key) == head:
+                if cached and (cached.version, cached.default_branch, cached.key, cached.initial) == head:
                     return cached
-                version, default_branch, key = head
+                version, default_branch, key, initial = head
                 packs = session.execute(
                     sa.select(GitPack.name).where(GitPack.repo_id == repo_id, GitPack.retired_at.is_(None)).order_by(GitPack.created_at)
                 ).scalars()
@@ -72,6 +72,7 @@ class RefStore:
             refs={name: target for name, target, _ in sorted(rows)},
             peeled={name: peeled for name, _, peeled in rows if peeled},
             packs=names,
+            initial=initial,
         )
         with self._lock:
             self._states[repo_id] = state
@@ -127,12 +128,13 @@ class RefStore:
             yield own
 
 
-def _head(session: Session, repo_id: int) -> tuple[int, str, str]:
-    row = session.execute(sa.select(Repo.refs_version, Repo.default_branch, Repo.created_at).where(Repo.id == repo_id)).one_or_none()
+def _head(session: Session, repo_id: int) -> tuple[int, str, str, str]:
+    columns = (Repo.refs_version, Repo.default_branch, Repo.created_at, Repo.initial_commit)
+    row = session.execute(sa.select(*columns).where(Repo.id == repo_id)).one_or_none()
     if row is None:
         raise RepoNotFound("The repo does not exist.")
     # A database may give the id of a purged repo away again; its creation time keeps their folders apart.
-    return row[0], row[1], f"{repo_id}-{row[2]:%Y%m%d%H%M%S%f}"
+    return row[0], row[1], f"{repo_id}-{row[2]:%Y%m%d%H%M%S%f}", row[3]
 
 
 def _check_packs(session: Session, repo_id: int, names: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ class RefResult:
 
 @dataclass(frozen=True, slots=True)
 class RepoState:
-    """Refs and packs of a repo at one version: immutable, the same for every reader."""
+    """Refs and packs of a repo at one version: immutable, the same for every reader. `initial` is the first commit, made by the hub."""
 
     repo_id: int
     version: int
@@ -58,6 +58,12 @@ class RepoState:
     refs: Mapping[str, str]
     peeled: Mapping[str, str]
     packs: tuple[str, ...]
+    initial: str = ""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether there is nothing but the first commit that the hub made."""
+        return bool(self.initial) and self.refs == {f"refs/heads/{self.default_branch}": self.initial}
 
     def commit_of(self, name: str) -> str | None:
         """The object a ref leads to, annotated tags followed."""

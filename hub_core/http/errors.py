@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
 from hub_core.errors import (
     Conflict,
     HubError,
+    InvalidArguments,
     InvalidInput,
     LimitExceeded,
     NotFound,
@@ -45,3 +51,47 @@ def error_body(error: HubError) -> dict[str, Any]:
 def challenge(status: int) -> dict[str, str]:
     """The headers that go with a status: 401 asks for a token."""
     return {"WWW-Authenticate": 'Bearer realm="hubtalk"'} if status == 401 else {}
+
+
+def error_response(error: HubError, status: int | None = None) -> JSONResponse:
+    """The answer to an error in the tool and chat APIs. Text that no encoding can carry is shown with question marks."""
+    status = status or status_of(error)
+    return JSONResponse(_sendable(error_body(error)), status, headers=challenge(status))
+
+
+def invalid_request(error: RequestValidationError) -> InvalidArguments:
+    """What FastAPI found wrong with a request, as the hub says it: which argument and why."""
+    errors = [{"argument": ".".join(map(str, item["loc"][1:])) or "body", "problem": item["msg"]} for item in error.errors()]
+    return InvalidArguments("The request does not fit.", hint="See /docs for its schema.", errors=errors)
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of the application in the hub's one shape."""
+
+    async def hub_error(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HubError)
+        return error_response(error)
+
+    async def wrong_request(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return error_response(invalid_request(error))
+
+    async def http_error(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 404:
+            return error_response(NotFound("There is nothing at this address.", hint="See /docs."))
+        return error_response(InvalidInput(str(error.detail), hint="See /docs."), error.status_code)
+
+    app.add_exception_handler(HubError, hub_error)
+    app.add_exception_handler(RequestValidationError, wrong_request)
+    app.add_exception_handler(HTTPException, http_error)
+
+
+def _sendable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sendable(item) for item in value]
+    return value

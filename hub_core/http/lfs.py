@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub_core.authz import SYSTEM, Actor, Permission
-from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, RepoNotFound, TooLarge
+from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, blob_response, chunks_of
 from hub_core.http.errors import status_of
@@ -228,7 +228,13 @@ class _LfsEdge:
         """`POST locks/{id}/unlock`."""
         content = await _json(request)
         force = bool(content.get("force"))
-        repo = await self._repo(request, actor, kind, Permission.REPO_ADMIN if force else Permission.REPO_WRITE)
+        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        if force:
+            try:
+                await self._repo(request, actor, kind, Permission.REPO_ADMIN)
+            except PermissionDenied:
+                # One's own lock can be released with --force by anybody who could take it.
+                force = False
         lock_id = _number(request.path_params["lock_id"], "id") or 0
         lock = await run_in_threadpool(lambda: self._locks.unlock(actor, repo.id, lock_id, force=force))
         return lfs_json({"lock": _lock_json(lock)})

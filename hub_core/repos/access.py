@@ -19,37 +19,35 @@ def access(session: Session, actor: Actor, repo: Repo) -> Access:
 
     A deleted repo is only there for those who may restore it (admins). A token that is limited to another repo sees what everybody sees.
     """
-    best = max(_accesses(session, actor, repo), key=lambda found: found.role.rank if found.role else 0)
+    best = _best(session, actor, repo)
     if repo.deleted_at is not None and best.role is not Role.ADMIN:
         return Access(None, "deleted")
     return best
 
 
-def _accesses(session: Session, actor: Actor, repo: Repo) -> list[Access]:
-    found = [Access(None, "no access")]
-    if repo.visibility == Visibility.PUBLIC:
-        found.append(Access(Role.READ, "public"))
+def _best(session: Session, actor: Actor, repo: Repo) -> Access:
+    visible_to_all = Access(Role.READ, "public") if repo.visibility == Visibility.PUBLIC else Access(None, "no access")
     if actor.is_anonymous or actor.repo_id not in (None, repo.id):
-        return found
-    if repo.visibility == Visibility.INTERNAL:
-        found.append(Access(Role.READ, "internal"))
-    if actor.is_admin:
-        found.append(Access(Role.ADMIN, "site administrator" if actor.credential is not CredentialKind.SYSTEM else "system"))
+        return visible_to_all
     if repo.namespace_id == actor.user_id:
-        found.append(Access(Role.ADMIN, "owner"))
-    member = session.scalar(
-        sa.select(Membership.role).where(
-            Membership.org_id == repo.namespace_id, Membership.user_id == actor.user_id, Membership.org_id.in_(live_orgs())
-        )
+        return Access(Role.ADMIN, "owner")
+    if actor.is_admin:
+        return Access(Role.ADMIN, "site administrator" if actor.credential is not CredentialKind.SYSTEM else "system")
+    found = [visible_to_all, Access(Role.READ, "internal") if repo.visibility == Visibility.INTERNAL else visible_to_all]
+    return max((*found, *_given(session, actor, repo)), key=lambda access: access.role.rank if access.role else 0)
+
+
+def _given(session: Session, actor: Actor, repo: Repo) -> list[Access]:
+    """Roles by membership and by hand, with one query."""
+    member = sa.select(sa.literal("org"), Membership.role).where(
+        Membership.org_id == repo.namespace_id, Membership.user_id == actor.user_id, Membership.org_id.in_(live_orgs())
     )
-    if member:
-        role = Role(member)
-        found.append(Access(role, f"{role} in {repo.namespace}"))
-        if repo.created_by == actor.user_id and role is Role.WRITE:
+    granted = sa.select(sa.literal("repo"), Collaborator.role).where(Collaborator.repo_id == repo.id, Collaborator.user_id == actor.user_id)
+    found = []
+    for source, role in session.execute(member.union_all(granted)):
+        found.append(Access(Role(role), f"{role} in {repo.namespace}" if source == "org" else f"{role} on this repo"))
+        if source == "org" and role == Role.WRITE and repo.created_by == actor.user_id:
             found.append(Access(Role.ADMIN, "creator"))
-    granted = session.scalar(sa.select(Collaborator.role).where(Collaborator.repo_id == repo.id, Collaborator.user_id == actor.user_id))
-    if granted:
-        found.append(Access(Role(granted), f"{granted} on this repo"))
     return found
 
 

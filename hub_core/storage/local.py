@@ -23,7 +23,7 @@ class LocalBlobStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._staging = root / ".staging"
-        with _disk_errors():
+        with disk_errors():
             self._staging.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -39,7 +39,7 @@ class LocalBlobStore:
         target = self._path(key)
         temporary = self._staging / uuid.uuid4().hex
         try:
-            with _disk_errors():
+            with disk_errors():
                 with temporary.open("xb", buffering=0) as file:
                     for chunk in chunks:
                         _write_all(file.fileno(), chunk)
@@ -51,7 +51,7 @@ class LocalBlobStore:
     def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         """Store a local file; with `move` it is renamed into place where the file system allows."""
         target = self._path(key)
-        with _disk_errors():
+        with disk_errors():
             if move and path.stat().st_dev == self._staging.stat().st_dev:
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
@@ -82,7 +82,7 @@ class LocalBlobStore:
             raise absent(key) from None
 
         def chunks() -> Iterator[bytes]:
-            with file, _disk_errors():
+            with file, disk_errors():
                 file.seek(start)
                 left = None if end is None else max(end - start, 0)
                 while left is None or left > 0:
@@ -103,14 +103,14 @@ class LocalBlobStore:
         """The size in bytes, or None."""
         path = self._path(key)
         try:
-            with _disk_errors():
+            with disk_errors():
                 return path.stat().st_size if path.is_file() else None
         except FileNotFoundError:
             return None
 
     def delete(self, key: str) -> None:
         """Remove a blob."""
-        with _disk_errors():
+        with disk_errors():
             try:
                 self._path(key).unlink(missing_ok=True)
             except (IsADirectoryError, PermissionError, NotADirectoryError):
@@ -150,7 +150,8 @@ class LocalBlobStore:
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
+    """Turn a full or broken disk into the hub's errors."""
     try:
         yield
     except FileNotFoundError:

@@ -9,7 +9,12 @@ from tests.architecture.sources import Source, product
 BROAD = {"Exception", "BaseException"}
 
 # file -> why anything may be caught there. A handler that raises again (clean-up) needs no entry.
-ALLOWED: dict[str, str] = {}
+ALLOWED = {
+    "chat_ui/background.py": "the edge of a thread: whoever asks for the part that failed to load gets the error",
+    "chat_ui/live_turn.py": "the edge of the page: a turn that failed is logged and told, the page goes on",
+    "hub_core/http/middleware.py": "the edge of a request: what nobody foresaw is logged, and answered by its id alone",
+    "evals/player.py": "the edge of a run: one broken conversation must not end the others",
+}
 
 
 def _is_broad(handler: ast.ExceptHandler) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hub_core.authz import Visibility
-from hub_core.git import FileChange
+from hub_core.git import FileChange, ingest, maintenance, process, upload
 from hub_core.repos.kinds import KINDS, RepoKind
 from tests.clients.conftest import LiveHub
 from tests.common.factories import actor_for
@@ -233,3 +233,40 @@ def test_a_push_survives_a_ref_with_every_allowed_character(live_git_hub: LiveHu
     git(folder, "push", "-q", "origin", f"main:refs/heads/{name}")
     assert name in live_git_hub.services.git.branches(repo.id)
     assert name in git(work, "ls-remote", "--heads", live_git_hub.address("/ann/thing.git")).stdout
+
+
+def test_without_a_git_program_on_the_hub_clone_fetch_and_push_still_work(
+    live_git_hub: LiveHub, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (ingest, maintenance, process, upload):
+        monkeypatch.setattr(module, "git_binary", lambda: None)
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing", "one")
+    for number in range(3):
+        commit = commit_file(folder, f"f{number}.txt", os.urandom(300_000))
+        git(folder, "push", "-q", "origin", "main")
+    other = clone(live_git_hub, work, "thing", "two")
+    assert git(other, "rev-parse", "HEAD").stdout.strip() == commit
+    newest = commit_file(folder, "last.txt", "x")
+    git(folder, "push", "-q", "origin", "main")
+    git(other, "pull", "-q")
+    assert git(other, "rev-parse", "HEAD").stdout.strip() == newest
+    assert live_git_hub.services.git.consolidate(repo.id).packs_after == 1
+    git(work, "clone", "-q", "--depth", "1", live_git_hub.address("/ann/thing.git"), "shallow")
+    assert git(work / "shallow", "fsck", "--strict").returncode == 0
+
+
+def test_a_renamed_repo_is_served_under_its_old_name(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("old")
+    folder = clone(live_git_hub, work, "old")
+    live_git_hub.services.repos.move(actor_for(live_git_hub.ann), repo, "new")
+    commit = commit_file(folder, "a.txt", "1")
+    git(folder, "push", "-q", "origin", "main")
+    assert head(live_git_hub, repo.id) == commit
+
+
+def test_a_deleted_repo_is_gone_for_git(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    live_git_hub.services.repos.delete(actor_for(live_git_hub.ann), repo)
+    refused = git(work, "clone", live_git_hub.address("/ann/thing.git", live_git_hub.ben_token), "x", check=False)
+    assert "not found" in refused.stderr

@@ -52,7 +52,7 @@ export default function ApprovalCard() {
         <code className="ht-tool">{props.tool}</code>
         <span className={`ht-badge ht-status-${status}`}>{t["status." + status] || status}</span>
       </header>
-      {props.summary ? <p className="ht-summary">{props.summary}</p> : null}
+      {props.act ? <p className="ht-act">{props.act}</p> : null}
       {props.changes.length ? (
         <div className="ht-scroll">
           <table className="ht-changes">
@@ -70,12 +70,8 @@ export default function ApprovalCard() {
           </table>
         </div>
       ) : null}
-      {props.facts.length ? (
-        <dl className="ht-facts" aria-label={t.consequences}>
-          {props.facts.map((fact, index) => (
-            <div key={index}><dt>{fact.label}</dt><dd>{show(fact.value, t)}</dd></div>
-          ))}
-        </dl>
+      {props.consequences.length ? (
+        <ul className="ht-consequences" aria-label={t.consequences}>{props.consequences.map((line) => <li key={line}>{line}</li>)}</ul>
       ) : null}
       {waiting ? (
         <footer className="ht-actions">

@@ -1,0 +1,209 @@
+"""The chat page as a person uses it, in a real browser against a real hub process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.chat import Chat
+from tests.common.hub_process import HubProcess
+from tests.common.slow_llm import SlowLlm
+
+pytestmark = pytest.mark.clients
+
+
+def test_signing_in_and_out(hub: HubProcess, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.goto(hub.url)
+    expect(page).to_have_url(f"{hub.url}/login")
+    page.fill("[name=username]", "admin")
+    page.fill("[name=password]", "not it")
+    page.click("button[type=submit]")
+    expect(page.get_by_role("alert")).to_contain_text("do not fit")
+    page.fill("[name=password]", hub.password)
+    page.click("button[type=submit]")
+    expect(page.locator("#chat-input")).to_be_visible()
+    page.click("#user-nav-button")
+    page.get_by_text("Sign out").click()
+    expect(page).to_have_url(re.compile("/login"))
+    page.goto(f"{hub.url}/chat")
+    expect(page).to_have_url(re.compile("/login"))
+
+
+def test_an_answer_comes_with_its_step_and_a_card(chat: Chat) -> None:
+    chat.ask("list all repos")
+    expect(chat.page.locator("[data-repo='demo/tiny-sentiment']").first).to_be_visible()
+    step = chat.page.locator("#step-search_repos").first
+    step.click()
+    expect(chat.page.get_by_text('"items"').first).to_be_visible()
+
+
+def test_files_models_data_and_diffs_are_drawn(chat: Chat, hub: HubProcess) -> None:
+    chat.ask("what is inside demo/tiny-sentiment?")
+    expect(chat.cards.last).to_contain_text("safetensors")
+    chat.ask("list the files of demo/hello-hub")
+    expect(chat.cards.last).to_contain_text("README.md")
+    chat.ask("show the file README.md of demo/hello-hub")
+    expect(chat.cards.last.locator(".ht-lineno").first).to_have_text("1")
+    chat.ask("preview demo/support-tickets")
+    expect(chat.cards.last.locator("tbody tr")).to_have_count(10)
+
+
+def test_approving_by_button_does_the_act_once_and_stays_settled(chat: Chat, hub: HubProcess) -> None:
+    name = hub.tool("create_repo", name="to-be-shown", kind="dataset")["id"]
+    chat.ask(f"make {name} public")
+    card = chat.approvals.last
+    expect(card).to_contain_text("private")
+    expect(card).to_contain_text("public")
+    expect(card).to_contain_text("Everybody")
+    assert hub.tool("get_repo", repo=name)["visibility"] == "private"
+    card.get_by_test_id("approve").click()
+    expect(card).to_have_attribute("data-status", "executed")
+    assert hub.tool("get_repo", repo=name)["visibility"] == "public"
+    chat.page.reload()
+    expect(chat.approvals.last).to_have_attribute("data-status", "executed")
+    expect(chat.approvals.last.get_by_test_id("approve")).to_have_count(0)
+
+
+def test_rejecting_by_button_changes_nothing(chat: Chat, hub: HubProcess) -> None:
+    name = hub.tool("create_repo", name="to-be-kept", kind="dataset")["id"]
+    chat.ask(f"delete the repo {name}")
+    chat.approvals.last.get_by_test_id("reject").click()
+    expect(chat.approvals.last).to_have_attribute("data-status", "rejected")
+    assert hub.tool("get_repo", repo=name)["id"] == name
+
+
+def test_an_approval_decided_elsewhere_shows_as_settled(chat: Chat, hub: HubProcess) -> None:
+    name = hub.tool("create_repo", name="decided-elsewhere", kind="dataset")["id"]
+    chat.ask(f"delete the repo {name}")
+    card = chat.approvals.last
+    thread = re.search(r"/thread/([0-9a-f-]{36})", chat.page.url)
+    assert thread is not None
+    path = f"/api/v1/chat/{thread[1]}/approvals/{card.get_attribute('data-approval')}"
+    assert hub.request("POST", path, json={"decision": "reject"}).status_code == 200
+    card.get_by_test_id("approve").click()
+    expect(card).to_have_attribute("data-status", "rejected")
+    assert hub.tool("get_repo", repo=name)["id"] == name
+
+
+def test_a_pending_approval_and_the_history_survive_a_restart(chat: Chat, hub: HubProcess) -> None:
+    name = hub.tool("create_repo", name="over-the-restart", kind="model")["id"]
+    chat.ask(f"show the repo {name}")
+    chat.ask(f"delete the repo {name}")
+    where = chat.page.url
+    assert "/chat/thread/" in where
+    hub.restart()
+    chat.page.goto(where)
+    expect(chat.page.locator(f"section[data-repo='{name}']")).to_be_visible()
+    expect(chat.page.get_by_text(f"show the repo {name}").first).to_be_visible()
+    card = chat.approvals.last
+    expect(card).to_have_attribute("data-status", "pending")
+    card.get_by_test_id("approve").click()
+    expect(card).to_have_attribute("data-status", "executed")
+    assert hub.request("POST", "/api/v1/tools/get_repo", json={"repo": name}).status_code == 404
+
+
+def test_conversations_from_the_api_are_in_the_side_bar(chat: Chat, hub: HubProcess) -> None:
+    answer = hub.request("POST", "/api/v1/chat", json={"message": "list the files of demo/hello-hub"}).json()
+    chat.page.reload()
+    entry = chat.page.locator(f"#thread-{answer['thread_id']}")
+    expect(entry).to_be_visible()
+    entry.click()
+    expect(chat.cards.last).to_contain_text("README.md")
+
+
+def test_renaming_and_deleting_a_conversation(chat: Chat, hub: HubProcess) -> None:
+    chat.ask("list all repos")
+    thread_id = chat.page.url.rsplit("/", 1)[1]
+    entry = chat.page.locator(f"#thread-{thread_id}")
+    entry.hover()
+    entry.locator("button").last.click()
+    chat.page.get_by_role("menuitem", name="Rename").click()
+    chat.page.get_by_role("dialog").locator("input").fill("About everything")
+    chat.page.get_by_role("dialog").get_by_role("button", name="Confirm").click()
+    expect(entry).to_contain_text("About everything")
+    assert hub.request("GET", f"/api/v1/chat/{thread_id}").json()["title"] == "About everything"
+    entry.hover()
+    entry.locator("button").last.click()
+    chat.page.get_by_role("menuitem", name="Delete").click()
+    chat.page.get_by_role("alertdialog").get_by_role("button", name="Confirm").click()
+    expect(entry).to_have_count(0)
+    assert hub.request("GET", f"/api/v1/chat/{thread_id}").status_code == 404
+
+
+def test_an_uploaded_file_ends_as_a_commit(chat: Chat, hub: HubProcess, tmp_path: Path) -> None:
+    name = hub.tool("create_repo", name="takes-files", kind="dataset")["id"]
+    file = tmp_path / "answers.csv"
+    file.write_text("question,answer\n6*7,42\n")
+    chat.attach(file)
+    chat.ask(f"put this file into {name}")
+    assert hub.tool("read_file", repo=name, path="answers.csv")["content"] == file.read_text()
+    chat.page.reload()
+    expect(chat.page.get_by_text("answers.csv").first).to_be_visible()
+
+
+def test_stop_ends_a_streaming_answer(llm_hub: HubProcess, slow_llm: SlowLlm, open_page: Callable[..., Page]) -> None:
+    chat = Chat(open_page(), llm_hub.url)
+    chat.sign_in("admin", llm_hub.password)
+    chat.say("tell me a story")
+    expect(chat.answers.last).to_contain_text("Once upon a time")
+    chat.page.click("#stop-button")
+    slow_llm.go_on.set()
+    expect(chat.answers.last).to_contain_text("Stopped")
+    expect(chat.answers.last).not_to_contain_text("word199")
+
+
+def test_the_page_speaks_chinese(hub: HubProcess, open_page: Callable[..., Page]) -> None:
+    page = open_page(locale="zh-CN")
+    page.goto(f"{hub.url}/login")
+    expect(page.get_by_role("button")).to_have_text("登录")
+    chat = Chat(page, hub.url)
+    chat.sign_in("admin", hub.password)
+    expect(page.get_by_text("查看我的仓库")).to_be_visible()
+    expect(page.get_by_text("都会先征求您的同意").or_(page.locator("[data-placeholder*='Hub']")).first).to_be_attached()
+    chat.ask("列出所有仓库")
+    expect(chat.cards.last).to_contain_text("数据集")
+    name = hub.tool("create_repo", name="shown-in-chinese", kind="dataset")["id"]
+    chat.ask(f"把 {name} 设为公开")
+    expect(chat.approvals.last).to_contain_text("等待您批准")
+    expect(chat.approvals.last.get_by_test_id("reject")).to_contain_text("拒绝")
+    chat.approvals.last.get_by_test_id("reject").click()
+    expect(chat.approvals.last).to_have_attribute("data-status", "rejected")
+
+
+def test_a_disabled_user_is_told_to_sign_in(hub: HubProcess, open_page: Callable[..., Page]) -> None:
+    hub.tool("create_user", username="leaver", password="a-long-password-1")
+    chat = Chat(open_page(), hub.url)
+    chat.sign_in("leaver", "a-long-password-1")
+    hub.tool("set_user_status", username="leaver", status="disabled")
+    chat.say("list all repos")
+    expect(chat.page.get_by_role("link", name="Sign in")).to_be_visible()
+    hub.tool("set_user_status", username="leaver", status="active")
+
+
+def test_nobody_opens_anothers_conversation(hub: HubProcess, open_page: Callable[..., Page]) -> None:
+    thread = hub.request("POST", "/api/v1/chat", json={"message": "list all repos"}).json()["thread_id"]
+    hub.tool("create_user", username="curious", password="a-long-password-2")
+    chat = Chat(open_page(), hub.url)
+    chat.sign_in("curious", "a-long-password-2")
+    cookies = {cookie["name"]: cookie["value"] for cookie in chat.page.context.cookies()}
+    answer = httpx.get(f"{hub.url}/chat/project/thread/{thread}", cookies=cookies)
+    assert answer.status_code == 404
+    chat.page.goto(f"{hub.url}/chat/thread/{thread}")
+    expect(chat.page.locator(".ht-card")).to_have_count(0)
+
+
+def test_the_language_setting_changes_the_page(hub: HubProcess, open_page: Callable[..., Page]) -> None:
+    hub.tool("create_user", username="polyglot", password="a-long-password-3")
+    chat = Chat(open_page(), hub.url)
+    chat.sign_in("polyglot", "a-long-password-3")
+    chat.page.click("#chat-settings-open-modal")
+    chat.page.get_by_role("combobox").click()
+    chat.page.get_by_role("option", name="한국어").click()
+    chat.page.get_by_role("button", name="Confirm").click()
+    expect(chat.page.get_by_text("내 저장소 보기")).to_be_visible()

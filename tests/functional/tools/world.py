@@ -1,0 +1,214 @@
+"""A small hub that has one of everything, and for every tool arguments that work on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub_core.accounts.tables import User
+from hub_core.authz import Actor, Role, Scope, Visibility
+from hub_core.db import Base
+from hub_core.git import Author, FileChange
+from hub_core.repos.kinds import RepoKind
+from hub_core.services import Services
+from tests.common.factories import actor_for, make_org, make_user
+from tools import invoke
+from tools.contract import ToolContext
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvbSqusEnhJKY2cmVOse2X1Prlzk1ge3dSjHSVJEhBe alice@macbook"
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl alice@tower"
+MODEL, DATA = "acme/support-7b", "acme/tickets"
+PEOPLE = ("root", "alice", "bob", "carol", "dave")
+
+
+@dataclass
+class World:
+    """The hub and a token of each person; `root` is the site administrator, alice runs acme, bob writes there, carol is a stranger."""
+
+    services: Services
+    people: dict[str, User]
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def actor(self, name: str) -> Actor:
+        """The person, signed in by browser."""
+        return actor_for(self.people[name])
+
+    def context(self, name: str, thread_id: str | None = None) -> ToolContext:
+        """Somebody who calls tools."""
+        return ToolContext(self.actor(name), self.services, thread_id)
+
+    def call(self, name: str, tool: str, thread_id: str | None = None, **args: Any) -> dict[str, Any]:
+        """The result of a tool as JSON."""
+        done = invoke.call(self.context(name, thread_id), tool, args, gate=False)
+        assert isinstance(done, invoke.Done)
+        return done.output.model_dump(mode="json")
+
+    def dump(self, *without: str) -> dict[str, list[str]]:
+        """Every row of every table, as text; the time of a token's last use is not counted."""
+        found: dict[str, list[str]] = {}
+        with self.services.db.read() as session:
+            for table in Base.metadata.sorted_tables:
+                if table.name not in without:
+                    columns = [column for column in table.columns if column.name != "last_used_at"]
+                    found[table.name] = sorted(repr(tuple(row)) for row in session.execute(sa.select(*columns)))
+        return found
+
+    def audited(self) -> int:
+        """How many audit events there are."""
+        return len(self.dump()["audit_events"])
+
+    def visible(self) -> dict[str, Any]:
+        """Everything that people can see, without times and versions: what undo has to bring back."""
+        seen: dict[str, Any] = {}
+        for repo in self.call("root", "search_repos", limit=100)["items"]:
+            name = {"repo": repo["id"], "kind": repo["kind"]}
+            seen[f"{repo['kind']}:{repo['id']}"] = {
+                **{key: value for key, value in repo.items() if key not in ("updated_at", "head", "created_at")},
+                "access": self.call("root", "list_access", **name)["items"],
+                "files": self._files(name),
+                "branches": [item["name"] for item in self.call("root", "list_branches", **name)["items"]],
+                "tags": self.services.git.refs(self.services.repos.find(self.actor("root"), f"{repo['kind']}:{repo['id']}").id),
+            }
+            seen[f"{repo['kind']}:{repo['id']}"]["tags"] = {
+                ref: sha for ref, sha in seen[f"{repo['kind']}:{repo['id']}"]["tags"].items() if ref.startswith("refs/tags/")
+            }
+        seen["users"] = [(user["username"], user["status"]) for user in self.call("root", "list_users")["items"]]
+        orgs = [org["name"] for org in self.call("root", "list_orgs")["items"]]
+        seen["orgs"] = {name: sorted((m["username"], m["role"]) for m in self.call("root", "get_org", org=name)["members"]) for name in orgs}
+        for who in ("alice", "root"):
+            for tool in ("list_tokens", "list_ssh_keys"):
+                seen[f"{tool} {who}"] = sorted(item.get("name") or item["title"] for item in self.call(who, tool)["items"])
+            seen[f"preferences {who}"] = self.call(who, "get_preferences")
+        with self.services.db.read() as session:
+            for table in ("likes", "watches"):
+                rows = session.execute(sa.text(f"SELECT repo_id, user_id{', level' if table == 'watches' else ''} FROM {table}"))
+                seen[table] = sorted(tuple(row) for row in rows)
+        return seen
+
+    def _files(self, name: dict[str, Any]) -> dict[str, str]:
+        repo = self.services.repos.find(self.actor("root"), f"{name['kind']}:{name['repo']}")
+        git = self.services.git
+        return {entry.path: entry.sha for entry in git.tree(repo.id, git.resolve(repo.id), recursive=True)}
+
+
+def build(services: Services) -> World:
+    """Make the world on an empty hub."""
+    people = {name: make_user(services.db, name, is_admin=name == "root") for name in PEOPLE}
+    make_org(services.db, "acme", {people["alice"]: Role.ADMIN, people["bob"]: Role.WRITE})
+    make_org(services.db, "spare", {people["alice"]: Role.ADMIN, people["root"]: Role.ADMIN})
+    world = World(services, people)
+    alice = world.actor("alice")
+    services.repos.create(alice, MODEL, RepoKind.MODEL, Visibility.PRIVATE, "Answers tickets")
+    services.repos.create(alice, DATA, RepoKind.DATASET, Visibility.PRIVATE)
+    services.repos.create(alice, "alice/old", RepoKind.CODE)
+    services.repos.delete(alice, services.repos.find(alice, "alice/old"))
+    model, data = services.repos.find(alice, MODEL), services.repos.find(alice, DATA)
+    config = FileChange("config.json", b'{"model_type": "llama"}\n')
+    services.files.commit(alice, model, [config, FileChange("docs/guide.md", b"# Guide\n")], "Add a guide")
+    services.files.commit(alice, data, [FileChange("data/train.csv", b"team,minutes\nbilling,5\nlogin,7\nbilling,1\n")], "Add rows")
+    services.history.create_branch(alice, model, "dev")
+    services.files.commit(alice, model, [FileChange("dev.txt", b"work\n")], "Work", branch="dev")
+    services.history.create_tag(alice, model, "v1.0")
+    head = services.git.resolve(model.id)
+    services.git.create_tag(model.id, "v2.0", head, "The second release", Author("Alice", "alice@example.org"))
+    services.access.grant(alice, model, "dave", Role.READ)
+    services.tags.set(alice, model, ["support"], "add")  # type: ignore[arg-type]
+    services.tokens.create(alice, "ci", Scope.READ)
+    services.ssh_keys.add(alice, "macbook", KEY)
+    services.users.set_preference(alice, "language", "ja")
+    services.social.set_like(alice, data, True)
+    services.conversations.store_attachment(alice, "more.csv", iter([b"team,minutes\nlogin,2\n"]))
+    for name in PEOPLE:
+        world.tokens[name] = services.tokens.create(world.actor(name), "test", Scope.ADMIN).token
+    world.tokens["alice (read)"] = services.tokens.create(alice, "reader", Scope.READ).token
+    return world
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call that works. `stranger` may make it as well; `undoable` False where the act has no way back; `quiet` leaves no audit event."""
+
+    args: dict[str, Any]
+    who: str = "alice"
+    stranger: bool = False
+    undoable: bool = True
+    wrong: dict[str, Any] | None = None
+
+    @property
+    def mistake(self) -> dict[str, Any]:
+        """The arguments with one of the wrong type, named by the answer."""
+        return self.wrong or {**self.args, next(iter(self.args), "surprise"): {"an": "object"}}
+
+
+R = {"repo": MODEL}
+D = {"repo": DATA}
+CASES: dict[str, Case] = {
+    "search_repos": Case({"query": "support"}, stranger=True),
+    "get_repo": Case(R),
+    "create_repo": Case({"name": "acme/new", "kind": "dataset"}),
+    "update_repo": Case({**R, "description": "Other words", "license": "mit", "default_branch": "dev"}),
+    "set_visibility": Case({**R, "visibility": "public"}),
+    "move_repo": Case({**R, "new_name": "alice/moved"}),
+    "fork_repo": Case({**R, "to": "alice/mine"}),
+    "delete_repo": Case(R),
+    "restore_repo": Case({"repo": "alice/old"}),
+    "like_repo": Case(R),
+    "unlike_repo": Case(D),
+    "watch_repo": Case({**R, "level": "mentions"}),
+    "set_tags": Case({**R, "tags": ["chat", "support"], "mode": "replace"}),
+    "list_tags": Case({}, stranger=True),
+    "get_lineage": Case(R),
+    "list_files": Case({**R, "recursive": True}),
+    "read_file": Case({**R, "path": "docs/guide.md"}),
+    "write_file": Case({**R, "path": "docs/guide.md", "content": "# Better\n"}),
+    "upload_file": Case({**D, "attachment": "more.csv", "path": "data/"}),
+    "move_file": Case({**R, "path": "docs", "new_path": "manual/"}),
+    "delete_file": Case({**R, "path": "config.json"}),
+    "get_download_command": Case(R),
+    "list_commits": Case({**R, "limit": 1}),
+    "show_commit": Case({**R, "revision": "main"}),
+    "compare_revisions": Case({**R, "base": "main", "head": "dev"}),
+    "revert_commit": Case({**R, "revision": "main"}),
+    "list_branches": Case(R),
+    "create_branch": Case({**R, "branch": "idea", "revision": "v1.0"}),
+    "delete_branch": Case({**R, "branch": "dev"}),
+    "list_git_tags": Case(R),
+    "create_tag": Case({**R, "tag": "v1.1"}),
+    "delete_git_tag": Case({**R, "tag": "v2.0"}),
+    "inspect_model": Case(R),
+    "preview_dataset": Case({**D, "limit": 2}),
+    "describe_dataset": Case(D),
+    "query_dataset": Case({**D, "sql": "select team, sum(minutes) m from data group by team order by team"}),
+    "list_audit_events": Case({"repo": MODEL, "limit": 5}),
+    "whoami": Case({}, stranger=True),
+    "get_user": Case({"username": "bob"}, stranger=True),
+    "list_users": Case({}, stranger=True),
+    "create_user": Case({"username": "erin", "email": "erin@example.org"}, who="root"),
+    "set_user_status": Case({"username": "dave", "status": "disabled"}, who="root"),
+    "reset_password": Case({"username": "dave"}, who="root", undoable=False),
+    "delete_user": Case({"username": "dave"}, who="root", undoable=False),
+    "create_org": Case({"name": "lab", "description": "Trials"}, stranger=True),
+    "list_orgs": Case({}, stranger=True),
+    "get_org": Case({"org": "acme"}, stranger=True),
+    "delete_org": Case({"org": "spare"}, undoable=False),
+    "leave_org": Case({"org": "spare"}, undoable=False),
+    "add_org_member": Case({"org": "acme", "username": "carol", "role": "write"}),
+    "update_org_member": Case({"org": "acme", "username": "bob", "role": "read"}),
+    "remove_org_member": Case({"org": "acme", "username": "bob"}),
+    "list_access": Case(R),
+    "grant_access": Case({**R, "username": "dave", "role": "admin"}),
+    "revoke_access": Case({**R, "username": "dave"}),
+    "create_token": Case({"name": "nightly", "scope": "write", "expires": "30d"}, stranger=True),
+    "list_tokens": Case({}, stranger=True),
+    "revoke_token": Case({"name": "ci"}, undoable=False),
+    "add_ssh_key": Case({"title": "tower", "key": OTHER_KEY}, stranger=True),
+    "list_ssh_keys": Case({}, stranger=True),
+    "delete_ssh_key": Case({"title": "macbook"}, undoable=False),
+    "help": Case({"topic": "datasets"}, stranger=True),
+    "undo": Case({}, undoable=False),
+    "set_preference": Case({"key": "language", "value": "ko"}, stranger=True),
+    "get_preferences": Case({}, stranger=True),
+    "list_approvals": Case({}, stranger=True),
+}
