@@ -18,6 +18,7 @@ from agent.graph import build_graph
 from agent.memory import open_checkpointer
 from agent.nodes.finish import outcome_of
 from agent.nodes.work import public_step
+from agent.planner_model import PlannerModel
 from agent.schema import Answer, Event, Mode, PendingView, StepView
 from agent.state import Context, Turn, new_turn
 from agent.world import WorldCache
@@ -172,8 +173,12 @@ class Agent:
 @contextmanager
 def open_agent(services: Services, model: BaseChatModel | None = None) -> Iterator[Agent]:
     """Open the agent on a hub; `model` stands in for the configured one in tests and evaluations."""
+    model = model or models.chat_model(services.settings)
     saver, resource = open_checkpointer(services.settings)
-    agent = Agent(services, saver, model or models.chat_model(services.settings), default_registry())
+    agent = Agent(services, saver, model, default_registry())
+    if isinstance(model, PlannerModel):
+        # The first message need not wait for the encoder and the head.
+        threading.Thread(target=model.warm_up, name="warm-up", daemon=True).start()
     try:
         yield agent
     finally:

@@ -33,8 +33,8 @@ def detect_language(text: str, fallback: str = "") -> str:
         bare = text
     kana, hangul, han = (len(pattern.findall(bare)) for pattern in (_KANA, _HANGUL, _HAN))
     if kana or hangul or han:
-        words = len(re.findall(r"[A-Za-z]{2,}", _IDENTIFIER.sub(" ", bare)))
-        if words >= 5 and kana + hangul + han <= words // 2:
+        latin = len(re.findall(r"[A-Za-z]{2,}", _IDENTIFIER.sub(" ", bare)))
+        if latin >= 5 and kana + hangul + han <= latin // 2:
             return "en"
         if hangul and hangul >= kana:
             return "ko"

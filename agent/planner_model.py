@@ -30,6 +30,13 @@ class PlannerModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "hubtalk-planner"
 
+    @staticmethod
+    def warm_up() -> None:
+        """Load what the first message would wait for."""
+        from agent.planner.read import warm_up
+
+        warm_up()
+
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
         """The same model."""
         return self

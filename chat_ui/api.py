@@ -228,12 +228,22 @@ async def _answer(request: Request, turn: Turn, limiter: anyio.CapacityLimiter) 
 
     work = asyncio.create_task(anyio.to_thread.run_sync(turn, emit, cancel, limiter=limiter))
     work.add_done_callback(lambda _: events.put_nowait(None))
-    first = await events.get()
+    first = await _first(request, events, cancel)
     if first is None:
         await work  # refused before anything happened: an ordinary HTTP error
     return StreamingResponse(
         _stream(first, events, work, cancel), media_type=STREAM, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     )
+
+
+async def _first(request: Request, events: asyncio.Queue[Event | None], cancel: threading.Event) -> Event | None:
+    """The first event. Until it is there nothing is sent, so nothing but asking tells that the client went away."""
+    while True:
+        try:
+            return await asyncio.wait_for(events.get(), WATCH_S)
+        except TimeoutError:
+            if await request.is_disconnected():
+                cancel.set()
 
 
 async def _watched(request: Request, turn: Turn, cancel: threading.Event, limiter: anyio.CapacityLimiter) -> Answer:

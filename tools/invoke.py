@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from hub_core.approvals.service import ApprovalView
 from hub_core.authz import Permission, require_scope
 from hub_core.errors import Conflict, InvalidArguments
-from tools.contract import Plan, ToolContext
+from hub_core.secrecy import redact
+from tools.contract import Effect, Plan, ToolContext
 from tools.registry import AnyTool, default_registry
 
 
@@ -57,15 +59,21 @@ def call(ctx: ToolContext, name: str, raw: dict[str, Any], *, gate: bool, key: s
     """
     tool = default_registry().get(name)
     args = _validate(tool, raw)
-    planned = _plan(ctx, tool, args)
-    if gate and planned.effect.gated:
-        if ctx.actor.user_id is None:
-            require_scope(ctx.actor, tool.permission)
-        approval = ctx.services.approvals.request(
-            ctx.actor, ctx.thread_id, tool.name, planned.args, str(planned.effect), describe_plan(planned)
-        )
-        return Waiting(tool.name, planned, approval)
-    return _run(ctx, tool, args, planned, key)
+
+    def act() -> Done | Waiting:
+        planned = _plan(ctx, tool, args)
+        return _park(ctx, tool, planned) if gate and planned.effect.gated else _run(ctx, tool, args, planned)
+
+    # Claimed before anything is looked up: after the first run the plan of the same call would be refused ("the name is taken").
+    return act() if key is None or tool.effect is Effect.READ else _once(ctx, tool, args, key, act)
+
+
+def _park(ctx: ToolContext, tool: AnyTool, planned: Plan) -> Waiting:
+    if ctx.actor.user_id is None:
+        require_scope(ctx.actor, tool.permission)
+    described = describe_plan(planned)
+    approval = ctx.services.approvals.request(ctx.actor, ctx.thread_id, tool.name, planned.args, str(planned.effect), described)
+    return Waiting(tool.name, planned, approval)
 
 
 def run_approved(ctx: ToolContext, approval: ApprovalView) -> Done:
@@ -80,7 +88,9 @@ def run_approved(ctx: ToolContext, approval: ApprovalView) -> Done:
     planned = _plan(ctx, tool, args)
     if digest(describe_plan(planned)["changes"]) != digest(approval.plan["changes"]) or str(planned.effect) != approval.effect:
         raise Conflict("Things have changed since this was shown, so nothing was done.", hint="Ask again to see what would change now.")
-    return _run(ctx, tool, args, planned, f"approval:{approval.id}")
+    done = _once(ctx, tool, args, f"approval:{approval.id}", lambda: _run(ctx, tool, args, planned))
+    assert isinstance(done, Done)
+    return done
 
 
 def describe_plan(planned: Plan) -> dict[str, Any]:
@@ -118,20 +128,29 @@ def _plan(ctx: ToolContext, tool: AnyTool, args: Any) -> Plan:
     return tool.plan(ctx, args)
 
 
-def _run(ctx: ToolContext, tool: AnyTool, args: Any, planned: Plan, key: str | None) -> Done:
-    if key is not None and planned.effect.value != "read":
-        stored = ctx.services.approvals.begin_execution(ctx.actor, key, tool.name, digest(planned.args))
-        if stored is not None:
-            return Done(tool.name, planned, tool.output.model_validate(stored))
+def _once(ctx: ToolContext, tool: AnyTool, args: BaseModel, key: str, act: Callable[[], Done | Waiting]) -> Done | Waiting:
+    """Act under an idempotency key; when it ran before, its result, without acting. An act that only waits leaves the key free."""
+    if ctx.actor.is_anonymous:
+        require_scope(ctx.actor, tool.permission)
+    given = redact(args.model_dump(mode="json", exclude_none=True))
+    stored = ctx.services.approvals.begin_execution(ctx.actor, key, tool.name, digest(given))
+    if stored is not None:
+        return Done(tool.name, Plan(given, tool.effect), tool.output.model_validate(stored))
     try:
-        output = tool.run(ctx, args, planned)
+        result = act()
     except BaseException:
-        if key is not None and planned.effect.value != "read":
-            ctx.services.approvals.fail_execution(key)
+        ctx.services.approvals.fail_execution(key)
         raise
+    if isinstance(result, Done):
+        ctx.services.approvals.finish_execution(key, result.output.model_dump(mode="json"))
+    else:
+        ctx.services.approvals.fail_execution(key)
+    return result
+
+
+def _run(ctx: ToolContext, tool: AnyTool, args: Any, planned: Plan) -> Done:
+    output = tool.run(ctx, args, planned)
     inverse = tool.inverse(ctx, args, planned, output)
-    if key is not None and planned.effect.value != "read":
-        ctx.services.approvals.finish_execution(key, output.model_dump(mode="json"))
-    if ctx.thread_id and inverse is not None and planned.effect.value != "read":
+    if ctx.thread_id and inverse is not None and planned.effect is not Effect.READ:
         ctx.services.conversations.push_undo(ctx.actor, ctx.thread_id, tool.name, planned.args, inverse.tool, inverse.args)
     return Done(tool.name, replace(planned, inverse=inverse), output)

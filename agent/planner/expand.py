@@ -1,5 +1,8 @@
 """Expanding example patterns into sentences with made-up names, the same sentences every time."""
 
+# Random numbers here only vary example sentences.
+# ruff: noqa: S311
+
 from __future__ import annotations
 
 import random
@@ -10,22 +13,153 @@ from functools import cache
 from agent.planner.lexicon import load
 from agent.planner.types import Entity, StaticWorld
 
-_STEMS = (
-    "legal churn invoice radar harbor pixel orbit quartz lumen cedar falcon marble nimbus onyx prism raven saffron tundra umber velvet willow zephyr cobalt drift ember fjord glacier"
-    " hazel indigo jasper kelp lotus maple nectar opal pepper quill ripple sable topaz"
-).split()
-_TAILS = "net lm bert ocr qa bench corpus logs csv set chat summarizer ranker tagger asr tts demo board toolkit scripts pipeline eval rewards".split()
-_USERS = "ravi olga haruto jisoo weiwei pierre fatima lukas ingrid mateo yuki-s sora88 lihua kwame nadia hyunwoo tomoko xiaolong bjorn greta hassan priya dmitri soyeon akira-m".split()
-_ORGS = "northwind globex initech hooli umbrella-ai kyoto-lab hanbit-ai beihai tyrell wonka-ml soylent cyberdyne blue-ocean datawerk openfarm".split()
-_TOKENS = "ci-runner laptop-token nightly-sync gpu-box deploybot notebook2 backup-job etl-key".split()
-_KEYS = "macbook thinkpad-key office-pc work_laptop jumpbox nas-key".split()
-_BRANCHES = "feature/tokenizer fix-eval exp-42 wip-cleanup dev-v2 hotfix/readme retrain-2 feat/ui quantize-test beta".split()
-_GIT_TAGS = "v1.2.0 v0.9 v3.1 release-7 2.4.1 v2.0-rc1 stable-1 v10".split()
-_PATHS = "data/train.csv config.json src/train.py docs/intro.md tokenizer.json weights/model.safetensors eval/results.jsonl notes.txt app.py requirements.txt README.md sample.parquet scripts/run.sh .gitignore data/part-001.parquet".split()
-_NEW_PATHS = "archive/old.csv docs/new_name.md lib/util.py config/base.json data/renamed.csv".split()
-_REVISIONS = "4f2a91c 9be07d3 main v1.2.0 a81c6e05 HEAD~1 d00d5e1 exp-42 HEAD 7c9e6679".split()
-_LICENSES = "apache-2.0 MIT Apache-2.0 mit cc-by-4.0 bsd-3-clause gpl-3.0 cc0-1.0 AGPL-3.0".split()
-_FILES = "upload_may.csv new_weights.safetensors figure-3.png labels2.jsonl meeting.pdf".split()
+_STEMS = [
+    "legal",
+    "churn",
+    "invoice",
+    "radar",
+    "harbor",
+    "pixel",
+    "orbit",
+    "quartz",
+    "lumen",
+    "cedar",
+    "falcon",
+    "marble",
+    "nimbus",
+    "onyx",
+    "prism",
+    "raven",
+    "saffron",
+    "tundra",
+    "umber",
+    "velvet",
+    "willow",
+    "zephyr",
+    "cobalt",
+    "drift",
+    "ember",
+    "fjord",
+    "glacier",
+    "hazel",
+    "indigo",
+    "jasper",
+    "kelp",
+    "lotus",
+    "maple",
+    "nectar",
+    "opal",
+    "pepper",
+    "quill",
+    "ripple",
+    "sable",
+    "topaz",
+]
+_TAILS = [
+    "net",
+    "lm",
+    "bert",
+    "ocr",
+    "qa",
+    "bench",
+    "corpus",
+    "logs",
+    "csv",
+    "set",
+    "chat",
+    "summarizer",
+    "ranker",
+    "tagger",
+    "asr",
+    "tts",
+    "demo",
+    "board",
+    "toolkit",
+    "scripts",
+    "pipeline",
+    "eval",
+    "rewards",
+]
+_USERS = [
+    "ravi",
+    "olga",
+    "haruto",
+    "jisoo",
+    "weiwei",
+    "pierre",
+    "fatima",
+    "lukas",
+    "ingrid",
+    "mateo",
+    "yuki-s",
+    "sora88",
+    "lihua",
+    "kwame",
+    "nadia",
+    "hyunwoo",
+    "tomoko",
+    "xiaolong",
+    "bjorn",
+    "greta",
+    "hassan",
+    "priya",
+    "dmitri",
+    "soyeon",
+    "akira-m",
+]
+_ORGS = [
+    "northwind",
+    "globex",
+    "initech",
+    "hooli",
+    "umbrella-ai",
+    "kyoto-lab",
+    "hanbit-ai",
+    "beihai",
+    "tyrell",
+    "wonka-ml",
+    "soylent",
+    "cyberdyne",
+    "blue-ocean",
+    "datawerk",
+    "openfarm",
+]
+_TOKENS = ["ci-runner", "laptop-token", "nightly-sync", "gpu-box", "deploybot", "notebook2", "backup-job", "etl-key"]
+_KEYS = ["macbook", "thinkpad-key", "office-pc", "work_laptop", "jumpbox", "nas-key"]
+_BRANCHES = [
+    "feature/tokenizer",
+    "fix-eval",
+    "exp-42",
+    "wip-cleanup",
+    "dev-v2",
+    "hotfix/readme",
+    "retrain-2",
+    "feat/ui",
+    "quantize-test",
+    "beta",
+]
+_GIT_TAGS = ["v1.2.0", "v0.9", "v3.1", "release-7", "2.4.1", "v2.0-rc1", "stable-1", "v10"]
+_PATHS = [
+    "data/train.csv",
+    "config.json",
+    "src/train.py",
+    "docs/intro.md",
+    "tokenizer.json",
+    "weights/model.safetensors",
+    "eval/results.jsonl",
+    "notes.txt",
+    "app.py",
+    "requirements.txt",
+    "README.md",
+    "sample.parquet",
+    "scripts/run.sh",
+    ".gitignore",
+    "data/part-001.parquet",
+]
+_NEW_PATHS = ["archive/old.csv", "docs/new_name.md", "lib/util.py", "config/base.json", "data/renamed.csv"]
+_REVISIONS = ["4f2a91c", "9be07d3", "main", "v1.2.0", "a81c6e05", "HEAD~1", "d00d5e1", "exp-42", "HEAD", "7c9e6679"]
+_LICENSES = ["apache-2.0", "MIT", "Apache-2.0", "mit", "cc-by-4.0", "bsd-3-clause", "gpl-3.0", "cc0-1.0", "AGPL-3.0"]
+_FILES = ["upload_may.csv", "new_weights.safetensors", "figure-3.png", "labels2.jsonl", "meeting.pdf"]
 _SQL = (
     "`SELECT count(*) FROM data`",
     "select lang, count(*) from data group by lang",
@@ -34,8 +168,41 @@ _SQL = (
     "`SELECT DISTINCT author FROM data`",
 )
 _EMAILS = ("ravi@example.org", "olga.k@globex.io", "new.person@mail.com")
-_TAG_WORDS = "nlp vision speech finetuned benchmark experimental deprecated japanese medical text-classification gguf production ocr instruct multilingual".split()
-_NEW_NAMES = "harbor-lm-2 testbed9 sandbox_x quokka zyntra meeting-notes ocr-v3 blip2ft fluxon my-first-model pricing-2025 korvax faq_pairs bertina moonshot-x kestrell".split()
+_TAG_WORDS = [
+    "nlp",
+    "vision",
+    "speech",
+    "finetuned",
+    "benchmark",
+    "experimental",
+    "deprecated",
+    "japanese",
+    "medical",
+    "text-classification",
+    "gguf",
+    "production",
+    "ocr",
+    "instruct",
+    "multilingual",
+]
+_NEW_NAMES = [
+    "harbor-lm-2",
+    "testbed9",
+    "sandbox_x",
+    "quokka",
+    "zyntra",
+    "meeting-notes",
+    "ocr-v3",
+    "blip2ft",
+    "fluxon",
+    "my-first-model",
+    "pricing-2025",
+    "korvax",
+    "faq_pairs",
+    "bertina",
+    "moonshot-x",
+    "kestrell",
+]
 _TEXTS = {
     "en": (
         "Answers questions about invoices",
@@ -49,18 +216,38 @@ _TEXTS = {
     "ko": ("청구서 질문에 답하는 모델", "5월에 정제한 데이터", "안녕하세요", "현재 가장 좋은 요약 모델", "주간 내보내기"),
 }
 _QUERIES = {
-    "en": "sentiment analysis;speech recognition;customer support;medical images;translation;invoices;face detection;code completion;weather forecasts;license plates".split(
-        ";"
-    ),
-    "zh": "情感分析;语音识别;客服对话;医学影像;翻译;发票;人脸检测;代码补全;天气;车牌识别".split(";"),
-    "ja": "感情分析;音声認識;カスタマーサポート;医療画像;翻訳;請求書;顔検出;コード補完;天気予報;ナンバープレート".split(";"),
-    "ko": "감성 분석;음성 인식;고객 지원;의료 영상;번역;청구서;얼굴 인식;코드 완성;날씨;번호판".split(";"),
+    "en": [
+        "sentiment analysis",
+        "speech recognition",
+        "customer support",
+        "medical images",
+        "translation",
+        "invoices",
+        "face detection",
+        "code completion",
+        "weather forecasts",
+        "license plates",
+    ],
+    "zh": ["情感分析", "语音识别", "客服对话", "医学影像", "翻译", "发票", "人脸检测", "代码补全", "天气", "车牌识别"],
+    "ja": [
+        "感情分析",
+        "音声認識",
+        "カスタマーサポート",
+        "医療画像",
+        "翻訳",
+        "請求書",
+        "顔検出",
+        "コード補完",
+        "天気予報",
+        "ナンバープレート",
+    ],
+    "ko": ["감성 분석", "음성 인식", "고객 지원", "의료 영상", "번역", "청구서", "얼굴 인식", "코드 완성", "날씨", "번호판"],
 }
 _WHENS = {
-    "en": "yesterday;last week;today;last month;on Monday;this morning;since Friday;3 days ago".split(";"),
-    "zh": "昨天;上周;今天;上个月;周一;今天早上;三天前".split(";"),
-    "ja": "昨日;先週;今日;先月;月曜日;今朝;3日前".split(";"),
-    "ko": "어제;지난주;오늘;지난달;월요일;오늘 아침;3일 전".split(";"),
+    "en": ["yesterday", "last week", "today", "last month", "on Monday", "this morning", "since Friday", "3 days ago"],
+    "zh": ["昨天", "上周", "今天", "上个月", "周一", "今天早上", "三天前"],
+    "ja": ["昨日", "先週", "今日", "先月", "月曜日", "今朝", "3日前"],
+    "ko": ["어제", "지난주", "오늘", "지난달", "월요일", "오늘 아침", "3일 전"],
 }
 _PRONOUNS = {
     "en": ("it", "it", "that one", "this", "that repo", "this model", "the dataset"),
@@ -160,19 +347,19 @@ def parse(pattern: str) -> list[object]:
 def _parse(tokens: list[str], at: int, closer: str) -> tuple[list[list[object]], int]:
     alternatives: list[list[object]] = [[]]
     while at < len(tokens):
-        token = tokens[at]
+        piece = tokens[at]
         at += 1
-        if closer and token == closer:
+        if closer and piece == closer:
             return alternatives, at
-        if token in "([":
-            inner, at = _parse(tokens, at, ")" if token == "(" else "]")
-            alternatives[-1].append(("pick", inner if token == "(" else [*inner, []]))
-        elif token == "|":
+        if piece in "([":
+            inner, at = _parse(tokens, at, ")" if piece == "(" else "]")
+            alternatives[-1].append(("pick", inner if piece == "(" else [*inner, []]))
+        elif piece == "|":
             alternatives.append([])
-        elif len(token) > 2 and token[0] == "{":
-            alternatives[-1].append(("slot", token[1:-1]))
+        elif len(piece) > 2 and piece[0] == "{":
+            alternatives[-1].append(("slot", piece[1:-1]))
         else:
-            alternatives[-1].append(token)
+            alternatives[-1].append(piece)
     return alternatives, at
 
 

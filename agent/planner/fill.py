@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.planner import fill_entities as entities
-from agent.planner import fill_words as words
+from agent.planner import fill_names as names
+from agent.planner import fill_texts as texts
+from agent.planner import fill_values as values
 from agent.planner.document import Document, Span
 from agent.planner.form import Filler, Form
 from agent.planner.linker import Index
@@ -15,15 +17,15 @@ from agent.planner.spans import Lexis
 from agent.planner.types import Focus, SlotSpec, Step, ToolSpec, World
 
 _BY_TYPE: Mapping[str, Filler] = {
-    "repo": entities.repo, "kind": entities.kind, "user": entities.user, "org": entities.org, "owner": entities.owner, "role": words.role, "visibility": words.visibility,
-    "branch": entities.branch, "git_tag": entities.git_tag, "revision": entities.revision, "path": entities.path, "new_path": entities.new_path, "tags": words.tags,
-    "license": words.license_, "scope": words.scope, "token": entities.token, "ssh_key": entities.ssh_key, "new_name": words.new_name, "text": words.text, "query": words.query,
-    "sql": words.sql, "number": words.number, "flag": words.flag, "email": words.email, "when": words.when, "status": words.status, "language": words.language,
-    "attachment": entities.attachment, "choice": words.choice, "secret": words.secret,
+    "repo": entities.repo, "kind": entities.kind, "user": entities.user, "org": entities.org, "owner": entities.owner, "role": values.role, "visibility": values.visibility,
+    "branch": entities.branch, "git_tag": entities.git_tag, "revision": entities.revision, "path": entities.path, "new_path": entities.new_path, "tags": texts.tags,
+    "license": values.license_, "scope": values.scope, "token": entities.token, "ssh_key": entities.ssh_key, "new_name": names.new_name, "text": texts.text, "query": texts.query,
+    "sql": texts.sql, "number": values.number, "flag": values.flag, "email": values.email, "when": values.when, "status": values.status, "language": values.language,
+    "attachment": entities.attachment, "choice": values.choice, "secret": texts.secret,
 }  # fmt: skip
 _BY_SLOT: Mapping[tuple[str, str], Filler] = {
-    ("create_repo", "kind"): words.kind,
-    ("search_repos", "kind"): words.kind,
+    ("create_repo", "kind"): values.kind,
+    ("search_repos", "kind"): values.kind,
     ("compare_revisions", "base"): entities.compare,
     ("compare_revisions", "head"): entities.compare,
 }

@@ -1,12 +1,15 @@
 """Slot fillers for things that exist: repos, people, organisations, tokens, keys, refs, paths."""
 
+# All fillers have one signature, and not all need the slot.
+# ruff: noqa: ARG001
+
 from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
 from typing import Any
 
-from agent.planner import patterns as P
+from agent.planner import patterns as pat
 from agent.planner.document import Span
 from agent.planner.form import Form, kind_said, pick_entity
 from agent.planner.lexicon import cue
@@ -68,7 +71,7 @@ def _repo_value(form: Form, slot: SlotSpec, span: Span, kinds: tuple[str, ...], 
 
 def _unknown_repo(form: Form) -> Span | None:
     """An unlinked name that stands where a repo stands: beside a repo noun, or alone when no other slot wants a name."""
-    idents = form.free("ident") + [s for s in form.free("text") if s.how == "quoted" and P.NAME_SHAPE.fullmatch(str(s.value))]
+    idents = form.free("ident") + [s for s in form.free("text") if s.how == "quoted" and pat.NAME_SHAPE.fullmatch(str(s.value))]
     for span in idents:
         if form.near("repo_noun", span):
             return span
@@ -141,7 +144,7 @@ def org(form: Form, slot: SlotSpec) -> Any:
             form.used.append(weak)
             form.choices[slot.name] = [e.value for e in weak.entities]
             return None
-    spans = [s for s in form.free("ident", "text") if P.NAME_SHAPE.fullmatch(str(s.value)) and not form.near("user_noun", s)]
+    spans = [s for s in form.free("ident", "text") if pat.NAME_SHAPE.fullmatch(str(s.value)) and not form.near("user_noun", s)]
     wants_user = any(other.type == "user" and other.required for other in form.spec.slots)
     placed = [
         s
@@ -199,9 +202,19 @@ def ssh_key(form: Form, slot: SlotSpec) -> Any:
     return match[1] if match and match[1] not in ("ssh", "public", "old", "new", "that", "other") else None
 
 
+def starts_from(form: Form, span: Span) -> bool:
+    """True for a ref that something starts from ("from main", "mainから")."""
+    return bool(_FROM.search(form.before(span)) or _FROM_AFTER.match(form.after(span)))
+
+
 def branch(form: Form, slot: SlotSpec) -> Any:
     """A branch; optional ones only where the sentence says so."""
     spans = form.free("branch")
+    if slot.name == "default_branch":
+        if not cue("default_branch").search(form.doc.low):
+            return None
+        spans = spans or form.free("ident")
+        return form.use(spans[0]) if spans else word_beside(form, "branch_noun")
     if not slot.required:
         chosen = [
             s
@@ -218,7 +231,7 @@ def branch(form: Form, slot: SlotSpec) -> Any:
     if spans:
         value = form.use(spans[0])
         return value
-    return _word_beside(form, "branch_noun") or (form.focus.branch if form.inherit and form.spec.name != "delete_branch" else None)
+    return word_beside(form, "branch_noun") or (form.focus.branch if form.inherit and form.spec.name != "delete_branch" else None)
 
 
 def _ref_ident(form: Form, noun: str) -> Any:
@@ -226,7 +239,7 @@ def _ref_ident(form: Form, noun: str) -> Any:
     return form.use(near[0]) if near else None
 
 
-def _word_beside(form: Form, noun: str) -> str | None:
+def word_beside(form: Form, noun: str) -> str | None:
     """An ordinary word that is a name because it stands right beside its noun ("the dev branch", "release 分支")."""
     words = cue(noun).pattern
     for pattern in (rf"(?:{words})\s+(?:called |named )?[\"'`]?([a-z0-9][\w./-]*)", rf"([a-z0-9][\w./-]*)[\"'`]?\s*(?:{words})"):
@@ -280,7 +293,7 @@ def git_tag(form: Form, slot: SlotSpec) -> Any:
         span = spans[0]
         form.used.append(span)
         return form.said(span).strip("\"'`「」") if span.type == "number" else span.value
-    return _word_beside(form, "tag_noun")
+    return word_beside(form, "tag_noun")
 
 
 def revision(form: Form, slot: SlotSpec) -> Any:
@@ -377,7 +390,7 @@ def _by_stem(form: Form) -> str | None:
     repo_name = form.args.get("repo")
     if not repo_name or not any(slot.type == "path" and slot.required for slot in form.spec.slots):
         return None
-    words = {word for word in re.findall(r"[a-z0-9_.-]{3,}", form.doc.masked)}
+    words = set(re.findall(r"[a-z0-9_.-]{3,}", form.doc.masked))
     fits = [
         name
         for name in form.world.files(str(repo_name))

@@ -9,18 +9,18 @@ from typing import Any
 
 from agent.planner.document import Document
 from agent.planner.fill import fill
+from agent.planner.fill_values import choice as _choice
+from agent.planner.fill_values import kind as _kind
+from agent.planner.fill_values import role as _role
+from agent.planner.fill_values import scope as _scope
+from agent.planner.fill_values import status as _status
+from agent.planner.fill_values import visibility as _visibility
 from agent.planner.form import Form
-from agent.planner.fill_words import choice as _choice
-from agent.planner.fill_words import kind as _kind
-from agent.planner.fill_words import role as _role
-from agent.planner.fill_words import scope as _scope
-from agent.planner.fill_words import status as _status
-from agent.planner.fill_words import visibility as _visibility
 from agent.planner.lexicon import spot, talk
 from agent.planner.linker import Index
 from agent.planner.mentions import ordinals
 from agent.planner.spans import Lexis
-from agent.planner.types import Focus, Question, SlotSpec, Step, ToolSpec, World
+from agent.planner.types import PSEUDO_TOOLS, Focus, Question, SlotSpec, Step, ToolSpec, World
 
 _PADDING = re.compile(
     r"\b(?:the|a|an|one|ones|please|pls|it|is|it's|its|use|make|that|this|i|mean|meant|want|of|in|from|by|for|to|as|with|on|at|under|and|too|also|well|just|let's|let|us|say|name|named|called|call|be|should|would|like|"
@@ -153,20 +153,36 @@ def _slot_value(doc: Document, spec: ToolSpec, slot: SlotSpec, args: dict[str, A
     return value
 
 
+def _without_values(doc: Document, question: Question, ctx: Context) -> Document:
+    """The document with the words for the asked values ("write access") taken out."""
+    spec = ctx.tools.get(question.tool or "")
+    low = doc.low
+    for name in question.missing:
+        slot = spec.slot(name) if spec else None
+        topics = [slot.type] if slot is not None and slot.type in ("role", "visibility", "scope", "status", "kind") else []
+        for topic in topics:
+            for start, end, _ in spot(topic, low) or (spot(topic, low, weak=True) if topic in ("role", "visibility") else []):
+                low = low[:start] + " " * (end - start) + low[end:]
+    return Document(doc.text, low, doc.spans, doc.weak, doc.language)
+
+
 def is_answer(doc: Document, question: Question, ctx: Context, best: tuple[str, float], *, has_value: bool) -> bool:
     """An answer, or a new subject? Short texts are answers; longer ones when nothing else is asked for with confidence."""
-    left = len(padding_left(doc))
-    slots = [ctx.tools[question.tool].slot(name) for name in question.missing] if question.tool in ctx.tools else []
+    left = len(padding_left(_without_values(doc, question, ctx)))
+    spec = ctx.tools.get(question.tool or "")
+    slots = [spec.slot(name) for name in question.missing] if spec else []
     free = any(slot is not None and slot.type in ("text", "query", "tags", "sql") for slot in slots)
     if has_value and left <= 3:
         return True
     tool, p = best
+    if tool in PSEUDO_TOOLS:
+        p = 0.0
     if tool == question.tool:
         return has_value
     if free:
         return not (p >= 0.7 and doc.of("repo", "user", "org"))
     budget = 10 if doc.language == "en" else 6
-    return has_value and (left <= budget and p < 0.9 or p < 0.5)
+    return has_value and ((left <= budget and p < 0.9) or p < 0.5)
 
 
 def repeat(doc: Document, ctx: Context) -> list[Step] | None:

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -157,7 +158,7 @@ def _join(text: str, runs: list[tuple[int, int]], at: int, width: int, index: In
     if at + width > len(runs):
         return None
     part = runs[at : at + width]
-    if any(text[a[1] : b[0]] not in (" ", " - ", "- ", " -", "/ ", " /", " / ") for a, b in zip(part, part[1:], strict=False)):
+    if any(text[a[1] : b[0]] not in (" ", " - ", "- ", " -", "/ ", " /", " / ") for a, b in pairwise(part)):
         return None
     start, end = part[0][0], part[-1][1]
     words = text[start:end]

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from functools import cache
 
-from agent.planner import patterns as P
+from agent.planner import patterns as pat
 from agent.planner.lexicon import bounded, load
 
 _ENGLISH_NUMBERS = {
@@ -55,10 +55,10 @@ def find_moments(low: str, now: dt.datetime | None = None) -> list[tuple[int, in
         if all(end <= a or start >= b for a, b, _ in found):
             found.append((start, end, day.isoformat()))
 
-    for match in P.DATE.finditer(low):
+    for match in pat.DATE.finditer(low):
         if day := _date(int(match["y"]), int(match["m"]), int(match["d"] or 1)):
             keep(match.start(), match.end(), day)
-    for match in P.MONTH_DAY.finditer(low):
+    for match in pat.MONTH_DAY.finditer(low):
         day = _date(today.year, int(match["m"]), int(match["d"]))
         if day:
             keep(

@@ -41,9 +41,7 @@ def fold(text: str) -> str:
     text = unicodedata.normalize("NFC", text[: MAX_CHARS * 2])
     out = []
     for char in text:
-        if char in "\n\t":
-            out.append(char)
-        elif "\u3131" <= char <= "\u318e":
+        if char in "\n\t" or "\u3131" <= char <= "\u318e":
             out.append(char)
         elif unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp", "Cs"):
             out.append("" if unicodedata.category(char) == "Cf" else " ")

@@ -92,9 +92,14 @@ class _Turn:
         weight = 1.0
         for slot in spec.slots:
             noun = _NOUNS.get(slot.type)
-            if noun is None or not slot.required or doc.of(slot.type) or any(e.type == slot.type for weak in doc.weak for e in weak.entities):
+            if (
+                noun is None
+                or not slot.required
+                or doc.of(slot.type)
+                or any(e.type == slot.type for weak in doc.weak for e in weak.entities)
+            ):
                 continue
-            known = slot.type == "org" and self.focus.org or slot.type == "branch" and self.focus.branch
+            known = (slot.type == "org" and self.focus.org) or (slot.type == "branch" and self.focus.branch)
             if not known and not cue(noun).search(doc.masked):
                 weight *= 0.35
         if spec.name == "delete_user" and not doc.of("user") and not cue("user_noun").search(doc.masked):
@@ -190,7 +195,7 @@ def _preview(turn: _Turn, doc: Document) -> Reading:
         return _orders(turn, doc, turn.scored([doc])[0], plain=True)
     steps = [replace(step, confidence=acts[0][1]) for step in turn.steps(order_of(doc), acts[0][0], turn.focus)]
     if any(step.missing or step.choices for step in steps):
-        return _acts(turn, steps, tuple(acts[:3]), kind="ask")
+        return _acts(turn, steps, tuple(acts[:3]))
     return Reading("preview", tuple(steps), tuple(acts[:3]), turn.focus.language, _mentioned(turn.focus, steps))
 
 
@@ -199,7 +204,7 @@ def _forbidden(turn: _Turn, doc: Document) -> Reading:
     span = ban(doc)
     if span is not None:
         for rest in (doc.cut(span[1], len(doc.text)), doc.cut(0, span[0])):
-            if len(rest.text) < 4 or ban(rest):
+            if len(padding_left(rest)) < 2 or ban(rest):
                 continue
             inner = _carry(turn.focus, [Step("", _objects(doc))])
             again = _reresolved(turn, rest, inner)
@@ -238,7 +243,9 @@ def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plai
     parts = [doc] if plain else split(doc, scores[0], judge, is_read)
     if len(parts) == 1:
         return _order(turn, doc, scores)
-    focus, steps, sure = turn.focus, [], []
+    focus = turn.focus
+    steps: list[Step] = []
+    sure: list[tuple[str, float]] = []
     for part in parts:
         again = _reresolved(turn, part, focus)
         ranked = turn.scored([again])[0]
@@ -289,7 +296,7 @@ def _order(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Readi
             options.append((odds * 0.7 ** min(2, len(steps[0].missing)), name, steps))
     if not options:
         return _beside_the_point(turn, doc, scores)
-    weight, name, steps = max(options, key=lambda item: item[0])
+    _, name, steps = max(options, key=lambda item: item[0])
     p = next(odds for tool_, odds in scores if tool_ == name)
     steps = [replace(step, confidence=p) for step in steps]
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
@@ -331,7 +338,7 @@ def _choose(turn: _Turn, doc: Document, candidates: Sequence[tuple[str, float]])
     return Reading("choose_tool", steps, real, turn.focus.language, focus)
 
 
-def _acts(turn: _Turn, steps: Sequence[Step], candidates: tuple[tuple[str, float], ...], kind: str = "act") -> Reading:
+def _acts(turn: _Turn, steps: Sequence[Step], candidates: tuple[tuple[str, float], ...]) -> Reading:
     """The steps, or a question when the first incomplete one lacks something."""
     focus = _mentioned(turn.focus, steps)
     open_ = next((step for step in steps if step.missing or step.choices), None)

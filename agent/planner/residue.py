@@ -14,7 +14,9 @@ _APART = re.compile(
 )
 
 # Particles and structure words that cling to a piece.
-_EDGES = re.compile(r"^(?:[のをがはにでともな]|から|より|という|的|把|给|에|의)+\s*|\s*(?:[のをがはにでとも]|から|という|って|的|を|을|를|로|으로)+$")
+_EDGES = re.compile(
+    r"^(?:[のをがはにでともな]|から|より|という|的|把|给|에|의)+\s*|\s*(?:[のをがはにでとも]|から|という|って|的|を|을|를|로|으로)+$"
+)
 
 
 @cache
@@ -41,7 +43,11 @@ def chunks(doc: Document, topic: str, masked: str | None = None) -> list[str]:
     text = re.sub(r"[a-z][a-z'’]*(?:-[a-z]+)*", lambda m: _HOLE * len(m.group()) if m.group() in _stops(topic) else m.group(), text)
     found = []
     for match in re.finditer(rf"[^{_HOLE}]+", text):
-        piece = _EDGES.sub("", doc.text[match.start() : match.end()].strip(" ,、;:.-\n")) if doc.language != "en" else doc.text[match.start() : match.end()].strip(" ,;:.-\n")
+        piece = (
+            _EDGES.sub("", doc.text[match.start() : match.end()].strip(" ,、;:.-\n"))
+            if doc.language != "en"
+            else doc.text[match.start() : match.end()].strip(" ,;:.-\n")
+        )
         if piece and not re.fullmatch(r"[\W_]+|'s|s", piece):
             found.append(piece)
     return found

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from agent.planner import patterns as P
+from agent.planner import patterns as pat
 from agent.planner.document import Document, Span
 from agent.planner.encoder import is_common
 from agent.planner.lexicon import cue, load, spot
@@ -20,9 +20,96 @@ _DEFAULT_BRANCHES = ("main", "master", "develop", "dev")
 _BRANCH_BEFORE = re.compile(r"(?:\b(?:from|off|on|to|into|against|and|between|vs|with|merge|of|diff|compare)|[从到在与和跟、,:])\s*$")
 _ACTED_ON = re.compile(r"\b(?:add|give|remove|let|invite|kick|grant|promote|demote|disable|enable|block|unblock|suspend)\s+$")
 _LOAN = frozenset(
-    "readme sql git github hub ssh api token tokens url fork clone push pull branch commit main master tag tags public private internal admin read write ok id csv json jsonl"
-    " parquet pdf html gpu cpu llm ai ml lora gguf safetensors star like diff log head repo repos model models dataset datasets space spaces mcp owner licence license"
-    " email mail key keys python pytorch huggingface transformers hi hello thanks slack webhook wechat url select from where count limit and or the is in on of to for".split()
+    [
+        "readme",
+        "sql",
+        "git",
+        "github",
+        "hub",
+        "ssh",
+        "api",
+        "token",
+        "tokens",
+        "url",
+        "fork",
+        "clone",
+        "push",
+        "pull",
+        "branch",
+        "commit",
+        "main",
+        "master",
+        "tag",
+        "tags",
+        "public",
+        "private",
+        "internal",
+        "admin",
+        "read",
+        "write",
+        "ok",
+        "id",
+        "csv",
+        "json",
+        "jsonl",
+        "parquet",
+        "pdf",
+        "html",
+        "gpu",
+        "cpu",
+        "llm",
+        "ai",
+        "ml",
+        "lora",
+        "gguf",
+        "safetensors",
+        "star",
+        "like",
+        "diff",
+        "log",
+        "head",
+        "repo",
+        "repos",
+        "model",
+        "models",
+        "dataset",
+        "datasets",
+        "space",
+        "spaces",
+        "mcp",
+        "owner",
+        "licence",
+        "license",
+        "email",
+        "mail",
+        "key",
+        "keys",
+        "python",
+        "pytorch",
+        "huggingface",
+        "transformers",
+        "hi",
+        "hello",
+        "thanks",
+        "slack",
+        "webhook",
+        "wechat",
+        "url",
+        "select",
+        "from",
+        "where",
+        "count",
+        "limit",
+        "and",
+        "or",
+        "the",
+        "is",
+        "in",
+        "on",
+        "of",
+        "to",
+        "for",
+    ]
 )
 
 
@@ -52,28 +139,28 @@ def annotate(text: str, world: World, focus: Focus, index: Index, lexis: Lexis, 
     for start, end, value in find_moments(doc.low, now):
         doc.add(Span(start, end, "when", value))
     _numbers(doc)
-    _idents(doc, index, lexis)
+    _idents(doc, lexis)
     return doc
 
 
 def _blocks(doc: Document) -> None:
-    for match in P.FENCE.finditer(doc.text):
+    for match in pat.FENCE.finditer(doc.text):
         body = match["body"].strip("\n")
-        doc.add(Span(match.start(), match.end(), "sql" if P.SQL_HEAD.match(body) else "text", body, how="quoted"))
-    for pattern, type_ in ((P.PUBLIC_KEY, "public_key"), (P.URL, "url"), (P.EMAIL, "email")):
+        doc.add(Span(match.start(), match.end(), "sql" if pat.SQL_HEAD.match(body) else "text", body, how="quoted"))
+    for pattern, type_ in ((pat.PUBLIC_KEY, "public_key"), (pat.URL, "url"), (pat.EMAIL, "email")):
         for match in pattern.finditer(doc.text):
             doc.add(Span(match.start(), match.end(), type_, match.group().rstrip(".,;")))
-    for match in P.QUOTED.finditer(doc.text):
+    for match in pat.QUOTED.finditer(doc.text):
         inner = match[match.lastgroup or 0]
-        if P.SQL_HEAD.match(inner):
+        if pat.SQL_HEAD.match(inner):
             doc.add(Span(match.start(), match.end(), "sql", inner.strip(), how="quoted"))
-    for match in P.SQL.finditer(doc.text):
-        said = P.SQL_TAIL.sub("", match.group()).rstrip(" :,.`")
+    for match in pat.SQL.finditer(doc.text):
+        said = pat.SQL_TAIL.sub("", match.group()).rstrip(" :,.`")
         doc.add(Span(match.start(), match.start() + len(said), "sql", said))
 
 
 def _quotes(doc: Document, index: Index, world: World) -> None:
-    for match in P.QUOTED.finditer(doc.text):
+    for match in pat.QUOTED.finditer(doc.text):
         inner = match[match.lastgroup or 0].strip()
         if not inner:
             continue
@@ -82,9 +169,9 @@ def _quotes(doc: Document, index: Index, world: World) -> None:
             doc.add(Span(match.start(), match.end(), "attachment", inner, how="quoted"))
         elif entities:
             doc.add(_entity_span(doc, match.start(), match.end(), entities, "quoted"))
-        elif P.PATH.fullmatch(inner):
+        elif pat.PATH.fullmatch(inner):
             doc.add(Span(match.start(), match.end(), "path", inner, how="quoted"))
-        elif P.SHA.fullmatch(inner):
+        elif pat.SHA.fullmatch(inner):
             doc.add(Span(match.start(), match.end(), "revision", inner, how="quoted"))
         else:
             doc.add(Span(match.start(), match.end(), "text", inner, how="quoted"))
@@ -101,9 +188,8 @@ def _tail(doc: Document, index: Index) -> None:
             continue
         if (
             index.exact(value.rstrip(".。!"))
-            or P.PATH.fullmatch(value)
-            or re.fullmatch(r"[\w./-]+", value, re.ASCII)
-            and spot("license", value.lower())
+            or pat.PATH.fullmatch(value)
+            or (re.fullmatch(r"[\w./-]+", value, re.ASCII) and spot("license", value.lower()))
         ):
             continue
         end = len(doc.text.rstrip())
@@ -121,7 +207,7 @@ def _entities(doc: Document, index: Index, lexis: Lexis) -> None:
         return lexis.is_word(token)
 
     for found in link(doc.text, index, ordinary, doc.taken):
-        if P.PATH.fullmatch(doc.text[found.start : found.end]) and found.how == "fuzzy":
+        if pat.PATH.fullmatch(doc.text[found.start : found.end]) and found.how == "fuzzy":
             continue
         span = _entity_span(doc, found.start, found.end, found.entities, found.how)
         if _weak(doc, found, span, lexis):
@@ -132,7 +218,11 @@ def _entities(doc: Document, index: Index, lexis: Lexis) -> None:
         if found.rest:
             doc.add(Span(*found.rest, "path", doc.text[found.rest[0] : found.rest[1]]))
     for span in list(doc.weak):
-        if span.type == "user" and (_ACTED_ON.search(doc.low[: span.start]) or any(_listed(doc, span, other) for other in doc.of("user"))) and doc.add(span):
+        if (
+            span.type == "user"
+            and (_ACTED_ON.search(doc.low[: span.start]) or any(_listed(doc, span, other) for other in doc.of("user")))
+            and doc.add(span)
+        ):
             span.weak = False
             doc.weak.remove(span)
 
@@ -207,7 +297,7 @@ def _ref(doc: Document, name: str, type_: str, lexis: Lexis, *, anywhere: bool =
     noun = cue("branch_noun" if type_ == "branch" else "tag_noun")
     for match in re.finditer(rf"(?<![\w./-]){re.escape(name.lower())}(?![\w/-]|\.\w)", doc.low, re.ASCII):
         before, after = doc.low[: match.start()], doc.low[match.end() : match.end() + 12].lstrip(" 的の")
-        plain = name.isalpha() and lexis.is_word(name.lower()) and not P.CJK.search(doc.text)
+        plain = name.isalpha() and lexis.is_word(name.lower()) and not pat.CJK.search(doc.text)
         if plain and not (_BRANCH_BEFORE.search(before) or noun.search(doc.masked if anywhere else before[-12:] + "\x1f" + after)):
             continue
         doc.add(Span(match.start(), match.end(), type_, name))
@@ -215,27 +305,33 @@ def _ref(doc: Document, name: str, type_: str, lexis: Lexis, *, anywhere: bool =
 
 def _looks(doc: Document) -> None:
     """What its shape gives away: paths, shas, versions, licences."""
-    for pattern, type_ in ((P.PATH, "path"), (P.SHA, "revision"), (P.HEAD, "revision"), (P.PLAIN_FILES, "path"), (P.FOLDER, "path")):
+    for pattern, type_ in (
+        (pat.PATH, "path"),
+        (pat.SHA, "revision"),
+        (pat.HEAD, "revision"),
+        (pat.PLAIN_FILES, "path"),
+        (pat.FOLDER, "path"),
+    ):
         for match in pattern.finditer(doc.text):
             value = match.group()
             doc.add(Span(match.start(), match.end(), type_, "README.md" if value == "README" else value.rstrip("/")))
-    for match in P.README.finditer(doc.text):
+    for match in pat.README.finditer(doc.text):
         doc.add(Span(match.start(), match.end(), "path", "README.md"))
     for start, end, value in spot("license", doc.low):
         doc.add(Span(start, end, "license", value))
-    for match in P.VERSION.finditer(doc.text):
+    for match in pat.VERSION.finditer(doc.text):
         doc.add(Span(match.start(), match.end(), "git_tag", match.group()))
 
 
 def _numbers(doc: Document) -> None:
-    for match in P.NUMBER.finditer(doc.text):
+    for match in pat.NUMBER.finditer(doc.text):
         doc.add(Span(match.start(), match.end(), "number", int(match.group().lstrip("#"))))
 
 
-def _idents(doc: Document, index: Index, lexis: Lexis) -> None:
+def _idents(doc: Document, lexis: Lexis) -> None:
     """Names that are not known: by their shape, by an `@`, or by not being a word."""
-    cjk = bool(P.CJK.search(doc.text))
-    for match in P.IDENT.finditer(doc.text):
+    cjk = bool(pat.CJK.search(doc.text))
+    for match in pat.IDENT.finditer(doc.text):
         token = match.group()
         low = token.lower()
         bare = low.lstrip("@")

@@ -65,6 +65,8 @@ def _weakest(
             needed = max(needed, _SURE if not soft else _BARE)
         if tool in ("out_of_scope", "small_talk", "not_available", "help") or p < needed:
             return (soft or near)[0]
+        if soft and not part.spans and whole[1] >= 0.6 and whole[0] in tools:
+            return soft[0]
         if (
             soft
             and at < len(parts) - 1

@@ -1,5 +1,8 @@
 """Train the head from the example sentences: `python -m agent.planner.train`. Needs scikit-learn (scipy), at build time only."""
 
+# Random numbers here only vary example sentences.
+# ruff: noqa: S311
+
 from __future__ import annotations
 
 import argparse
@@ -54,7 +57,12 @@ class Rows:
 def vocabulary(patterns: dict[str, dict[str, tuple[str, ...]]]) -> frozenset[str]:
     """All words written in Latin letters in the patterns of real tools and the lexicon: the words of orders."""
     texts = [
-        text for table in patterns.values() for tool, lines in table.items() if tool not in PSEUDO_TOOLS for line in lines for text in literals(parse(line))
+        text
+        for table in patterns.values()
+        for tool, lines in table.items()
+        if tool not in PSEUDO_TOOLS
+        for line in lines
+        for text in literals(parse(line))
     ]
     for table in load("values").values():
         for value, by_lang in table.items():
@@ -90,7 +98,9 @@ def _mark_deleted(doc: Document) -> None:
 
 def rows_of(docs: list[Document], labels: list[int]) -> Rows:
     """Raw n-gram counts, embeddings and flags."""
-    indptr, indices, values = [0], [], []
+    indptr: list[int] = [0]
+    indices: list[int] = []
+    values: list[int] = []
     for doc in docs:
         counts = gram_counts(signs(doc))
         indices.extend(counts)

@@ -28,7 +28,6 @@ from hub_core.storage.local import disk_errors
 _CONFIG = """[core]
 \trepositoryformatversion = 0
 \tbare = true
-\tdeltaBaseCacheLimit = 96m
 [uploadpack]
 \tallowFilter = true
 \tallowTipSHA1InWant = true

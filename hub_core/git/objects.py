@@ -19,11 +19,14 @@ from dulwich.pack import OFS_DELTA, REF_DELTA, Pack
 from hub_core.errors import CorruptStorage, RevisionNotFound
 from hub_core.git.cache import NodeCache
 from hub_core.git.types import ZERO, RepoState
+from hub_core.lfs.pointer import MAX_POINTER, LfsPointer, parse_pointer
 
 if TYPE_CHECKING:
     from dulwich.pack import PackIndex
 
 _MAX_IDLE = 96
+_MAX_FACTS = 200_000
+BlobFacts = dict[str, tuple[int, LfsPointer | None]]
 _MAX_TAG_DEPTH = 8
 
 
@@ -37,8 +40,9 @@ class CheckedPack(Pack):
 class SnapshotStore(DiskObjectStore):
     """The objects of one snapshot, or of a quarantine with the snapshot behind it."""
 
-    def __init__(self, path: Path, behind: SnapshotStore | None = None) -> None:
+    def __init__(self, path: Path, behind: SnapshotStore | None = None, facts: BlobFacts | None = None) -> None:
         super().__init__(path)
+        self._facts: BlobFacts = {} if facts is None else facts
         self._use_midx = False
         self._use_commit_graph = False
         self._behind = [behind] if behind else []
@@ -141,6 +145,17 @@ class SnapshotStore(DiskObjectStore):
         """Close the packs of a quarantine, but not the snapshot behind it."""
         self._behind = []
         self.close()
+
+    def blob_facts(self, sha: str) -> tuple[int, LfsPointer | None]:
+        """The size of a blob, and the pointer that it is, if it is one; remembered, since an id never means other bytes."""
+        known = self._facts.get(sha)
+        if known is None:
+            size = self.blob_size(sha)
+            known = size, parse_pointer(self.blob(sha)) if 100 < size < MAX_POINTER else None
+            if len(self._facts) > _MAX_FACTS:
+                self._facts.clear()
+            self._facts[sha] = known
+        return known
 
     def blob_size(self, sha: str) -> int:
         """The size of a blob, from its header alone.
@@ -261,13 +276,14 @@ class ObjectPool:
     def __init__(self, cache: NodeCache) -> None:
         self._cache = cache
         self._idle: list[tuple[Path, SnapshotStore]] = []
+        self._facts: BlobFacts = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def open(self, state: RepoState) -> Iterator[SnapshotStore]:
         """A reader of the repo at `state`."""
         folder = self._cache.snapshot(state)
-        store = self._take(folder) or SnapshotStore(folder / "objects")
+        store = self._take(folder) or SnapshotStore(folder / "objects", facts=self._facts)
         try:
             yield store
         finally:

@@ -15,7 +15,6 @@ from hub_core.errors import EntryNotFound, InvalidRef, LimitExceeded, RevisionNo
 from hub_core.git.objects import SnapshotStore
 from hub_core.git.refnames import HEADS, TAGS
 from hub_core.git.types import Author, CommitInfo, RepoState, TreeEntry
-from hub_core.lfs.pointer import MAX_POINTER, parse_pointer
 
 MAX_ENTRIES = 500_000
 _HEX = re.compile(r"[0-9a-f]{7,40}")
@@ -101,8 +100,8 @@ def describe(store: SnapshotStore, path: str, mode: int, sha: str) -> TreeEntry:
         return TreeEntry(path, "folder", mode, sha)
     if S_ISGITLINK(mode):
         return TreeEntry(path, "submodule", mode, sha)
-    size = store.blob_size(sha)
-    pointer = parse_pointer(store.blob(sha)) if 100 < size < MAX_POINTER and stat.S_ISREG(mode) else None
+    size, pointer = store.blob_facts(sha)
+    pointer = pointer if stat.S_ISREG(mode) else None
     return TreeEntry(path, "file", mode, sha, pointer.size if pointer else size, pointer)
 
 
@@ -208,11 +207,12 @@ def log(store: SnapshotStore, start: str, path: str | None, limit: int, after: s
     """
     found: list[CommitInfo] = []
     skipping = after is not None
+    lookup = _Lookup(store, path or "")
     for commit in history(store, start):
         if skipping:
             skipping = commit.id.decode() != after
             continue
-        if path and _parts(path) and not _touches(store, commit, path):
+        if path and _parts(path) and not _touches(store, commit, lookup):
             continue
         found.append(commit_info(commit))
         if len(found) == limit:
@@ -220,11 +220,35 @@ def log(store: SnapshotStore, start: str, path: str | None, limit: int, after: s
     return found
 
 
-def _touches(store: SnapshotStore, commit: Commit, path: str) -> bool:
-    here = find(store, commit.tree.decode(), path)
+class _Lookup:
+    """What is at one path in many trees; neighbouring commits share most folders, so steps are remembered."""
+
+    def __init__(self, store: SnapshotStore, path: str) -> None:
+        self._store = store
+        self._parts = [part.encode("utf-8", "surrogateescape") for part in _parts(path)]
+        self._steps: dict[tuple[int, str], tuple[int, str] | None] = {}
+
+    def at(self, tree_sha: str) -> tuple[int, str] | None:
+        """Mode and id under a root tree; None when nothing is there."""
+        here: tuple[int, str] | None = (stat.S_IFDIR, tree_sha)
+        for depth in range(len(self._parts)):
+            if here is None or not stat.S_ISDIR(here[0]):
+                return None
+            here = self._step(depth, here[1])
+        return here
+
+    def _step(self, depth: int, sha: str) -> tuple[int, str] | None:
+        if (depth, sha) not in self._steps:
+            folder, name = self._store.tree(sha), self._parts[depth]
+            self._steps[depth, sha] = (folder[name][0], folder[name][1].decode()) if name in folder else None
+        return self._steps[depth, sha]
+
+
+def _touches(store: SnapshotStore, commit: Commit, lookup: _Lookup) -> bool:
+    here = lookup.at(commit.tree.decode())
     if not commit.parents:
         return here is not None
-    return all(find(store, store.commit(parent.decode()).tree.decode(), path) != here for parent in commit.parents)
+    return all(lookup.at(store.commit(parent.decode()).tree.decode()) != here for parent in commit.parents)
 
 
 def last_commits(store: SnapshotStore, start: str, path: str, depth: int = 5_000) -> dict[str, CommitInfo]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from hub_core.errors import (
     Conflict,
@@ -53,10 +56,19 @@ def challenge(status: int) -> dict[str, str]:
     return {"WWW-Authenticate": 'Bearer realm="hubtalk"'} if status == 401 else {}
 
 
-def error_response(error: HubError, status: int | None = None) -> JSONResponse:
-    """The answer to an error in the tool and chat APIs. Text that no encoding can carry is shown with question marks."""
+def error_response(error: HubError, status: int | None = None) -> Response:
+    """The answer to an error in the tool and chat APIs."""
     status = status or status_of(error)
-    return JSONResponse(_sendable(error_body(error)), status, headers=challenge(status))
+    return json_response(error_body(error), status, challenge(status))
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON for whatever a tool may find: numbers of any size, NaN (as null), text with broken characters (as question marks)."""
+    try:
+        raw = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raw = json.dumps(_sendable(value), ensure_ascii=False, allow_nan=False).encode()
+    return Response(raw, status, headers, "application/json")
 
 
 def invalid_request(error: RequestValidationError) -> InvalidArguments:
@@ -68,15 +80,15 @@ def invalid_request(error: RequestValidationError) -> InvalidArguments:
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every error of the application in the hub's one shape."""
 
-    async def hub_error(_request: Request, error: Exception) -> JSONResponse:
+    async def hub_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HubError)
         return error_response(error)
 
-    async def wrong_request(_request: Request, error: Exception) -> JSONResponse:
+    async def wrong_request(_request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         return error_response(invalid_request(error))
 
-    async def http_error(_request: Request, error: Exception) -> JSONResponse:
+    async def http_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         if error.status_code == 404:
             return error_response(NotFound("There is nothing at this address.", hint="See /docs."))
@@ -90,6 +102,8 @@ def add_error_handlers(app: FastAPI) -> None:
 def _sendable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
     if isinstance(value, dict):
         return {_sendable(key): _sendable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

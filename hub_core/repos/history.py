@@ -8,6 +8,8 @@ from hub_core.authz import Actor, Permission
 from hub_core.db import Database
 from hub_core.errors import Conflict, RevisionNotFound
 from hub_core.git import CommitInfo, CommitResult, FileDiff, GitStore
+from hub_core.git.checks import TAG
+from hub_core.git.refnames import TAGS, is_sha
 from hub_core.repos.access import require_repo
 from hub_core.repos.files import FileService
 from hub_core.repos.tables import Repo
@@ -119,11 +121,21 @@ class HistoryService:
         return commit
 
     def create_tag(self, actor: Actor, repo: Repo, tag: str, revision: str = "") -> str:
-        """Make a Git tag at `revision`; returns its commit; raises like `create_branch`."""
+        """Make a Git tag at `revision`; returns its commit; raises like `create_branch`.
+
+        The id of an annotated tag brings that tag back with its message.
+        """
         self._require(actor, Permission.REPO_WRITE, repo)
         commit = self._git.resolve(repo.id, revision)
-        self._git.create_tag(repo.id, tag, commit, hook=self._files.hook(actor, repo))
+        with self._git.objects(repo.id) as store:
+            annotated = is_sha(revision) and store.kind_of(revision) == TAG
+        self._git.create_tag(repo.id, tag, revision if annotated else commit, hook=self._files.hook(actor, repo))
         return commit
+
+    def tag_target(self, repo: Repo, tag: str) -> str:
+        """What a tag leads to: its commit, or the id of the annotation before it; raises like `tag_commit`."""
+        self.tag_commit(repo, tag)
+        return self._git.refs(repo.id)[TAGS + tag]
 
     def tag_commit(self, repo: Repo, tag: str) -> str:
         """The commit of a tag.

@@ -23,7 +23,7 @@ class Chat:
 
     def wait_until_connected(self) -> None:
         """The page takes messages once its socket is open; an earlier Enter is lost. The server sends commands when it is."""
-        expect(self.page.locator(".command-button, #command-button, button:has(.lucide-list-checks)").first).to_be_visible()
+        expect(self.page.locator("button:has(.lucide-list-checks)").first).to_be_visible()
 
     def say(self, text: str) -> None:
         """Send a message; returns when it is on its way."""

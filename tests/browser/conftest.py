@@ -7,13 +7,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.browser.chat import Chat
 from tests.common.hub_process import HubProcess, run_hub
 from tests.common.slow_llm import SlowLlm, run_slow_llm
 
 CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 45_000  # how long a busy machine may take; nothing waits longer than it has to
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
 ).split()
@@ -23,6 +24,7 @@ ARGUMENTS = (
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip("Chromium is not installed")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
@@ -64,7 +66,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     def opening(*, locale: str = "en-US", dark: bool = False, width: int = 1280, height: int = 860) -> Page:
         scheme = "dark" if dark else "light"
         context = browser.new_context(locale=locale, viewport={"width": width, "height": height}, color_scheme=scheme)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         context.on("request", watch)
         contexts.append(context)
         return context.new_page()

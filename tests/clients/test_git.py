@@ -96,6 +96,8 @@ def test_a_push_from_a_shallow_clone_is_accepted(live_git_hub: LiveHub, work: Pa
 def test_branches_and_tags_are_pushed_forced_and_deleted_but_the_default_branch_stays(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     folder = clone(live_git_hub, work, "thing")
+    commit_file(folder, "start.txt", "0")
+    git(folder, "push", "-q", "origin", "main")
     git(folder, "checkout", "-q", "-b", "feature/x")
     commit_file(folder, "a.txt", "1")
     git(folder, "push", "-q", "origin", "feature/x")

@@ -19,7 +19,7 @@ from tests.common.databases import free_port
 
 TOKEN = "hub_process_token_for_tests_0123456789"
 PASSWORD = "a-password-for-tests"
-START_S = 90.0
+START_S = 180.0
 
 
 @dataclass

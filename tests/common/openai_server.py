@@ -51,7 +51,7 @@ def openai_server(*answers: Any) -> Iterator[tuple[str, Script]]:
 class _Handler(BaseHTTPRequestHandler):
     script: Script
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Quiet."""
 
     def do_POST(self) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from hub_core.db import Database
 from hub_core.errors import Conflict, InvalidInput, Unavailable
-from hub_core.git import ZERO, Author, FileChange, GitLimits, GitStore, MaintenanceReport, RefsChange, RefUpdate
+from hub_core.git import ZERO, Author, FileChange, GitLimits, GitStore, MaintenanceReport, RefsApply, RefsChange, RefUpdate
 from hub_core.git import ingest as ingest_module
 from hub_core.git import maintenance as maintenance_module
 from hub_core.git import process as process_module
@@ -323,7 +323,7 @@ def test_a_crash_before_the_refs_move_leaves_the_old_state(store: GitStore, repo
 def test_a_crash_inside_the_ref_transaction_leaves_the_old_state(store: GitStore, repo: Repo) -> None:
     commit, objects = simple_commit()
 
-    def hook(_change: RefsChange) -> object:
+    def hook(_change: RefsChange) -> RefsApply:
         def inside(_session: Session, _updates: object) -> None:
             raise Crash
 

@@ -351,8 +351,8 @@ class DeleteGitTag(Tool[OneGitTag, RefOut]):
     def plan(self, ctx: ToolContext, args: OneGitTag) -> Plan:
         """Where it is; making it again there undoes it."""
         repo, resolved = locate(ctx, args, Permission.REPO_WRITE)
-        commit = ctx.services.history.tag_commit(repo, args.tag)
-        inverse = Call("create_tag", {"repo": repo.full_name, "kind": repo.kind, "tag": args.tag, "revision": commit})
+        commit, target = ctx.services.history.tag_commit(repo, args.tag), ctx.services.history.tag_target(repo, args.tag)
+        inverse = Call("create_tag", {"repo": repo.full_name, "kind": repo.kind, "tag": args.tag, "revision": target})
         facts = {"repo": repo.full_name, "commit": commit}
         return Plan(resolved, Effect.DESTRUCTIVE, (Change("git_tag", args.tag, None),), facts, inverse, repo)
 

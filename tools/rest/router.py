@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import ORJSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from hub_core.errors import InvalidArguments, TooLarge, Unauthenticated
 from hub_core.http.auth import authenticate_request
+from hub_core.http.errors import json_response
 from hub_core.services import Services
 from tools import invoke
 from tools.contract import ToolContext
@@ -29,13 +30,13 @@ def tool_router(services: Services) -> APIRouter:
         await run_in_threadpool(_context, services, request)
         if not listing:
             registry = default_registry()
-            listing.append(bytes(ORJSONResponse({"tools": [registry.describe(tool) for tool in registry]}).body))
+            listing.append(bytes(json_response({"tools": [registry.describe(tool) for tool in registry]}).body))
         return Response(listing[0], media_type="application/json")
 
     @router.post("/api/v1/tools/{name}")
     async def call_tool(request: Request, name: str, dry_run: bool = False) -> Response:
         raw = await _arguments(request)
-        return ORJSONResponse(await run_in_threadpool(_call, services, request, name, raw, dry_run))
+        return json_response(await run_in_threadpool(_call, services, request, name, raw, dry_run))
 
     return router
 
@@ -51,8 +52,9 @@ def _call(services: Services, request: Request, name: str, raw: dict[str, Any], 
     ctx = _context(services, request)
     if dry_run:
         return {"plan": invoke.describe_plan(invoke.plan(ctx, name, raw))}
-    key = request.headers.get("idempotency-key")
-    done = invoke.call(ctx, name, raw, gate=False, key=f"api:{ctx.actor.user_id}:{key}"[:128] if key else None)
+    said = request.headers.get("idempotency-key")
+    key = f"api:{ctx.actor.user_id}:{hashlib.sha256(said.encode()).hexdigest()}" if said else None
+    done = invoke.call(ctx, name, raw, gate=False, key=key)
     if isinstance(done, invoke.Waiting):
         raise AssertionError("an ungated call does not wait")
     return {"result": done.output.model_dump(mode="json")}

@@ -66,7 +66,9 @@ def test_reject_changes_nothing(any_hub: Hub) -> None:
     assert status(any_hub, pending.approval_id) == "rejected"
 
 
-@pytest.mark.parametrize(("word", "visibility"), [("yes", "public"), ("好的", "public"), ("はい", "public"), ("네", "public"), ("no", "private")])
+@pytest.mark.parametrize(
+    ("word", "visibility"), [("yes", "public"), ("好的", "public"), ("はい", "public"), ("네", "public"), ("no", "private")]
+)
 def test_a_word_settles_it(hub: Hub, word: str, visibility: str) -> None:
     with hub.talk(PUBLIC) as talk:
         talk.say("make it public")

@@ -118,7 +118,8 @@ def test_no_to_a_question_drops_it(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "outcome"), [("out_of_scope", "out_of_scope"), ("not_available", "out_of_scope"), ("small_talk", "done"), ("forbidden", "done")]
+    ("reason", "outcome"),
+    [("out_of_scope", "out_of_scope"), ("not_available", "out_of_scope"), ("small_talk", "done"), ("forbidden", "done")],
 )
 def test_declining_has_the_right_outcome(hub: Hub, reason: str, outcome: str) -> None:
     with hub.talk(call("decline", reason=reason)) as talk:
@@ -307,7 +308,8 @@ def test_only_the_newest_checkpoint_is_kept(any_hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "language"), [("show vision", "en"), ("看一下 vision 的信息", "zh"), ("vision の情報を見せて", "ja"), ("vision 정보 보여줘", "ko")]
+    ("text", "language"),
+    [("show vision", "en"), ("看一下 vision 的信息", "zh"), ("vision の情報を見せて", "ja"), ("vision 정보 보여줘", "ko")],
 )
 def test_the_answer_is_in_the_language_of_the_question(hub: Hub, text: str, language: str) -> None:
     with hub.talk(call("get_repo", repo="vision")) as talk:

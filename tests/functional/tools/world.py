@@ -39,9 +39,9 @@ class World:
         """Somebody who calls tools."""
         return ToolContext(self.actor(name), self.services, thread_id)
 
-    def call(self, name: str, tool: str, thread_id: str | None = None, **args: Any) -> dict[str, Any]:
+    def call(self, who: str, tool: str, thread_id: str | None = None, /, **args: Any) -> dict[str, Any]:
         """The result of a tool as JSON."""
-        done = invoke.call(self.context(name, thread_id), tool, args, gate=False)
+        done = invoke.call(self.context(who, thread_id), tool, args, gate=False)
         assert isinstance(done, invoke.Done)
         return done.output.model_dump(mode="json")
 
@@ -69,10 +69,7 @@ class World:
                 "access": self.call("root", "list_access", **name)["items"],
                 "files": self._files(name),
                 "branches": [item["name"] for item in self.call("root", "list_branches", **name)["items"]],
-                "tags": self.services.git.refs(self.services.repos.find(self.actor("root"), f"{repo['kind']}:{repo['id']}").id),
-            }
-            seen[f"{repo['kind']}:{repo['id']}"]["tags"] = {
-                ref: sha for ref, sha in seen[f"{repo['kind']}:{repo['id']}"]["tags"].items() if ref.startswith("refs/tags/")
+                "git tags": self._git_tags(name),
             }
         seen["users"] = [(user["username"], user["status"]) for user in self.call("root", "list_users")["items"]]
         orgs = [org["name"] for org in self.call("root", "list_orgs")["items"]]
@@ -86,6 +83,10 @@ class World:
                 rows = session.execute(sa.text(f"SELECT repo_id, user_id{', level' if table == 'watches' else ''} FROM {table}"))
                 seen[table] = sorted(tuple(row) for row in rows)
         return seen
+
+    def _git_tags(self, name: dict[str, Any]) -> dict[str, str]:
+        repo = self.services.repos.find(self.actor("root"), f"{name['kind']}:{name['repo']}")
+        return {ref: target for ref, target in self.services.git.refs(repo.id).items() if ref.startswith("refs/tags/")}
 
     def _files(self, name: dict[str, Any]) -> dict[str, str]:
         repo = self.services.repos.find(self.actor("root"), f"{name['kind']}:{name['repo']}")
@@ -128,18 +129,12 @@ def build(services: Services) -> World:
 
 @dataclass(frozen=True)
 class Case:
-    """A call that works. `stranger` may make it as well; `undoable` False where the act has no way back; `quiet` leaves no audit event."""
+    """A call that works. A `stranger` may make it as well; not `undoable` where the act has no way back."""
 
     args: dict[str, Any]
     who: str = "alice"
     stranger: bool = False
     undoable: bool = True
-    wrong: dict[str, Any] | None = None
-
-    @property
-    def mistake(self) -> dict[str, Any]:
-        """The arguments with one of the wrong type, named by the answer."""
-        return self.wrong or {**self.args, next(iter(self.args), "surprise"): {"an": "object"}}
 
 
 R = {"repo": MODEL}

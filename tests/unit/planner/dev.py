@@ -35,7 +35,7 @@ def world() -> StaticWorld:
 
 
 def cases(language: str) -> list[Case]:
-    rows = yaml.safe_load((DATA / f"{language}.yaml").read_text(encoding="utf-8"))
+    rows = [row for name in (language, f"{language}_hard") for row in yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))]
     return [Case(language, row["say"], Focus.from_json({**(row.get("focus") or {}), "language": language}), row) for row in rows]
 
 
@@ -45,6 +45,8 @@ def problem(reading: Reading, expect: dict[str, Any]) -> str | None:
     if kind == "not_act":
         return "acts" if reading.kind == "act" and any(s.tool != "x" for s in reading.steps) else None
     got = [(step.tool, step.args) for step in reading.steps]
+    if kind == "any":
+        return None if got and got[0][0] in expect["tools"] else f"{reading.kind} {got} {reading.candidates}"
     if reading.kind != kind:
         return f"{reading.kind} {got} {reading.candidates}"
     if kind in ("act", "preview"):

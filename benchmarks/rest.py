@@ -1,0 +1,94 @@
+"""Requests per second of `get_repo` over REST, with token, permission and audit rules, against a bare row read."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.hub import ROOT, folder, free_port, process, running_hub
+from benchmarks.peer_rest import fill
+from benchmarks.report import Row, compared, interleaved
+
+SUBJECT = "rest"
+RUNS = 7
+SECONDS = 4
+CONNECTIONS = 32
+REPO = "admin/bench"
+
+
+def measure() -> list[Row]:
+    """Both servers run at the same time and are loaded in turn, 32 connections, one process each, SQLite."""
+    with folder() as scratch, running_hub(scratch / "hub") as hub:
+        hub.tool("create_repo", name=REPO, kind="model", description="Answers support tickets", license="apache-2.0")
+        hub.wait_for_all_parts()
+        database, port = f"sqlite:///{scratch / 'peer.db'}", free_port()
+        fill(database, REPO)
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "benchmarks.peer_rest:app",
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
+            "--no-access-log",
+        ]
+        with process(command, f"http://127.0.0.1:{port}/", cwd=ROOT, env={**os.environ, "PEER_DATABASE": database}):
+            load = wrk if shutil.which("wrk") else python_load
+            headers, body = hub.headers, json.dumps({"repo": REPO})
+            ours, theirs = f"{hub.url}/api/v1/tools/get_repo", f"http://127.0.0.1:{port}/repo"
+            runs = interleaved(
+                RUNS, lambda: load(scratch, ours, headers, body), lambda: load(scratch, theirs, {"Content-Type": "application/json"}, body)
+            )
+    return [
+        compared(SUBJECT, f"get_repo, {CONNECTIONS} connections ({load.__name__})", "req/s", "bare FastAPI + SQLAlchemy", runs, least=0.8)
+    ]
+
+
+def wrk(scratch: Path, url: str, headers: dict[str, str], body: str) -> float:
+    """Requests per second by wrk."""
+    lines = [
+        'wrk.method = "POST"',
+        f"wrk.body = {json.dumps(body)}",
+        *(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()),
+    ]
+    script = scratch / "post.lua"
+    script.write_text("\n".join(lines))
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script), url]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(output)
+    return float(re.findall(r"Requests/sec:\s+([\d.]+)", output)[0])
+
+
+def python_load(_scratch: Path, url: str, headers: dict[str, str], body: str) -> float:
+    """Requests per second by threads with a connection each; slower than wrk, the same for both sides."""
+    done, stop = [0] * CONNECTIONS, time.perf_counter() + SECONDS
+    address = urlsplit(url)
+
+    def work(number: int) -> None:
+        connection = HTTPConnection(address.netloc)
+        while time.perf_counter() < stop:
+            connection.request("POST", address.path, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"{url}: {answer.status}")
+            done[number] += 1
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(done) / SECONDS
