@@ -155,10 +155,8 @@ class Agent:
             speaks=models.speaks(self._model), emit=send, cancel=cancel or threading.Event(), worlds=self._worlds,
         )  # fmt: skip
         config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": 80}
-        before = self._graph.get_state(config).values
-        if turn["kind"] == "decision":
-            turn["language"] = (before.get("focus") or {}).get("language") or turn["language"]
-        start: Any = {"turn": turn, "files": [*(before.get("files") or []), *files][-20:]}
+        turn["files"] = files
+        start: Any = {"turn": turn}
         state = self._graph.invoke(start, config, context=context, durability="sync")
         self._saver.prune([thread_id])
         answer = _answer(thread_id, state["turn"], context.once)

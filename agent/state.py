@@ -21,6 +21,9 @@ MAX_MODEL_CALLS = 8
 MAX_TOOL_CALLS = 20
 MAX_MALFORMED = 2
 KEEP_MESSAGES = 30
+# The planner reads only the newest message; a short history is kept for a language model that may take over.
+KEEP_MESSAGES_PLANNER = 8
+KEEP_FILES = 20
 
 
 class Call(TypedDict, total=False):
@@ -53,6 +56,7 @@ class Turn(TypedDict, total=False):
     text: str
     language: str
     attachments: list[str]
+    files: list[dict[str, str]]
     decision: dict[str, Any]
     calls: list[Call]
     steps: list[dict[str, Any]]
@@ -112,7 +116,7 @@ class Context:
 def new_turn(turn_id: str, **values: Any) -> Turn:
     """A turn at its start."""
     turn: Turn = {
-        "id": turn_id, "kind": "message", "mode": "act", "text": "", "language": "en", "attachments": [], "decision": {}, "calls": [],
+        "id": turn_id, "kind": "message", "mode": "act", "text": "", "language": "en", "attachments": [], "files": [], "decision": {}, "calls": [],
         "steps": [], "waiting": [], "question": None, "declined": None, "candidates": [], "notes": [], "error": None, "said": "",
         "model_calls": 0, "tool_calls": 0, "malformed": 0, "tainted": False, "cancelled": False, "ready": False,
     }  # fmt: skip

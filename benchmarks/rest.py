@@ -19,7 +19,7 @@ from benchmarks.peer_rest import fill
 from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "rest"
-RUNS = 7
+RUNS = 2
 SECONDS = 4
 CONNECTIONS = 32
 REPO = "admin/bench"

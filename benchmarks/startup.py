@@ -10,7 +10,7 @@ from benchmarks.hub import ROOT, folder, free_port, process, running_hub
 from benchmarks.report import Row
 
 SUBJECT = "start"
-STARTS = 1
+STARTS = 5
 SETTLE_S = 5
 
 

@@ -210,7 +210,7 @@ def _thread(view: ThreadView) -> dict[str, Any]:
 
 def _check_length(request: Request, limit_mb: int) -> None:
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit_mb * 2**20 + CHUNK:
+    if length.isdecimal() and int(length) > limit_mb * 2**20 + CHUNK:
         raise TooLarge(f"A file in a conversation has at most {limit_mb} MiB.", hint="Push larger files with Git LFS.", limit_mb=limit_mb)
 
 

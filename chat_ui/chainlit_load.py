@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from chat_ui.chainlit_home import prepare_home
@@ -38,6 +40,11 @@ class Loaded:
         return self._sign(self._user(identifier=actor.username))
 
 
+async def _gone(_request: Request, _error: Exception) -> Response:
+    """A page whose session ended, with the process for example, asks for something: its socket opens a new one by itself."""
+    return JSONResponse({"detail": "This page's session has ended; reload it."}, 409)
+
+
 def load_chainlit(services: Services, agent: Callable[[], Agent]) -> Loaded:
     """Prepare Chainlit's folder and environment, import it, register our callbacks. Once per process."""
     spec = importlib.util.find_spec("chainlit")
@@ -55,5 +62,6 @@ def load_chainlit(services: Services, agent: Callable[[], Agent]) -> Loaded:
 
     setattr(config.ui, "default_theme", "system")  # noqa: B010 - the front end knows it, the declared type does not
     ChatPage(services, agent).register()
+    app.add_exception_handler(ValueError, _gone)
     html = _FOREIGN_LINK.sub("", get_html_template(PATH))  # type: ignore[no-untyped-call]
     return Loaded(app, html, create_jwt, chainlit.User)

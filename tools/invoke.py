@@ -22,6 +22,9 @@ from tools.contract import Effect, Plan, ToolContext
 from tools.registry import AnyTool, default_registry
 
 
+MAX_ERRORS = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """The tool ran."""
@@ -114,7 +117,8 @@ def _validate(tool: AnyTool, raw: dict[str, Any]) -> Any:
         return tool.input.model_validate(raw)
     except ValidationError as error:
         errors = [
-            {"argument": ".".join(map(str, e["loc"])), "problem": e["msg"]} for e in error.errors(include_url=False, include_input=False)
+            {"argument": ".".join(map(str, e["loc"]))[:100], "problem": e["msg"]}
+            for e in error.errors(include_url=False, include_input=False, include_context=False)[:MAX_ERRORS]
         ]
         first = f"{errors[0]['argument']}: {errors[0]['problem']}" if errors else "wrong"
         raise InvalidArguments(

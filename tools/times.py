@@ -25,10 +25,10 @@ def parse_when(text: str | None) -> dt.datetime | None:
     if said in ("today", "yesterday"):
         return midnight - dt.timedelta(days=said == "yesterday")
     span = _SPAN.fullmatch(said)
-    if span:
-        return utcnow() - dt.timedelta(hours=int(span[1]) * _HOURS[span[2]])
     try:
+        if span:
+            return utcnow() - dt.timedelta(hours=int(span[1]) * _HOURS[span[2]])
         moment = dt.datetime.fromisoformat(said)
-    except ValueError as error:
+        return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(f"'{text}' is not a time.", hint="Give a date like 2026-11-01, or a span like 7d.") from error
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)

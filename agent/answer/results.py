@@ -196,14 +196,17 @@ def _org(language: str, step: Step) -> str:
 
 
 def _help(language: str, step: Step) -> str:
+    """Sentences to say: a few for each group, or for each tool of a narrow topic."""
     lines = [say(language, "head.help")]
     groups = step["result"].get("groups") or []
-    few = sum(len(group["tools"]) for group in groups) <= 8
+    narrow = bool(step["result"].get("topic")) and sum(len(group["tools"]) for group in groups) <= 8
     for group in groups:
         lines.append(f"\n**{say(language, 'word.group.' + group['group'])}**")
-        for item in group["tools"][: 8 if few else 4]:
-            said = examples.sentences(language, item["tool"])
-            lines.append(f"- {said[0] if said else act(language, item['tool'], {})}")
+        if narrow:
+            said = [examples.sentences(language, item["tool"]) for item in group["tools"]]
+            lines += [f"- {sentences[0]}" for sentences in said if sentences]
+        else:
+            lines += [f"- {line}" for line in say(language, f"examples.{group['group']}").splitlines()]
     return "\n".join(lines)
 
 

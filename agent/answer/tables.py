@@ -59,4 +59,22 @@ def _cell(language: str, name: str, item: dict[str, Any]) -> str:
         return f"{value}/"
     if name == "size" and item.get("type") not in (None, "file"):
         return ""
+    if name == "username" and item.get("is_audience"):
+        return say(language, "reason.everybody" if item.get("reason") == "public" else "reason.signed_in")
+    if name == "reason":
+        return reason(language, str(value))
     return shown(language, name, value)
+
+
+def reason(language: str, text: str) -> str:
+    """Why somebody has access, as the hub says it, in the language."""
+    known = text.replace("site administrator", "site_admin")
+    if has_message(language, f"reason.{known}"):
+        return say(language, f"reason.{known}")
+    role, _, where = text.partition(" ")
+    if has_message(language, f"word.role.{role}"):
+        if where == "on this repo":
+            return say(language, "reason.role_here", role=shown(language, "role", role))
+        if where.startswith("in "):
+            return say(language, "reason.role_in", role=shown(language, "role", role), org=where.removeprefix("in "))
+    return text

@@ -12,7 +12,8 @@ from langgraph.runtime import Runtime
 from agent.consent import read_consent
 from agent.language import detect_language
 from agent.nodes.work import Work
-from agent.state import Call, Context, State
+from agent.state import KEEP_FILES, Call, Context, State
+from hub_core.approvals.service import ApprovalView
 from hub_core.errors import ApprovalExpired
 
 
@@ -21,10 +22,12 @@ def understand(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     work = Work(state, runtime.context)
     if work.repair():
         work.note("interrupted")
-    _report_unfinished(work)
-    _forget_queue(work)
+    pending = _pending(work)
+    _forget_queue(work, pending)
     work.trim()
+    work.files = [*work.files, *work.turn["files"]][-KEEP_FILES:]
     if work.turn["kind"] == "decision":
+        work.turn["language"] = work.focus.language or work.turn["language"]
         return work.update()
     text = work.turn["text"]
     language = detect_language(text, work.focus.language or work.turn["language"])
@@ -32,7 +35,7 @@ def understand(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     files = [item["filename"] for item in work.files if item["id"] in work.turn["attachments"]]
     work.messages.append(HumanMessage(text, additional_kwargs={"files": files} if files else {}))
     if not _chosen(work, text):
-        _consent(work, text)
+        _consent(work, text, pending)
     return work.update()
 
 
@@ -46,18 +49,21 @@ def after_understand(state: State) -> str:
     return "act" if turn["calls"] else "think"
 
 
-def _report_unfinished(work: Work) -> None:
-    """An act that was approved when its process died: say so, and let nobody think it is still coming."""
+def _pending(work: Work) -> list[ApprovalView]:
+    """What waits in this thread. An act that was approved when its process died is told of: nobody shall think it is still coming."""
     approvals = work.ctx.services.approvals
-    for approval in approvals.unfinished(work.ctx.actor, work.ctx.thread_id):
-        ran = approvals.execution(f"approval:{approval.id}") == "ok"
-        approvals.finish(approval.id, "executed" if ran else "failed")
-        work.note("crashed_done" if ran else "crashed_undone", act=[approval.tool, approval.args])
+    unsettled = approvals.unsettled(work.ctx.actor, work.ctx.thread_id)
+    for approval in unsettled:
+        if approval.status == "approved":
+            ran = approvals.execution(f"approval:{approval.id}") == "ok"
+            approvals.finish(approval.id, "executed" if ran else "failed")
+            work.note("crashed_done" if ran else "crashed_undone", act=[approval.tool, approval.args])
+    return [approval for approval in unsettled if approval.status == "pending"]
 
 
-def _forget_queue(work: Work) -> None:
+def _forget_queue(work: Work, pending: list[ApprovalView]) -> None:
     """Drop what waits behind an act that nobody can approve any more."""
-    waiting = {item.id for item in work.ctx.services.approvals.pending(work.ctx.actor, work.ctx.thread_id)} if work.queue else set()
+    waiting = {item.id for item in pending}
     waiting.add(str(work.turn["decision"].get("approval_id", "")))
     work.queue = [call for call in work.queue if call.get("question") or call.get("behind") in waiting]
 
@@ -79,12 +85,11 @@ def _chosen(work: Work, text: str) -> bool:
     return False
 
 
-def _consent(work: Work, text: str) -> None:
+def _consent(work: Work, text: str, pending: list[ApprovalView]) -> None:
     """A plain yes or no settles what was asked last."""
     consent = read_consent(text)
     if consent is None:
         return
-    pending = work.ctx.services.approvals.pending(work.ctx.actor, work.ctx.thread_id)
     if pending:
         work.turn["decision"] = {"approval_id": pending[-1].id, "decision": consent}
         return

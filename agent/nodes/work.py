@@ -9,11 +9,12 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 
 from agent.planner.types import Focus
 from agent.schema import Event
-from agent.state import KEEP_MESSAGES, Call, Context, State, Turn
+from agent.state import KEEP_MESSAGES, KEEP_MESSAGES_PLANNER, Call, Context, State, Turn
 from hub_core.errors import HubError
 from hub_core.secrecy import redact
 
 MAX_RESULT_CHARS = 8000
+MAX_RESULT_CHARS_PLANNER = 1000
 
 
 class Work:
@@ -66,8 +67,9 @@ class Work:
             content += f"\n{text}"
         if data is not None:
             raw = json.dumps(redact(data), ensure_ascii=False, default=str)
-            if len(raw) > MAX_RESULT_CHARS:
-                raw = raw[:MAX_RESULT_CHARS] + f"... ({len(raw) - MAX_RESULT_CHARS} more characters)"
+            limit = MAX_RESULT_CHARS if self.ctx.speaks else MAX_RESULT_CHARS_PLANNER
+            if len(raw) > limit:
+                raw = raw[:limit] + f"... ({len(raw) - limit} more characters)"
             content += "\n<data>\n" + raw.replace("</data", "<\\/data") + "\n</data>"
         self.messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
 
@@ -97,10 +99,11 @@ class Work:
 
     def trim(self) -> None:
         """Keep the newest messages, beginning with one of the person's."""
-        if len(self.messages) <= KEEP_MESSAGES:
+        keep = KEEP_MESSAGES if self.ctx.speaks else KEEP_MESSAGES_PLANNER
+        if len(self.messages) <= keep:
             return
         starts = [index for index, message in enumerate(self.messages) if isinstance(message, HumanMessage)]
-        wanted = len(self.messages) - KEEP_MESSAGES
+        wanted = len(self.messages) - keep
         start = next((index for index in starts if index >= wanted), starts[-1] if starts else 0)
         self.messages = self.messages[start:]
 

@@ -261,6 +261,28 @@ _ORDINALS = {
     "ja": ("1番目", "2番目", "3番目", "最後"),
     "ko": ("첫 번째", "두 번째", "세 번째", "마지막"),
 }
+# Names that nothing in the made-up world has: people do name what does not exist, or what they may not see.
+_UNKNOWN = {
+    "user": "zorblax qwenna tomasz_k hyeri mirabel87 gaoyuan".split(),
+    "org": "pentavia skybolt-labs moriya-group".split(),
+    "branch": "exp-99 feature/none oldfix".split(),
+    "token": "tok-77 mykey-2".split(),
+    "repo": "blorf-9 grumio-set ghost/blorf-9 xanadu-net".split(),
+}
+_UNKNOWN_SHARE = {"user": 0.15, "org": 0.05, "branch": 0.1, "token": 0.15, "repo": 0.04}
+# How people begin and end a message, whatever they want.
+_BEFORE = {
+    "en": ("ok ", "ok and ", "hey, ", "now ", "and ", "hi, ", "so ", "please ", "quick one: ", "sorry, ", "yo ", "alright, "),
+    "zh": ("好的,", "那", "麻烦", "请", "嗯,", "另外,", "你好,", "对了,"),
+    "ja": ("あと、", "じゃあ", "すみません、", "えっと、", "ちょっと", "それと、", "では、"),
+    "ko": ("그럼 ", "저기 ", "음 ", "혹시 ", "아 ", "그리고 ", "죄송한데 "),
+}
+_AFTER = {
+    "en": (" please", " thanks", " asap", " real quick", " pls", " for me", " now", " thx"),
+    "zh": (",谢谢", "吧", ",麻烦了", "哈", ",急"),
+    "ja": ("。お願いします", "ね", "、急ぎで", "よ"),
+    "ko": (" 부탁해", " 빨리", "요", " 고마워"),
+}
 REPO_SLOTS = ("repo", "model", "dataset", "space", "code")
 
 
@@ -311,6 +333,8 @@ class Filler:
     def fill(self, slot: str, quoted: bool) -> str:
         """A value for a slot, in the sentence's language."""
         lang, pick = self.language, self.rng.choice
+        if slot in _UNKNOWN and self.rng.random() < _UNKNOWN_SHARE[slot]:
+            return str(pick(_UNKNOWN[slot]))
         if slot in REPO_SLOTS:
             full = pick(self._repos[slot])
             return full if self.rng.random() < 0.35 else full.partition("/")[2]
@@ -407,6 +431,10 @@ def expand(patterns: dict[str, tuple[str, ...]], language: str, count: int, seed
                 if len(seen) >= count:
                     break
                 text, points = sample(tree, filler, pronoun=attempt % 9 == 8)
+                if text and rng.random() < 0.12:
+                    text = f"{rng.choice(_BEFORE[language])}{text}"
+                elif text and rng.random() < 0.08:
+                    text = f"{text.rstrip('?')}{rng.choice(_AFTER[language])}"
                 if text and text not in seen:
                     seen.add(text)
                     found.append(Sentence(text, tool, language, points))

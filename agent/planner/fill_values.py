@@ -47,6 +47,13 @@ def role(form: Form, slot: SlotSpec) -> Any:
     return value
 
 
+# With these, words like `everyone` say who must not see it.
+_SHUT = re.compile(
+    r"\b(?:not|n't|no longer|never|stop|quit|without|but me|except|other than|off)\b|n't\b|(?<!要)不(?!错|管|同)|别(?!人|的)|停止|取消|ない(?:で|よう|ほう)|たくない|やめ|止め|以外|말고|못|(?<![가-힣])안\s|않게|그만|제외",
+    re.IGNORECASE,
+)
+
+
 def visibility(form: Form, slot: SlotSpec) -> Any:
     """public, internal or private; shutting out wins over opening up, and what is not to be public becomes private."""
     masked = form.doc.masked
@@ -68,7 +75,9 @@ def visibility(form: Form, slot: SlotSpec) -> Any:
         return "private"
     if "internal" in weak:
         return "internal"
-    return "public" if "public" in weak else None
+    if "public" not in weak:
+        return None
+    return "private" if _SHUT.search(masked) else "public"
 
 
 def kind(form: Form, slot: SlotSpec) -> Any:

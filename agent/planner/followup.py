@@ -194,9 +194,21 @@ def repeat(doc: Document, ctx: Context) -> list[Step] | None:
     marked = (
         talk("correction").search(doc.low) or talk("same", doc.language).search(doc.masked) or talk("too", doc.language).search(doc.masked)
     )
-    if not marked or len(padding_left(doc)) > (6 if doc.language == "en" else 3):
+    limit = 6 if doc.language == "en" else 3
+    if not marked:
+        return _value_only(doc, spec, ctx)
+    if len(padding_left(doc)) > limit:
         return None
     return replaced(doc, spec, dict(focus.args), ctx)
+
+
+def _value_only(doc: Document, spec: ToolSpec, ctx: Context) -> list[Step] | None:
+    """`internal, sorry`: nothing but another value for the last call."""
+    names = [slot.name for slot in spec.slots if slot.required and slot.type in ("role", "visibility", "scope", "status")]
+    if not names or doc.spans or len(doc.text) > 24:
+        return None
+    bare = _without_values(doc, Question(spec.name, {}, names), ctx)
+    return replaced(doc, spec, dict(ctx.focus.args), ctx) if bare.low != doc.low and not padding_left(bare) else None
 
 
 def replaced(doc: Document, spec: ToolSpec, args: dict[str, Any], ctx: Context) -> list[Step] | None:

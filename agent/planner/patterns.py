@@ -30,7 +30,7 @@ PATH = re.compile(
     rf"(?<![\w@/.-])\.?(?:[\w\-.]+/)*[\w\-.]+\.(?:{EXTENSIONS})(?![A-Za-z0-9_/]|\.\w|-\w)|(?<![\w.-])\.(?:gitignore|gitattributes|env|dockerignore)(?![\w.])",
     re.IGNORECASE | re.ASCII,
 )
-FOLDER = re.compile(r"(?<![\w@/.-])(?:[\w\-.]+/)+(?![\w/])", re.ASCII)
+FOLDER = re.compile(r"(?<![\w@/.-])(?:[\w\-.]{2,}/)+(?![\w/])", re.ASCII)
 PLAIN_FILES = re.compile(r"(?<![\w./-])(?:README|LICENSE|Dockerfile|Makefile|CHANGELOG|CONTRIBUTING|Procfile)(?![\w/-]|\.\w)", re.ASCII)
 README = re.compile(
     r"(?<![A-Za-z0-9_])(?:the |its )?(?:readme|read me)(?: file)?(?![A-Za-z0-9_.])|自述文件|リードミー|リードメ|리드미|모델 ?카드|モデルカード|データセットカード|模型卡片?|数据卡片?|(?:model|dataset|data) card",

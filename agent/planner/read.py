@@ -203,11 +203,13 @@ def _forbidden(turn: _Turn, doc: Document) -> Reading:
     """A ban: nothing is done, except what another clause asks for instead."""
     span = ban(doc)
     if span is not None:
-        for rest in (doc.cut(span[1], len(doc.text)), doc.cut(0, span[0])):
+        before = max((m.end() for m in re.finditer(r"[,;.!。、]|\sbut\s", doc.masked[: span[0]])), default=0)
+        for rest in (doc.cut(span[1], len(doc.text)), doc.cut(0, before)):
             if len(padding_left(rest)) < 2 or ban(rest):
                 continue
             inner = _carry(turn.focus, [Step("", _objects(doc))])
             again = _reresolved(turn, rest, inner)
+            again = again if again.spans or not inner.repo else _about(turn, again, inner)
             scores = turn.scored([again])[0]
             if scores[0][0] in turn.tools and scores[0][1] >= 0.6:
                 steps = turn.steps(again, scores[0][0], inner)
@@ -231,24 +233,77 @@ def _bare(turn: _Turn, doc: Document) -> Reading | None:
     return _acts(turn, turn.steps(doc, tool, turn.focus), ((tool, 0.9),)) if tool in turn.tools else None
 
 
+def _about(turn: _Turn, doc: Document, focus: Focus) -> Document:
+    """The message with the thread's repo put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
+    glue = {"ja": "を", "ko": " ", "en": ": "}.get(doc.language, "")
+    prefix = "X" + glue
+    at = len(prefix)
+    spans = [replace(span, start=span.start + at, end=span.end + at) for span in doc.spans]
+    entities = tuple(e for e in turn.index.exact(focus.repo or "") if e.type == "repo") or (Entity("repo", focus.repo or ""),)
+    return Document(
+        prefix + doc.text, prefix.lower() + doc.low, [Span(0, 1, "repo", focus.repo, entities, "focus"), *spans], [], doc.language
+    )
+
+
+_ABOUT_THE_THREAD = (
+    "undo",
+    "help",
+    "whoami",
+    "list_approvals",
+    "get_preferences",
+    "set_preference",
+    "search_repos",
+    "list_orgs",
+    "list_users",
+    "create_repo",
+    "create_org",
+    "create_user",
+)
+
+
+def _elliptic(turn: _Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus) -> tuple[Document, list[tuple[str, float]]]:
+    """A message without an object, read as being about the thread's repo where that makes more sense."""
+    if (
+        not focus.repo
+        or any(span.type in ("repo", "repo_ref", "user", "org", "token", "ssh_key", "ident", "sql") for span in doc.spans)
+        or doc.weak
+    ):
+        return doc, scores
+    tool, p = scores[0]
+    if p >= 0.9 and (tool in _ABOUT_THE_THREAD or tool in PSEUDO_TOOLS) or len(doc.text) > 60:
+        return doc, scores
+    full = _about(turn, doc, focus)
+    better = turn.scored([full])[0]
+    spec = turn.tools.get(better[0][0])
+    if spec is not None and spec.takes("repo") and better[0][1] >= 0.6 and (better[0][1] >= p or tool == better[0][0] or p < 0.9):
+        return full, better
+    return doc, scores
+
+
 def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plain: bool = False) -> Reading:
     """One or several orders."""
 
     def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
-        return [ranked[0] for ranked in turn.scored(parts)]
+        found = [ranked[0] for ranked in turn.scored(parts)]
+        named = next((s.value for part in parts for s in part.of("repo")), turn.focus.repo)
+        for at, part in enumerate(parts[1:], 1):
+            if not part.spans and named and found[at][1] < 0.9:
+                whole = turn.scored([_about(turn, part, replace(turn.focus, repo=str(named)))])[0][0]
+                found[at] = whole if whole[1] > found[at][1] and whole[0] in turn.tools else found[at]
+        return found
 
     def is_read(tool: str) -> bool:
         return tool in turn.tools and turn.tools[tool].effect == "read"
 
     parts = [doc] if plain else split(doc, scores[0], judge, is_read)
     if len(parts) == 1:
-        return _order(turn, doc, scores)
+        return _order(turn, *_elliptic(turn, doc, scores, turn.focus))
     focus = turn.focus
     steps: list[Step] = []
     sure: list[tuple[str, float]] = []
     for part in parts:
         again = _reresolved(turn, part, focus)
-        ranked = turn.scored([again])[0]
+        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus)
         if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
             return _order(turn, doc, scores)
         found = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]
@@ -301,16 +356,18 @@ def _order(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Readi
     steps = [replace(step, confidence=p) for step in steps]
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
     steps = [refine(doc, step, ctx) for step in steps]
-    if any(_unsure(turn, step) for step in steps):
+    if any(_unsure(turn, step, asked="?" in doc.text) for step in steps):
         if scores[0][0] in turn.tools and not doc.spans and p < READ_AT and padding_left(doc) == "":
             return _pseudo("out_of_scope", turn, tuple(scores[:3]))
         return _choose(turn, doc, scores[:3])
     return _acts(turn, steps, tuple(scores[:3]))
 
 
-def _unsure(turn: _Turn, step: Step) -> bool:
+def _unsure(turn: _Turn, step: Step, *, asked: bool = False) -> bool:
+    """Too little confidence to act; a question needs more of it before it is taken for an order."""
     effect = turn.tools[step.tool].effect
-    return step.confidence < {"read": READ_AT, "write": WRITE_AT}.get(effect, DESTRUCTIVE_AT)
+    least = {"read": READ_AT, "write": WRITE_AT}.get(effect, DESTRUCTIVE_AT)
+    return step.confidence < least + (0.15 if asked and effect != "read" else 0.0)
 
 
 def _beside_the_point(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:

@@ -48,6 +48,8 @@ def chunks(doc: Document, topic: str, masked: str | None = None) -> list[str]:
             if doc.language != "en"
             else doc.text[match.start() : match.end()].strip(" ,;:.-\n")
         )
+        if doc.language == "zh" and len(piece) == 1 and not piece.isascii():
+            continue
         if piece and not re.fullmatch(r"[\W_]+|'s|s", piece):
             found.append(piece)
     return found

@@ -61,19 +61,13 @@ def _weakest(
         near = [index for index in (at - 1, at) if 0 <= index < len(cuts)]
         soft = [index for index in near if cuts[index][2]]
         needed = _SURE if not soft else _SOFT_SURE
-        if not part.spans and tool not in ("undo", "whoami", "list_orgs", "list_users", "search_repos"):
+        objects = bool(part.spans) or bool(talk("pronoun_repo", part.language).search(part.low))
+        if not objects and tool not in ("undo", "whoami", "list_orgs", "list_users", "search_repos"):
             needed = max(needed, _SURE if not soft else _BARE)
         if tool in ("out_of_scope", "small_talk", "not_available", "help") or p < needed:
             return (soft or near)[0]
-        if soft and not part.spans and whole[1] >= 0.6 and whole[0] in tools:
+        if soft and not objects and whole[1] >= 0.6 and whole[0] in tools:
             return soft[0]
-        if (
-            soft
-            and at < len(parts) - 1
-            and whole[1] >= 0.6
-            and whole[0] in tools
-            and whole[0] != tool
-            and (is_read(tool) or not part.spans)
-        ):
+        if soft and at < len(parts) - 1 and whole[1] >= 0.6 and whole[0] in tools and whole[0] != tool and (is_read(tool) or not objects):
             return soft[-1]
     return None

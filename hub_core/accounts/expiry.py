@@ -37,4 +37,4 @@ def _moment(said: str) -> dt.datetime:
     if len(said) == len("2030-01-31"):
         return dt.datetime.combine(dt.date.fromisoformat(said), dt.time.min, dt.UTC) + dt.timedelta(days=1)
     moment = dt.datetime.fromisoformat(said)
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -100,13 +100,15 @@ class ApprovalService:
             row = session.scalar(query.order_by(Approval.created_at.desc()).limit(1))
             return None if row is None else _view(row)
 
-    def unfinished(self, actor: Actor, thread_id: str) -> list[ApprovalView]:
-        """Acts of a thread that were approved and never reported back: their process died."""
+    def unsettled(self, actor: Actor, thread_id: str) -> list[ApprovalView]:
+        """What of a thread waits for an answer (`pending`), or was approved and has not reported back (`approved`), oldest first."""
         query = sa.select(Approval).where(
-            Approval.requester_id == actor.user_id, Approval.thread_id == thread_id, Approval.status == "approved"
+            Approval.requester_id == actor.user_id, Approval.thread_id == thread_id, Approval.status.in_(("pending", "approved"))
         )
+        now = utcnow()
         with self._db.read() as session:
-            return [_view(row) for row in session.scalars(query.order_by(Approval.created_at))]
+            found = session.scalars(query.order_by(Approval.created_at, Approval.id))
+            return [_view(row) for row in found if row.status == "approved" or row.expires_at > now]
 
     def decide(self, actor: Actor, approval_id: str, decision: Decision) -> ApprovalView:
         """Settle a pending approval; of several answers at once exactly one wins.

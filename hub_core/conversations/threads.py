@@ -181,11 +181,11 @@ def _read_cursor(cursor: str) -> tuple[dt.datetime, str]:
     try:
         at, _, last = base64.urlsafe_b64decode(cursor.encode()).decode().rpartition(" ")
         when = dt.datetime.fromisoformat(at)
-    except ValueError:
+        if when.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return when.astimezone(dt.UTC), last
+    except (ValueError, OverflowError):
         raise InvalidInput("This cursor is not one of ours.", hint="Pass the 'next' of the page before.") from None
-    if when.tzinfo is None:
-        raise InvalidInput("This cursor is not one of ours.", hint="Pass the 'next' of the page before.")
-    return when, last
 
 
 def _thread(row: Thread) -> ThreadView:

@@ -157,13 +157,13 @@ class _LfsEdge:
         facts = (repo.id, oid) if purpose == "download" else (repo.id, oid, params.get("size", ""))
         self._signer.check(params, purpose, *facts)
         size = params.get("size", "")
-        return repo, int(size) if size.isdigit() else None
+        return repo, int(size) if size.isdecimal() else None
 
     async def put(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`PUT objects/{oid}`: the bytes, hashed while they come in."""
         repo, size = await self._allowed(request, actor, kind, "upload")
         length = request.headers.get("content-length", "")
-        if size is None and length.isdigit():
+        if size is None and length.isdecimal():
             size = int(length)
         upload = await run_in_threadpool(self._lfs.begin_upload, repo.id, request.path_params["oid"], size)
         try:
@@ -243,7 +243,7 @@ class _LfsEdge:
 def _number(value: object, name: str) -> int | None:
     if value is None or value == "":
         return None
-    if not str(value).isdigit() or len(str(value)) > 12:
+    if not str(value).isdecimal() or len(str(value)) > 12:
         raise InvalidInput(f"'{name}' is not a number.")
     return int(str(value))
 

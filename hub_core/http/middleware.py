@@ -89,7 +89,7 @@ class BodyLimitMiddleware:
             return
         error = TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Upload large files with Git LFS or as an attachment.")
         announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > limit:
+        if announced.isdecimal() and int(announced) > limit:
             await _answer(send, status_of(error), error_body(error))
             return
         await _Counted(self._app, limit, error).serve(scope, receive, send)

@@ -21,6 +21,7 @@ from hub_core.repos.tables import Like, Repo, RepoTag
 from hub_core.repos.view import RepoView, repo_views
 
 MAX_LIMIT = 100
+MAX_NUMBER = 2**53
 
 
 class RepoSort(enum.StrEnum):
@@ -140,9 +141,11 @@ def _read_cursor(cursor: str, sort: RepoSort) -> tuple[Any, int]:
         if said != str(sort):
             raise ValueError("other order")
         if isinstance(_COLUMNS[sort].type, UtcDateTime):
-            value = dt.datetime.fromisoformat(value)
+            value = dt.datetime.fromisoformat(value).astimezone(dt.UTC)
         elif sort is not RepoSort.NAME:
             value = int(value)
-        return value, int(last_id)
-    except (ValueError, TypeError, binascii.Error) as error:
+        if abs(int(last_id)) > MAX_NUMBER or (isinstance(value, int) and abs(value) > MAX_NUMBER):
+            raise ValueError("no database has such numbers")
+        return str(value) if sort is RepoSort.NAME else value, int(last_id)
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
         raise InvalidInput("This cursor does not belong to this search.", hint="Start again without a cursor.") from error

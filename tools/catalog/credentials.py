@@ -85,11 +85,11 @@ def _whose(ctx: ToolContext, username: str) -> dict[str, str]:
 class CreateTokenIn(ToolInput):
     """The new token."""
 
-    name: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="a name to recognise it by")
+    name: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="a name to recognise it by", max_length=96)
     scope: Annotated[Scope, Slot(SlotType.SCOPE)] = Field(description="read, write, or admin (also manages people, access and credentials)")
-    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose token; oneself without it")
-    repo: Annotated[str | None, Slot(SlotType.REPO)] = Field(None, description="limit it to this repo")
-    expires: Annotated[str | None, Slot(SlotType.WHEN)] = Field(None, description="30d, 12h, 2w, 1y, a date, or never (the default)")
+    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose token; oneself without it", max_length=64)
+    repo: Annotated[str | None, Slot(SlotType.REPO)] = Field(None, description="limit it to this repo", max_length=200)
+    expires: Annotated[str | None, Slot(SlotType.WHEN)] = Field(None, description="30d, 12h, 2w, 1y, a date, or never (the default)", max_length=40)
 
 
 class CreateToken(Tool[CreateTokenIn, NewTokenOut]):
@@ -127,7 +127,7 @@ class CreateToken(Tool[CreateTokenIn, NewTokenOut]):
 class ListTokensIn(ToolInput):
     """Whose tokens."""
 
-    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose tokens; one's own without it")
+    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose tokens; one's own without it", max_length=64)
 
 
 class ListTokens(Tool[ListTokensIn, TokensOut]):
@@ -147,8 +147,8 @@ class ListTokens(Tool[ListTokensIn, TokensOut]):
 class RevokeTokenIn(ToolInput):
     """Which token."""
 
-    name: Annotated[str, Slot(SlotType.TOKEN)] = Field(description="the token's name")
-    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose token; one's own without it")
+    name: Annotated[str, Slot(SlotType.TOKEN)] = Field(description="the token's name", max_length=96)
+    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose token; one's own without it", max_length=64)
 
 
 class RevokeToken(Tool[RevokeTokenIn, RevokedTokenOut]):
@@ -182,8 +182,8 @@ class RevokeToken(Tool[RevokeTokenIn, RevokedTokenOut]):
 class AddSshKeyIn(ToolInput):
     """The new key."""
 
-    title: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="a name to recognise it by, such as the computer's")
-    key: Annotated[str, Slot(SlotType.TEXT)] = Field(description="the public key, one line: ssh-ed25519 AAAA... name")
+    title: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="a name to recognise it by, such as the computer's", max_length=96)
+    key: Annotated[str, Slot(SlotType.TEXT)] = Field(description="the public key, one line: ssh-ed25519 AAAA... name", max_length=16_384)
 
 
 class AddSshKey(Tool[AddSshKeyIn, SshKeyOut]):
@@ -228,7 +228,7 @@ class ListSshKeys(Tool[NoInput, SshKeysOut]):
 class DeleteSshKeyIn(ToolInput):
     """Which key."""
 
-    title: Annotated[str, Slot(SlotType.SSH_KEY)] = Field(description="the key's title")
+    title: Annotated[str, Slot(SlotType.SSH_KEY)] = Field(description="the key's title", max_length=96)
 
 
 class DeleteSshKey(Tool[DeleteSshKeyIn, DeletedKeyOut]):

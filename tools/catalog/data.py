@@ -228,7 +228,7 @@ class EventsInput(ToolInput):
     since: Annotated[str, Slot(SlotType.WHEN), Field(description="Date, time, or a span like 7d.", max_length=40)] | None = None
     until: Annotated[str, Slot(SlotType.WHEN), Field(description="Date, time, or a span like 1d.", max_length=40)] | None = None
     limit: LimitArg = 20
-    cursor: Annotated[int, Field(description="`next` of the page before.")] | None = None
+    cursor: Annotated[int, Field(description="`next` of the page before.", ge=0, le=2**53)] | None = None
 
 
 class EventItem(ToolOutput):

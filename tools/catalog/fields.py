@@ -32,4 +32,5 @@ BranchArg = Annotated[str, Slot(SlotType.BRANCH), Field(description="Name of a b
 GitTagArg = Annotated[str, Slot(SlotType.GIT_TAG), Field(description="Name of a Git tag.", max_length=200, examples=["v1.0"])]
 UserArg = Annotated[str, Slot(SlotType.USER), Field(description="Name of a user.", min_length=1, max_length=64, examples=["bob"])]
 MessageArg = Annotated[str, Slot(SlotType.TEXT), Field(description="Commit message.", max_length=10_000)]
+TagText = Annotated[str, Field(max_length=96)]
 LimitArg = Annotated[int, Slot(SlotType.NUMBER), Field(description="How many at most.", ge=1, le=100)]

@@ -9,6 +9,7 @@ from pydantic import Field
 from hub_core.authz import Permission
 from hub_core.repos.social import WatchLevel
 from hub_core.repos.tags import TagMode, check_tags, next_tags
+from tools.catalog.fields import TagText
 from tools.catalog.outputs import Page
 from tools.catalog.repos import OneRepo, locate
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolInput, ToolOutput
@@ -90,7 +91,7 @@ class SetTagsInput(OneRepo):
     """Which tags, and how they meet the ones that are there."""
 
     tags: Annotated[
-        list[str], Slot(SlotType.TAGS), Field(description="Tags.", min_length=1, max_length=100, examples=[["support", "text-generation"]])
+        list[TagText], Slot(SlotType.TAGS), Field(description="Tags.", min_length=1, max_length=100, examples=[["support", "text-generation"]])
     ]
     mode: Annotated[TagMode, Slot(SlotType.CHOICE), Field(description="add, remove or replace.")] = TagMode.ADD
 

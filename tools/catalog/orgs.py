@@ -53,13 +53,13 @@ class RoleChangeOut(ToolOutput):
 class OrgIn(ToolInput):
     """An organisation by name."""
 
-    org: Annotated[str, Slot(SlotType.ORG)] = Field(description="the organisation's name")
+    org: Annotated[str, Slot(SlotType.ORG)] = Field(description="the organisation's name", max_length=64)
 
 
 class MemberIn(OrgIn):
     """A person in an organisation."""
 
-    username: Annotated[str, Slot(SlotType.USER)] = Field(description="the user's name")
+    username: Annotated[str, Slot(SlotType.USER)] = Field(description="the user's name", max_length=64)
 
 
 class MemberRoleIn(MemberIn):
@@ -109,7 +109,7 @@ def _way_back(ctx: ToolContext, change: MemberChange, who: dict[str, str]) -> Ca
 class CreateOrgIn(ToolInput):
     """The new organisation."""
 
-    name: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="the new organisation's name")
+    name: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="the new organisation's name", max_length=64)
     description: Annotated[str, Slot(SlotType.TEXT)] = Field("", description="what it is for", max_length=2000)
 
 
@@ -138,7 +138,7 @@ class ListOrgsIn(ToolInput):
     """What to list."""
 
     limit: int = Field(50, ge=1, le=200, description="most organisations to return")
-    cursor: str | None = Field(None, description="`next` of the previous part")
+    cursor: str | None = Field(None, description="`next` of the previous part", max_length=400)
 
 
 class ListOrgs(Tool[ListOrgsIn, OrgsOut]):

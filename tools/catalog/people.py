@@ -61,7 +61,7 @@ class NewUserOut(UserOut):
 class UsernameIn(ToolInput):
     """A person by name."""
 
-    username: Annotated[str, Slot(SlotType.USER)] = Field(description="the user's name")
+    username: Annotated[str, Slot(SlotType.USER)] = Field(description="the user's name", max_length=64)
 
 
 def user_out(view: UserView) -> UserOut:
@@ -118,7 +118,7 @@ class ListUsersIn(ToolInput):
     query: Annotated[str, Slot(SlotType.QUERY)] = Field("", description="part of the name", max_length=64)
     status: Annotated[UserStatus | None, Slot(SlotType.STATUS)] = Field(None, description="only users with this status")
     limit: int = Field(50, ge=1, le=200, description="most users to return")
-    cursor: str | None = Field(None, description="`next` of the previous part")
+    cursor: str | None = Field(None, description="`next` of the previous part", max_length=400)
 
 
 class ListUsers(Tool[ListUsersIn, UsersOut]):
@@ -139,9 +139,9 @@ class ListUsers(Tool[ListUsersIn, UsersOut]):
 class CreateUserIn(ToolInput):
     """The new user."""
 
-    username: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="the new user's name")
-    email: Annotated[str, Slot(SlotType.EMAIL)] = Field("", description="e-mail address")
-    password: Annotated[str | None, Slot(SlotType.SECRET)] = Field(None, description="at least 8 characters; one is generated without it")
+    username: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="the new user's name", max_length=64)
+    email: Annotated[str, Slot(SlotType.EMAIL)] = Field("", description="e-mail address", max_length=254)
+    password: Annotated[str | None, Slot(SlotType.SECRET)] = Field(None, description="at least 8 characters; one is generated without it", max_length=1000)
 
 
 class CreateUser(Tool[CreateUserIn, NewUserOut]):
@@ -210,7 +210,7 @@ class SetUserStatus(Tool[SetUserStatusIn, UserOut]):
 class ResetPasswordIn(ToolInput):
     """Whose password."""
 
-    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="the user's name; oneself without it")
+    username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="the user's name; oneself without it", max_length=64)
 
 
 class NewPasswordOut(ToolOutput):

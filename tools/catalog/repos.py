@@ -10,7 +10,7 @@ from hub_core.authz import Permission, Visibility
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.search import RepoQuery, RepoSort
 from hub_core.repos.tables import Repo
-from tools.catalog.fields import LimitArg, RepoArg
+from tools.catalog.fields import LimitArg, RepoArg, TagText
 from tools.catalog.outputs import Page, RepoOut, repo_out
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolInput
 
@@ -52,7 +52,7 @@ class SearchReposInput(ToolInput):
     )
     kind: KindArg | None = None
     owner: Annotated[str, Slot(SlotType.OWNER), Field(description="User or organisation that owns them.", max_length=64)] | None = None
-    tags: Annotated[list[str], Slot(SlotType.TAGS), Field(description="Tags they all carry.", max_length=20)] = Field(default_factory=list)
+    tags: Annotated[list[TagText], Slot(SlotType.TAGS), Field(description="Tags they all carry.", max_length=20)] = Field(default_factory=list)
     license: LicenseArg | None = None
     visibility: VisibilityArg | None = None
     deleted: Annotated[bool, Slot(SlotType.FLAG), Field(description="Look in the trash.")] = False

@@ -18,6 +18,7 @@ from tools.contract import ToolContext
 from tools.registry import default_registry
 
 MAX_BODY = 8 * 1024 * 1024
+MAX_ARGUMENTS = 100
 
 
 def tool_router(services: Services) -> APIRouter:
@@ -77,6 +78,6 @@ async def _arguments(request: Request) -> dict[str, Any]:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidArguments("The body is not valid JSON.", hint="Send the arguments as one JSON object.") from error
-    if not isinstance(value, dict):
-        raise InvalidArguments("The arguments are not a JSON object.", hint='For example: {"repo": "acme/support-7b"}')
+    if not isinstance(value, dict) or len(value) > MAX_ARGUMENTS:
+        raise InvalidArguments("The arguments are not one JSON object with at most 100 members.", hint='For example: {"repo": "acme/support-7b"}')
     return value

@@ -29,7 +29,7 @@ BODIES = {
     "infinity": b'{"limit": -Infinity}',
     "a broken key": b'{"\\ud800": 1}',
     "a key with nul": b'{"a\\u0000b": 1}',
-    "many keys": json.dumps({f"k{number}": number for number in range(50_000)}).encode(),
+    "many keys": json.dumps({f"k{number}": number for number in range(5000)}).encode(),
     "a long key": json.dumps({"k" * 1_000_000: 1}).encode(),
     "twice": b'{"repo": "acme/support-7b", "repo": {"a": 1}}',
     "form": b"--x\r\nContent-Disposition: form-data; name=repo\r\n\r\nx\r\n--x--",
@@ -65,7 +65,7 @@ TEXTS = {
 }
 VALUES = {
     "null": None, "true": True, "zero": 0, "minus": -1, "half": 0.5, "64 bits": 2**63, "huge": 10**400, "list": [[]], "object": {"a": {}},
-    "texts": ["a\0b"], "many": ["x"] * 10_000, "deep": [[[[[["x"]]]]]],
+    "texts": ["a\0b"], "many": ["x"] * 1000, "deep": [[[[[["x"]]]]]],
 }  # fmt: skip
 
 
@@ -105,35 +105,39 @@ def test_a_body_of_ten_megabytes_is_refused(hostile: tuple[World, TestClient]) -
     assert shape_of_error(answer)["code"] == "too_large"
 
 
+def tries(name: str) -> list[tuple[str, str, Any]]:
+    """Field, label and value of what to send. A field that several tools share gets everything once and samples elsewhere."""
+    found = []
+    for field, spec in default_registry().get(name).input.model_json_schema().get("properties", {}).items():
+        said = json.dumps(spec)
+        texts = TEXTS if '"string"' in said and "enum" not in said and "$ref" not in said else {}
+        labelled = [*texts.items(), *VALUES.items()]
+        if FIRST[said] != name or name == "query_dataset":
+            labelled = labelled[NAMES.index(name) % 9 :: 9]
+        found += [(field, label, value) for label, value in labelled]
+    return found
+
+
+def _first_uses() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in sorted(NAMES, key=lambda each: default_registry().get(each).effect != "read"):
+        for spec in default_registry().get(name).input.model_json_schema().get("properties", {}).values():
+            found.setdefault(json.dumps(spec), name)
+    return found
+
+
+FIRST = _first_uses()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_arguments(hostile: tuple[World, TestClient], name: str) -> None:
     case = CASES[name]
-    properties = default_registry().get(name).input.model_json_schema().get("properties", {})
-    for field, spec in properties.items():
-        texts = TEXTS if '"string"' in json.dumps(spec) and "enum" not in json.dumps(spec) and "$ref" not in json.dumps(spec) else {}
-        for label, value in {**texts, **VALUES}.items():
-            body = json.dumps({**case.args, field: value}).encode()
-            # The plan looks at the very same arguments and leaves the world as it is for the next value.
-            params = {} if default_registry().get(name).effect == "read" else {"dry_run": "true"}
-            try:
-                answer = send(hostile, name, body, case.who, **params)
-                check(answer)
-            except Exception as error:
-                raise AssertionError(f"{name}({field}={label})") from error
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if default_registry().get(name).effect != "read"])
-def test_hostile_arguments_that_pass_the_plan_are_carried_out_or_refused(hostile: tuple[World, TestClient], name: str) -> None:
-    case = CASES[name]
-    for field, spec in default_registry().get(name).input.model_json_schema().get("properties", {}).items():
-        if spec.get("type") != "string" and "anyOf" not in spec:
-            continue
-        for label, value in TEXTS.items():
-            body = json.dumps({**case.args, field: value}).encode()
-            try:
-                check(send(hostile, name, body, case.who))
-            except Exception as error:
-                raise AssertionError(f"{name}({field}={label})") from error
+    for field, label, value in tries(name):
+        body = json.dumps({**case.args, field: value}).encode()
+        try:
+            check(send(hostile, name, body, case.who, **({"dry_run": "true"} if len(label) % 3 == 0 else {})))
+        except Exception as error:
+            raise AssertionError(f"{name}({field}={label})") from error
 
 
 def test_headers_and_addresses(hostile: tuple[World, TestClient]) -> None:

@@ -1,0 +1,171 @@
+"""Columns of a table as questions see them: what they measure, and which words name them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Protocol, runtime_checkable
+
+from rapidfuzz.distance import OSA
+
+from agent.planner.lexicon import CJK, load
+from agent.planner.normalise import fold, lower
+
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
+_SUFFIXES = frozenset("c f usd eur krw jpy cny rmb kg cm mm name names col column".split())
+_KEYS = frozenset("id ids uuid guid key index idx no number num code zip postcode phone".split())
+_SECONDS = {
+    "second": 1, "seconds": 1, "sec": 1, "secs": 1, "s": 1, "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600,
+    "hrs": 3600, "h": 3600, "day": 86400, "days": 86400, "秒": 1, "초": 1, "分": 60, "分钟": 60, "分鐘": 60, "분": 60, "小时": 3600, "時間": 3600, "시간": 3600, "天": 86400,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """A column of a table.
+
+    Attributes:
+        type: as Arrow writes it (`int64`, `string`, `date32[day]`, `timestamp[us]` ...).
+        values: all its values where they are text and few; empty where there are many.
+        distinct: how many values there are, where that is known.
+    """
+
+    name: str
+    type: str
+    values: tuple[str, ...] = ()
+    min: object = None
+    max: object = None
+    distinct: int | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Integers, floats, decimals."""
+        return bool(re.match(r"u?int|float|double|half|decimal", self.type))
+
+    @property
+    def is_text(self) -> bool:
+        """Text, whether or not it holds dates."""
+        return bool(re.match(r"(?:large_)?string|utf8|dictionary", self.type))
+
+    @property
+    def is_bool(self) -> bool:
+        """True or false."""
+        return self.type.startswith("bool")
+
+    @property
+    def is_date(self) -> bool:
+        """Dates and times, also where they are written as ISO text."""
+        if re.match(r"date|timestamp", self.type):
+            return True
+        return self.is_text and all(isinstance(end, str) and _ISO_DATE.fullmatch(end) for end in (self.min, self.max))
+
+    @property
+    def is_key(self) -> bool:
+        """A number or text that only tells rows apart."""
+        words = _tokens(self.name)
+        return bool(words) and words[-1] in _KEYS
+
+    @property
+    def is_measure(self) -> bool:
+        """A number to calculate with."""
+        return self.is_number and not self.is_key and "year" not in self.concepts
+
+    @property
+    def concepts(self) -> frozenset[str]:
+        """What the column's name says it holds, as keys of the lexicon."""
+        return _concepts(self.name)
+
+    @property
+    def sums(self) -> bool:
+        """Whether adding its values up makes sense."""
+        return self.is_measure and any(load("questions")["columns"][concept].get("sums") for concept in self.concepts)
+
+    @property
+    def seconds(self) -> int | None:
+        """For times: how many seconds its unit has, where the name says it."""
+        return next((_SECONDS[word] for word in reversed(_tokens(self.name)) if word in _SECONDS), None)
+
+
+@runtime_checkable
+class KnowsColumns(Protocol):
+    """A world that can look into datasets."""
+
+    def columns(self, repo: str) -> Sequence[ColumnInfo]:
+        """The columns of a dataset's table; none when it cannot be read."""
+        ...
+
+
+def _tokens(name: str) -> tuple[str, ...]:
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", fold(name))
+    return tuple(re.findall(rf"[a-z0-9]+|[{CJK}]+", lower(spaced)))
+
+
+def singular(word: str) -> str:
+    """An English word without its plural ending."""
+    if len(word) < 4 or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    return word[:-2] if word.endswith(("ches", "shes", "xes", "sses")) else word.removesuffix("s")
+
+
+@cache
+def _concepts(name: str) -> frozenset[str]:
+    tokens = [token for token in _tokens(name)]
+    while len(tokens) > 1 and (tokens[-1] in _SUFFIXES or tokens[-1] in _KEYS):
+        tokens.pop()
+    if not tokens:
+        return frozenset()
+    head, whole = singular(tokens[-1]), singular(" ".join(tokens))
+    found = set()
+    for concept, entry in load("questions")["columns"].items():
+        for word in entry["words"]:
+            low = str(word)
+            if low in (tokens[-1], " ".join(tokens)) or (low.isascii() and singular(low) in (head, whole)):
+                found.add(concept)
+            elif not low.isascii() and len(low) > 1 and any(low in token for token in tokens):
+                found.add(concept)
+    return frozenset(found)
+
+
+def phrases(column: ColumnInfo) -> dict[str, int]:
+    """What the column may be called, in lower case, with how loosely (0: its name; 1: its words; 2: its last word; 3: a word for what it holds)."""
+    tokens = _tokens(column.name)
+    found = {lower(fold(column.name)): 0}
+    spaced = " ".join(tokens)
+    for form in {spaced, singular(spaced), _plural(spaced), *("".join(tokens),)}:
+        found.setdefault(form, 1)
+    for form in {lower(fold(column.name)) + "s", _plural(lower(fold(column.name)))}:
+        found.setdefault(form, 1)
+    core = [token for token in tokens if token not in _SUFFIXES]
+    if len(core) > 1 and core[-1] not in _KEYS and len(core[-1]) > 2:
+        for form in {core[-1], singular(core[-1]), _plural(core[-1])}:
+            found.setdefault(form, 2)
+    for concept in column.concepts:
+        for word in load("questions")["columns"][concept]["words"]:
+            found.setdefault(str(word), 3)
+    found.pop("", None)
+    return found
+
+
+def _plural(word: str) -> str:
+    if not word.isascii() or not word or word.endswith("s"):
+        return word
+    if word.endswith("y") and not word.endswith(("ay", "ey", "oy", "uy")):
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith(("ch", "sh", "x")) else "s")
+
+
+def misspelt(word: str, columns: Sequence[ColumnInfo]) -> ColumnInfo | None:
+    """The only column whose name is one typing error away (two from eight letters on)."""
+    if len(word) < 5 or not word.isascii():
+        return None
+    limit = 1 if len(word) < 8 else 2
+    near = [
+        column
+        for column in columns
+        if any(level < 3 and len(form) >= 5 and OSA.distance(word, form, score_cutoff=limit) <= limit for form, level in phrases(column).items())
+    ]
+    return near[0] if len(near) == 1 else None
