@@ -16,6 +16,7 @@ from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
 from chat_ui.login import login_router
 from chat_ui.operations import operations_router
+from hub_core.housekeeping import Housekeeper
 from hub_core.http.errors import add_error_handlers
 from hub_core.http.metrics import Metrics, MetricsMiddleware
 from hub_core.http.middleware import BodyLimitMiddleware, RequestMiddleware, usual_limit
@@ -42,9 +43,12 @@ def create_app(settings: Settings) -> FastAPI:
         _greet(settings, first)
         agent.start()
         page.start()
+        keeper = Housekeeper(services)
+        keeper.start()
         try:
             yield
         finally:
+            await run_in_threadpool(keeper.close)
             await run_in_threadpool(agent.close)
             await run_in_threadpool(opened.__exit__, None, None, None)
 

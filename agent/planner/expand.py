@@ -263,11 +263,11 @@ _ORDINALS = {
 }
 # Names that nothing in the made-up world has: people do name what does not exist, or what they may not see.
 _UNKNOWN = {
-    "user": "zorblax qwenna tomasz_k hyeri mirabel87 gaoyuan".split(),
-    "org": "pentavia skybolt-labs moriya-group".split(),
-    "branch": "exp-99 feature/none oldfix".split(),
-    "token": "tok-77 mykey-2".split(),
-    "repo": "blorf-9 grumio-set ghost/blorf-9 xanadu-net".split(),
+    "user": ["zorblax", "qwenna", "tomasz_k", "hyeri", "mirabel87", "gaoyuan"],
+    "org": ["pentavia", "skybolt-labs", "moriya-group"],
+    "branch": ["exp-99", "feature/none", "oldfix"],
+    "token": ["tok-77", "mykey-2"],
+    "repo": ["blorf-9", "grumio-set", "ghost/blorf-9", "xanadu-net"],
 }
 _UNKNOWN_SHARE = {"user": 0.15, "org": 0.05, "branch": 0.1, "token": 0.15, "repo": 0.04}
 # How people begin and end a message, whatever they want.

@@ -14,8 +14,8 @@ from agent.planner.lexicon import CJK, load
 from agent.planner.normalise import fold, lower
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
-_SUFFIXES = frozenset("c f usd eur krw jpy cny rmb kg cm mm name names col column".split())
-_KEYS = frozenset("id ids uuid guid key index idx no number num code zip postcode phone".split())
+_SUFFIXES = frozenset(["c", "f", "usd", "eur", "krw", "jpy", "cny", "rmb", "kg", "cm", "mm", "name", "names", "col", "column"])
+_KEYS = frozenset(["id", "ids", "uuid", "guid", "key", "index", "idx", "no", "number", "num", "code", "zip", "postcode", "phone"])
 _SECONDS = {
     "second": 1, "seconds": 1, "sec": 1, "secs": 1, "s": 1, "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600,
     "hrs": 3600, "h": 3600, "day": 86400, "days": 86400, "秒": 1, "초": 1, "分": 60, "分钟": 60, "分鐘": 60, "분": 60, "小时": 3600, "時間": 3600, "시간": 3600, "天": 86400,
@@ -123,9 +123,7 @@ def _concepts(name: str) -> frozenset[str]:
     for concept, entry in load("questions")["columns"].items():
         for word in entry["words"]:
             low = str(word)
-            if low in (tokens[-1], " ".join(tokens)) or (low.isascii() and singular(low) in (head, whole)):
-                found.add(concept)
-            elif not low.isascii() and len(low) > 1 and any(low in token for token in tokens):
+            if low in (tokens[-1], " ".join(tokens)) or (low.isascii() and singular(low) in (head, whole)) or (not low.isascii() and len(low) > 1 and any(low in token for token in tokens)):
                 found.add(concept)
     return frozenset(found)
 
@@ -166,6 +164,9 @@ def misspelt(word: str, columns: Sequence[ColumnInfo]) -> ColumnInfo | None:
     near = [
         column
         for column in columns
-        if any(level < 3 and len(form) >= 5 and OSA.distance(word, form, score_cutoff=limit) <= limit for form, level in phrases(column).items())
+        if any(
+            level < 3 and len(form) >= 5 and OSA.distance(word, form, score_cutoff=limit) <= limit
+            for form, level in phrases(column).items()
+        )
     ]
     return near[0] if len(near) == 1 else None

@@ -270,7 +270,7 @@ def _elliptic(turn: _Turn, doc: Document, scores: list[tuple[str, float]], focus
     ):
         return doc, scores
     tool, p = scores[0]
-    if p >= 0.9 and (tool in _ABOUT_THE_THREAD or tool in PSEUDO_TOOLS) or len(doc.text) > 60:
+    if (p >= 0.9 and (tool in _ABOUT_THE_THREAD or tool in PSEUDO_TOOLS)) or len(doc.text) > 60:
         return doc, scores
     full = _about(turn, doc, focus)
     better = turn.scored([full])[0]
@@ -285,10 +285,13 @@ def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plai
 
     def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
         found = [ranked[0] for ranked in turn.scored(parts)]
-        named = next((s.value for part in parts for s in part.of("repo")), turn.focus.repo)
+        made = [s.value for s in parts[0].of("ident", "repo_ref")] if found[0][0] == "create_repo" else []
+        named = next((s.value for part in parts for s in part.of("repo")), next(iter(made), turn.focus.repo))
         for at, part in enumerate(parts[1:], 1):
             if not part.spans and named and found[at][1] < 0.9:
-                whole = turn.scored([_about(turn, part, replace(turn.focus, repo=str(named)))])[0][0]
+                inner = replace(turn.focus, repo=str(named))
+                again = _reresolved(turn, part, inner)
+                whole = turn.scored([again if again.spans else _about(turn, part, inner)])[0][0]
                 found[at] = whole if whole[1] > found[at][1] and whole[0] in turn.tools else found[at]
         return found
 

@@ -48,5 +48,5 @@ def test_names_inside_a_repo_are_read_when_asked_for(hub: Hub) -> None:
     world = HubWorld(hub.alice, hub.services, [], WorldCache())
     assert list(world.branches("acme/vision")) == ["main"]
     assert list(world.git_tags("acme/vision")) == []
-    assert "README.md" in list(world.files("acme/vision"))
+    assert ".gitattributes" in list(world.files("acme/vision"))
     assert list(world.branches("acme/nosuch")) == []

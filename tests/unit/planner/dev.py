@@ -54,7 +54,11 @@ def problem(reading: Reading, expect: dict[str, Any]) -> str | None:
         return None if got == wanted else f"{got} {reading.candidates}"
     if kind == "ask":
         step = reading.steps[0]
-        fine = step.tool == expect["tool"] and set(expect.get("missing", [])) <= set(step.missing) and expect.get("choices", step.choices) == step.choices
+        fine = (
+            step.tool == expect["tool"]
+            and set(expect.get("missing", [])) <= set(step.missing)
+            and expect.get("choices", step.choices) == step.choices
+        )
         return None if fine else f"{step} {reading.candidates}"
     return None
 

@@ -34,4 +34,18 @@ def test_expansion_is_the_same_every_time() -> None:
 
 def test_training_names_are_not_demo_names() -> None:
     names = {part for e in made_up_world().entities() for part in e.value.split("/")}
-    assert not names & {"acme", "labs", "alice", "bob", "carol", "dave", "erin", "support-7b", "tickets-q3", "vision-base", "zeta", "omni", "birdcalls"}
+    assert not names & {
+        "acme",
+        "labs",
+        "alice",
+        "bob",
+        "carol",
+        "dave",
+        "erin",
+        "support-7b",
+        "tickets-q3",
+        "vision-base",
+        "zeta",
+        "omni",
+        "birdcalls",
+    }

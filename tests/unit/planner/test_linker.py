@@ -17,7 +17,19 @@ def linked(text: str, world: StaticWorld, focus: Focus | None = None) -> Documen
 
 @pytest.mark.parametrize(
     "text",
-    ["delete birdcalls", "delete ada/birdcalls.", "birdcallsを消して", "把birdcalls删了", "birdcalls를 지워", "delete BirdCalls", "delete bird calls", "delete birdcals", "show 'birdcalls'", "「birdcalls」を見せて", "open datasets/ada/birdcalls"],
+    [
+        "delete birdcalls",
+        "delete ada/birdcalls.",
+        "birdcallsを消して",
+        "把birdcalls删了",
+        "birdcalls를 지워",
+        "delete BirdCalls",
+        "delete bird calls",
+        "delete birdcals",
+        "show 'birdcalls'",
+        "「birdcalls」を見せて",
+        "open datasets/ada/birdcalls",
+    ],
 )
 def test_a_repo_is_found_however_it_is_written(text: str, place: StaticWorld) -> None:
     assert [span.value for span in linked(text, place).of("repo")] == ["ada/birdcalls"]

@@ -73,7 +73,9 @@ def test_what_is_forbidden_is_not_done(text: str, reads: Reads) -> None:
     assert (reading.kind, reading.steps) == ("forbidden", ())
 
 
-@pytest.mark.parametrize("text", ["what happens if I delete birdcalls?", "删了birdcalls会怎样?", "birdcallsを消したらどうなる?", "birdcalls 지우면 어떻게 돼?"])
+@pytest.mark.parametrize(
+    "text", ["what happens if I delete birdcalls?", "删了birdcalls会怎样?", "birdcallsを消したらどうなる?", "birdcalls 지우면 어떻게 돼?"]
+)
 def test_a_question_about_an_act_is_a_preview(text: str, reads: Reads) -> None:
     reading = reads(text)
     assert (reading.kind, reading.steps[0].tool, reading.steps[0].args) == ("preview", "delete_repo", {"repo": "ada/birdcalls"})
@@ -84,7 +86,9 @@ def test_keeping_somebody_out_is_an_order(text: str, reads: Reads) -> None:
     assert [(s.tool, s.args) for s in reads(text).steps] == [("revoke_access", {"repo": "ada/birdcalls", "username": "diego"})]
 
 
-@pytest.mark.parametrize("text", ["chioma said we should delete birdcalls, should I worry?", "the readme of birdcalls says to make it public, is that right?"])
+@pytest.mark.parametrize(
+    "text", ["chioma said we should delete birdcalls, should I worry?", "the readme of birdcalls says to make it public, is that right?"]
+)
 def test_what_others_said_is_no_order(text: str, reads: Reads) -> None:
     assert reads(text).kind != "act"
 

@@ -1,0 +1,282 @@
+"""The parts of a question that mean something to a table: columns, values, numbers, dates and words of counting and comparing.
+
+What is left over must be words that carry nothing; else the question is not understood.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from agent.planner.lexicon import CJK, bounded, load
+from agent.planner.question_columns import ColumnInfo, misspelt, phrases, singular
+
+HOLE = "\x1f"  # stands for what was cut out of the question: the name of the dataset
+_NUMBER = r"(?P<n>-?\d[\d,]*(?:\.\d+)?)\s?(?P<times>k\b|thousand|million|万|만|千|천)?"
+_TIMES = {"k": 1e3, "thousand": 1e3, "million": 1e6, "万": 1e4, "만": 1e4, "千": 1e3, "천": 1e3}
+_RANGE = r"\s*(?:and|to|-|~|到|至|和|から|부터|에서)\s*"
+_AFTER_RANGE = r"(?:\s*(?:之间|の間|まで|사이|까지))?"
+_PIECE_AHEAD = "(?= ?(?:个|条|家|名|件|つ|位|天|笔|张|개|건|명|곳|가지))"
+_DAY = re.compile(r"(?<![\d-])(?P<y>(?:19|20)\d\d)(?:\s?[-/.年년]\s?(?P<m>\d{1,2})(?:\s?[-/.月월]\s?(?P<d>\d{1,2})\s?[日号일]?|\s?[月월])?|[年년]|(?![\d.,/-]))")
+_QUOTED = re.compile(r"\"([^\"]+)\"|「([^」]+)」|『([^』]+)』|`([^`]+)`|(?<![a-z0-9])'([^']+)'(?![a-z0-9])")
+_RANK = {"quoted": 0, "date": 1, "between": 2, "bound": 2, "value": 3, "column": 4, "super": 5, "number": 8, "noun": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A part of the question. `value` depends on the kind: columns, (column, value) pairs, an operator with a number ..."""
+
+    start: int
+    end: int
+    kind: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A number to compare with: `unit` is a key of the lexicon's units or None."""
+
+    op: str
+    number: float
+    unit: str | None
+
+
+@cache
+def _pattern(table: str, key: str) -> re.Pattern[str]:
+    return re.compile(_alternatives(load("questions")[table][key]), re.IGNORECASE)
+
+
+def _alternatives(by_language: dict[str, list[str]]) -> str:
+    parts = []
+    for language, words in by_language.items():
+        for word in sorted(words, key=len, reverse=True):
+            parts.append(rf"(?<![A-Za-z0-9_])(?:{word})(?![A-Za-z0-9_])" if language == "en" and word[0].isalpha() else f"(?:{word})")
+    return "|".join(parts) or "(?!)"
+
+
+@cache
+def _supers() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    rows = load("questions")["superlatives"]
+    return tuple(
+        (row["to"], row["of"], re.compile(_alternatives({k: v for k, v in row.items() if k not in ("to", "of")}), re.IGNORECASE)) for row in rows
+    )
+
+
+@cache
+def _units() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((name, re.compile("|".join(_word(word) for word in entry["words"]))) for name, entry in load("questions")["units"].items())
+
+
+@cache
+def _nouns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((name, re.compile("|".join(_word(word) for word in words))) for name, words in load("questions")["nouns"].items())
+
+
+def _word(word: str) -> str:
+    return rf"(?<![A-Za-z0-9_])(?:{word})(?![A-Za-z0-9_])" if word[0].isascii() and word[0].isalpha() else f"(?:{word})"
+
+
+@cache
+def _filler() -> tuple[frozenset[str], re.Pattern[str]]:
+    table = load("questions")["filler"]
+    glued = sorted({str(word) for language in ("zh", "ja", "ko") for word in table[language]}, key=len, reverse=True)
+    return frozenset(str(table["en"]).split()), re.compile(f"(?:{'|'.join(map(re.escape, glued))})+")
+
+
+def find_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str]) -> list[Mark] | None:
+    """All marks of a question in lower case, in order, without overlaps; None when something is left that is not understood."""
+    found = [*_quoted(low, columns), *_dates(low), *_numbers(low), *_columns(low, columns), *_cues(low)]
+    for word in nouns:
+        found += [Mark(m.start(), m.end(), "noun", "own") for m in re.finditer(bounded(word, literal=True), low)]
+    found += [Mark(m.start(), m.end(), "noun", name) for name, pattern in _nouns() for m in pattern.finditer(low)]
+    found += _values(low, columns, {c.name for mark in found if mark.kind == "column" for c in mark.value})
+    found.sort(key=lambda mark: (mark.start - mark.end, _RANK.get(mark.kind, 6)))
+    kept: list[Mark] = []
+    for mark in found:
+        if mark.end > mark.start and all(mark.end <= other.start or mark.start >= other.end for other in kept):
+            kept.append(mark)
+    kept.sort(key=lambda mark: mark.start)
+    return _complete(low, columns, kept)
+
+
+def _complete(low: str, columns: Sequence[ColumnInfo], marks: list[Mark]) -> list[Mark] | None:
+    """The marks with mistyped columns added; None when other words are left."""
+    chars = list(low)
+    for mark in marks:
+        chars[mark.start : mark.end] = HOLE * (mark.end - mark.start)
+    rest = "".join(chars)
+    words, glued = _filler()
+    for run in re.finditer(rf"[{CJK}々ー]+", rest):
+        if not glued.fullmatch(run.group()):
+            return None
+    for run in re.finditer(r"[^\W_][\w']*", re.sub(rf"[{CJK}々ー]", " ", rest)):
+        word = run.group()
+        if word in words or word.removesuffix("'s") in words:
+            continue
+        column = misspelt(word, columns)
+        if column is None:
+            return None
+        marks.append(Mark(run.start(), run.end(), "column", (column,)))
+    return sorted(marks, key=lambda mark: mark.start)
+
+
+def _cues(low: str) -> Iterator[Mark]:
+    for kind in load("questions")["cues"]:
+        for match in _pattern("cues", kind).finditer(low):
+            yield Mark(match.start(), match.end(), kind, match.group())
+    for to, of, pattern in _supers():
+        for match in pattern.finditer(low):
+            yield Mark(match.start(), match.end(), "super", (to, of))
+
+
+def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
+    """Where columns are named; the tightest way of naming wins, and several columns may share a word."""
+    by_form: dict[str, list[tuple[int, ColumnInfo]]] = {}
+    for column in columns:
+        for form, level in phrases(column).items():
+            by_form.setdefault(form, []).append((level, column))
+    found = []
+    for form, named in by_form.items():
+        best = min(level for level, _ in named)
+        chosen = tuple(column for level, column in named if level == best)
+        found += [Mark(m.start(), m.end(), "column", chosen) for m in re.finditer(bounded(form, literal=True), low)]
+    return found
+
+
+def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Mark]:
+    """Where known values are said. Values that are plain words of questions count only where their column is named."""
+    by_form: dict[str, list[tuple[ColumnInfo, str]]] = {}
+    for column in columns:
+        for value in column.values:
+            form = value.lower().strip()
+            if not form:
+                continue
+            for word in (form, *map(str, load("questions")["values"].get(form, ()))):
+                if (not _plain(word) or column.name in named) and (column, value) not in by_form.setdefault(word, []):
+                    by_form[word].append((column, value))
+    return [
+        Mark(m.start(), m.end(), "value", tuple(pairs)) for form, pairs in by_form.items() if pairs for m in re.finditer(bounded(form, literal=True), low)
+    ]
+
+
+@cache
+def _plain(word: str) -> bool:
+    """A word that is said in questions anyway, a single letter, or a number."""
+    words, glued = _filler()
+    if len(word) < 2 or word in words or glued.fullmatch(word) or re.fullmatch(r"[\d.,\s-]+", word):
+        return True
+    return any(_pattern("cues", kind).fullmatch(word) for kind in load("questions")["cues"]) or any(p.fullmatch(word) for _, _, p in _supers())
+
+
+def _quoted(low: str, columns: Sequence[ColumnInfo]) -> Iterator[Mark]:
+    for match in _QUOTED.finditer(low):
+        inner = match[match.lastindex or 0].strip()
+        pairs = tuple((column, value) for column in columns for value in column.values if value.lower().strip() == inner)
+        meant = tuple(column for column in columns if column.name.lower() == inner)
+        if pairs:
+            yield Mark(match.start(), match.end(), "value", pairs)
+        elif meant:
+            yield Mark(match.start(), match.end(), "column", meant)
+        else:
+            yield Mark(match.start(), match.end(), "quoted", (match.start(match.lastindex or 0), match.end(match.lastindex or 0)))
+
+
+def _side(table: str, low: str, start: int, end: int) -> tuple[str, int, int] | None:
+    """The comparison that stands right before or right after, and how far the two reach together."""
+    found: list[tuple[int, str, int, int]] = []
+    before, after = low[:start], low[end:]
+    for op in load("questions")[f"{table}_before"]:
+        pattern = re.compile(f"(?:{_pattern(f'{table}_before', op).pattern})(?: (?:the|an?|of))*\\s*$", re.IGNORECASE)
+        if match := pattern.search(before):
+            found.append((start - match.start(), op, match.start(), end))
+    for op in load("questions")[f"{table}_after"]:
+        pattern = re.compile(f"\\s*(?:{_pattern(f'{table}_after', op).pattern})", re.IGNORECASE)
+        if match := pattern.match(after):
+            found.append((match.end(), op, start, end + match.end()))
+    if not found:
+        return None
+    _, op, first, last = max(found)
+    return op, first, last
+
+
+def _numbers(low: str) -> Iterator[Mark]:
+    """Numbers with their units: alone, compared, or as a range."""
+    for match in re.finditer(rf"(?<![\w.-]){_NUMBER}", low):
+        unit, end = _unit(low, match.end())
+        number = _value(match)
+        yield Mark(match.start(), end, "number", (number, unit))
+        if side := _side("compare", low, match.start(), end):
+            yield Mark(side[1], side[2], "bound", Bound(side[0], number, unit))
+    for match in re.finditer(rf"(?:(?:between|from)\s+)?{_NUMBER}", low):
+        unit, end = _unit(low, match.end())
+        if (joint := re.compile(_RANGE).match(low, end)) and (other := re.compile(_NUMBER).match(low, joint.end())):
+            last_unit, end = _unit(low, other.end())
+            closing = re.compile(_AFTER_RANGE).match(low, end)
+            yield Mark(match.start(), closing.end() if closing else end, "between", (_value(match), _value(other), last_unit or unit))
+    spelled = load("questions")["numbers"]
+    words = "|".join(word for word in spelled if word.isascii() and spelled[word] > 1)
+    glued = "|".join(word for word in spelled if not word.isascii())
+    for match in re.finditer(rf"(?<![\w'])(?:{words})(?![\w'])|(?:{glued}){_PIECE_AHEAD}|(?<=前)(?:{glued})|(?<=上位)(?:{glued})", low):
+        unit, end = _unit(low, match.end())
+        yield Mark(match.start(), end, "number", (float(spelled[match.group()]), unit))
+
+
+def _value(match: re.Match[str]) -> float:
+    return float(match["n"].replace(",", "")) * _TIMES.get(match["times"] or "", 1)
+
+
+def _unit(low: str, at: int) -> tuple[str | None, int]:
+    """The unit after a number, else the rows it counts; and where it ends."""
+    start = at + (1 if low[at : at + 1] == " " else 0)
+    hits = [(m.end(), name) for name, pattern in _units() if (m := pattern.match(low, start))]
+    if not hits:
+        hits = [(m.end(), "piece") for name, pattern in _nouns() if (m := pattern.match(low, start))]
+    end, name = max(hits, default=(at, ""))
+    if name == "piece":
+        for _, pattern in _nouns():
+            if low[end : end + 1] != " " and (more := pattern.match(low, end)):
+                return name, more.end()
+    return (name or None), end
+
+
+def _dates(low: str) -> Iterator[Mark]:
+    """Days, months and years, with what is said about before and after; two of them as a range."""
+    found = [(match.start(), match.end(), span) for match in _DAY.finditer(low) if (span := _span(match))]
+    months = "|".join(load("questions")["months"])
+    for match in re.finditer(rf"(?<![a-z])({months})(?: of)?,? ((?:19|20)\d\d)(?!\d)", low):
+        found.append((match.start(), match.end(), _month(int(match[2]), load("questions")["months"].index(match[1]) + 1)))
+    found.sort()
+    for first, second in zip(found, found[1:], strict=False):
+        if re.fullmatch(_RANGE, low[first[1] : second[0]]):
+            start = re.search(r"(?:between|from|在|从)?\s*$", low[: first[0]])
+            closing = re.compile(_AFTER_RANGE).match(low, second[1])
+            yield Mark(start.start() if start else first[0], closing.end() if closing else second[1], "date", ("..", first[2][0], second[2][1]))
+    for start, end, (begin, until) in found:
+        side = _side("date", low, start, end)
+        op, first_at, last_at = side or ("=", start, end)
+        yield Mark(first_at, last_at, "date", (op, begin, until))
+
+
+def _span(match: re.Match[str]) -> tuple[dt.date, dt.date] | None:
+    year, month, day = int(match["y"]), match["m"], match["d"]
+    try:
+        if day:
+            first = dt.date(year, int(month), int(day))
+            return first, first + dt.timedelta(days=1)
+        return _month(year, int(month)) if month else (dt.date(year, 1, 1), dt.date(year + 1, 1, 1))
+    except ValueError:
+        return None
+
+
+def _month(year: int, month: int) -> tuple[dt.date, dt.date]:
+    return dt.date(year, month, 1), dt.date(year + month // 12, month % 12 + 1, 1)
+
+
+def table_nouns(*names: str) -> tuple[str, ...]:
+    """Words that rows may be called, from the names of a dataset and its files."""
+    words = {word for name in names for word in re.findall(r"[a-z]{3,}", name.lower())}
+    return tuple(sorted(words | {singular(word) for word in words}, key=len, reverse=True))

@@ -1,0 +1,122 @@
+"""Work that nobody asks for by name: consolidating packs, emptying the trash, removing what nothing needs.
+
+Every task may run at any time, on several nodes, and be cut off anywhere: it leaves the old or the new state.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import structlog
+
+from hub_core import audit
+from hub_core.authz import SYSTEM
+from hub_core.conversations.leases import Leases
+from hub_core.db import utcnow
+from hub_core.errors import HubError, ThreadBusy
+from hub_core.git.tables import GitPack
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+from hub_core.storage.local import LocalBlobStore
+
+MANY_PACKS = 20
+CACHE_BYTES = 50 * 1024**3
+STALE_UPLOAD = dt.timedelta(days=1)
+INTERVAL_S = 120.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round of housekeeping did."""
+
+    consolidated: int
+    purged: int
+    removed: int
+
+
+def run_once(services: Services) -> Round:
+    """One round of every task."""
+    consolidated = sum(_consolidate(services, repo_id) for repo_id in _crowded(services))
+    purged = sum(_purge(services, repo_id) for repo_id in _overdue(services))
+    removed = sum(services.git.gc(repo_id) for repo_id in _retired(services)) + services.lfs.gc()
+    removed += services.conversations.sweep_attachments()
+    services.approvals.expire_due()
+    services.git.evict_cache(CACHE_BYTES)
+    if isinstance(services.blobs, LocalBlobStore):
+        removed += services.blobs.sweep_staging(STALE_UPLOAD)
+    return Round(consolidated, purged, removed)
+
+
+class Housekeeper:
+    """Runs a round now and then, in a thread, on one node at a time."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._leases = Leases(services.db)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first round comes after an interval."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop after the task that runs."""
+        self._stop.set()
+        self._thread.join()
+        self._leases.close()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(INTERVAL_S):
+            try:
+                with self._leases.hold("housekeeping"):
+                    done = run_once(self._services)
+                log.info("housekeeping", consolidated=done.consolidated, purged=done.purged, removed=done.removed)
+            except ThreadBusy:
+                continue
+            except (HubError, sa.exc.SQLAlchemyError, OSError) as error:
+                log.warning("housekeeping failed; the next round tries again", error=type(error).__name__)
+
+
+def _crowded(services: Services) -> list[int]:
+    active = sa.select(GitPack.repo_id).where(GitPack.retired_at.is_(None)).group_by(GitPack.repo_id)
+    with services.db.read() as session:
+        return list(session.scalars(active.having(sa.func.count() >= MANY_PACKS).limit(100)))
+
+
+def _retired(services: Services) -> list[int]:
+    with services.db.read() as session:
+        return list(session.scalars(sa.select(GitPack.repo_id).where(GitPack.retired_at.is_not(None)).distinct().limit(100)))
+
+
+def _overdue(services: Services) -> list[int]:
+    before = utcnow() - dt.timedelta(days=services.settings.trash_days)
+    with services.db.read() as session:
+        return list(session.scalars(sa.select(Repo.id).where(Repo.deleted_at < before).limit(100)))
+
+
+def _consolidate(services: Services, repo_id: int) -> bool:
+    try:
+        services.git.consolidate(repo_id)
+    except HubError as error:
+        log.warning("consolidate failed", repo_id=repo_id, code=error.code)
+        return False
+    return True
+
+
+def _purge(services: Services, repo_id: int) -> bool:
+    """Remove a repo for good whose time in the trash is over."""
+    before = utcnow() - dt.timedelta(days=services.settings.trash_days)
+    with services.db.write() as session:
+        row = session.get(Repo, repo_id, with_for_update=True)
+        if row is None or row.deleted_at is None or row.deleted_at >= before:
+            return False
+        audit.record(session, SYSTEM, "repo.purge", row.full_name, repo_id=row.id, kind=row.kind)
+        services.git.delete_repo(repo_id)
+        session.delete(row)
+    return True
