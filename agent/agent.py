@@ -76,9 +76,7 @@ class Agent:
         with self._leases.hold(thread.id):
             said = {"attachments": [{"id": item.id, "filename": item.filename, "size": item.size} for item in files]} if files else {}
             conversations.append_message(actor, thread.id, "user", text, said)
-            turn = new_turn(
-                str(uuid.uuid4()), mode=mode, text=text, attachments=[item.id for item in files], language=self._language(actor)
-            )
+            turn = new_turn(str(uuid.uuid4()), mode=mode, text=text, attachments=[item.id for item in files])
             added = [{"id": item.id, "filename": item.filename} for item in files]
             return self._run(actor, thread.id, turn, added, emit, cancel)
 
@@ -105,7 +103,7 @@ class Agent:
         with self._leases.hold(thread_id, wait_s=DECISION_WAIT_S):
             self._check_decision(actor, thread_id, approval_id, decision)
             turn = new_turn(
-                str(uuid.uuid4()), kind="decision", language=self._language(actor),
+                str(uuid.uuid4()), kind="decision",
                 decision={"approval_id": approval_id, "decision": decision, "args": args},
             )  # fmt: skip
             return self._run(actor, thread_id, turn, [], emit, cancel)
@@ -142,9 +140,11 @@ class Agent:
         if decision == "approve":
             require_scope(actor, self._registry.get(approval.tool).permission)
 
-    def _language(self, actor: Actor) -> str:
-        """The language to begin a thread in; messages and the thread's own language win over it."""
-        return str(self._services.users.preferences(actor).get("language", "en"))
+    def _set_language(self, actor: Actor, turn: Turn) -> None:
+        """A language that the person chose wins over the one of the message."""
+        chosen = self._services.users.preferences(actor).get("language")
+        if chosen:
+            turn["language"], turn["chosen_language"] = chosen, True
 
     def _run(
         self, actor: Actor, thread_id: str, turn: Turn, files: list[dict[str, str]], emit: Emit | None, cancel: threading.Event | None
@@ -156,6 +156,7 @@ class Agent:
         )  # fmt: skip
         config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": 80}
         turn["files"] = files
+        self._set_language(actor, turn)
         start: Any = {"turn": turn}
         state = self._graph.invoke(start, config, context=context, durability="sync")
         self._saver.prune([thread_id])

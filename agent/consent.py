@@ -44,7 +44,9 @@ def read_consent(text: str, act: Mapping[str, Any] | None = None) -> Consent | N
     return "reject" if act is not None and refuses and len(plain) <= _LONGEST and not _is_wish(plain) else None
 
 
-def _consume(plain: str, vocabulary: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...], names: re.Pattern[str] | None) -> tuple[set[Consent], str]:
+def _consume(
+    plain: str, vocabulary: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...], names: re.Pattern[str] | None
+) -> tuple[set[Consent], str]:
     """What the message says word by word, the longest reading first, and what is left that nothing explains."""
     said: set[Consent] = set()
     weak = False
@@ -57,8 +59,8 @@ def _consume(plain: str, vocabulary: tuple[tuple[str, tuple[re.Pattern[str], ...
         if not hits:
             return said, rest
         end, kind = max(hits, key=lambda hit: (hit[0], hit[1] == "reject"))
-        if kind == "approve" or kind == "reject":
-            said.add(kind)
+        if kind:
+            said.add("approve" if kind == "approve" else "reject")
         weak = weak or kind == "verb"
         rest = _JUNK.sub(" ", rest[end:]).strip()
     if weak and not said:
@@ -106,7 +108,11 @@ def _names(act: Mapping[str, Any] | None) -> re.Pattern[str] | None:
         if isinstance(value, str) and 1 < len(value) <= 120:
             found |= {_plain(value), *map(_plain, value.split("/"))}
     body = "|".join(re.escape(name) for name in sorted(found - {""}, key=len, reverse=True))
-    return re.compile(rf"(?:{body})(?:'s)?(?:[을를은는이가의도로]|から|を|は|の|も|的)?(?=\s|$|[\u3040-\u9fff\uac00-\ud7a3])") if body else None
+    return (
+        re.compile(rf"(?:{body})(?:'s)?(?:[을를은는이가의도로]|から|を|は|の|も|的)?(?=\s|$|[\u3040-\u9fff\uac00-\ud7a3])")
+        if body
+        else None
+    )
 
 
 @cache

@@ -55,6 +55,7 @@ class Turn(TypedDict, total=False):
     mode: str
     text: str
     language: str
+    chosen_language: bool
     attachments: list[str]
     files: list[dict[str, str]]
     decision: dict[str, Any]
@@ -116,7 +117,7 @@ class Context:
 def new_turn(turn_id: str, **values: Any) -> Turn:
     """A turn at its start."""
     turn: Turn = {
-        "id": turn_id, "kind": "message", "mode": "act", "text": "", "language": "en", "attachments": [], "files": [], "decision": {}, "calls": [],
+        "id": turn_id, "kind": "message", "mode": "act", "text": "", "language": "en", "chosen_language": False, "attachments": [], "files": [], "decision": {}, "calls": [],
         "steps": [], "waiting": [], "question": None, "declined": None, "candidates": [], "notes": [], "error": None, "said": "",
         "model_calls": 0, "tool_calls": 0, "malformed": 0, "tainted": False, "cancelled": False, "ready": False,
     }  # fmt: skip

@@ -16,7 +16,7 @@ from benchmarks.hub import TOKEN, Hub, folder, running_hub
 from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "git"
-RUNS = 2
+RUNS = 9
 # name, commits, files, and the goals that the reference measurements set for hub / peer
 SIZES = (("tiny", 5, 20, 1.5), ("big", 2000, 2000, 1.25))
 # One header for both sides: without it git asks twice, first without the password.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -81,8 +82,12 @@ def running_peer(folder: Path) -> Iterator[GitPeer]:
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(user=user, folder=folder, port=port, backend=f"{exec_path}/git-http-backend"))
     with ExitStack() as stack:
-        workers = subprocess.Popen(["fcgiwrap", "-f", "-c", "4", "-s", f"unix:{folder / 'fcgi.sock'}"], stdout=subprocess.DEVNULL)
+        workers = subprocess.Popen(
+            ["fcgiwrap", "-f", "-c", "4", "-s", f"unix:{folder / 'fcgi.sock'}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        # Its children outlive it, so the whole group is stopped.
         stack.callback(workers.wait)
-        stack.callback(workers.terminate)
+        stack.callback(os.killpg, workers.pid, signal.SIGTERM)
         stack.enter_context(process(["nginx", "-p", str(folder), "-c", str(config)], f"http://127.0.0.1:{port}/alive"))
         yield GitPeer(f"http://127.0.0.1:{port}", folder)

@@ -14,7 +14,7 @@ from benchmarks.hub import TOKEN, Hub, folder, running_hub
 from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "lfs"
-RUNS = 2
+RUNS = 7
 SIZE = 256 * 1024 * 1024
 CHUNK = 1024 * 1024
 REPO = "admin/weights"

@@ -19,7 +19,7 @@ from benchmarks.peer_rest import fill
 from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "rest"
-RUNS = 2
+RUNS = 7
 SECONDS = 4
 CONNECTIONS = 32
 REPO = "admin/bench"

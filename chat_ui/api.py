@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -28,6 +29,7 @@ from hub_core.services import Services
 if TYPE_CHECKING:
     from agent.agent import Agent
 
+log = logging.getLogger(__name__)
 STREAM = "text/event-stream"
 HEARTBEAT_S = 15.0
 WATCH_S = 0.5
@@ -271,6 +273,10 @@ async def _stream(
         await work
     except HubError as error:
         yield f"event: error\ndata: {json.dumps(error_body(error), ensure_ascii=False)}\n\n"
+    except Exception:  # the edge of a stream that has begun: no status can tell it any more
+        log.exception("a streamed turn failed")
+        broken = {"error": {"code": "error", "message": "Something went wrong on the hub.", "hint": "Try again; the log has the cause."}}
+        yield f"event: error\ndata: {json.dumps(broken)}\n\n"
     finally:
         cancel.set()
 

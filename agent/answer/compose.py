@@ -48,8 +48,8 @@ def compose(turn: dict[str, Any], *, speaks: bool, waiting: list[dict[str, Any]]
 
 
 def question_labels(turn: dict[str, Any]) -> list[str]:
-    """The buttons of a choice of acts: only those that lack nothing can be clicked."""
-    return labels(turn["language"], [item for item in turn["question"]["candidates"] if not item.get("missing")])
+    """The buttons of a choice of acts; one that lacks an argument asks for it."""
+    return labels(turn["language"], turn["question"]["candidates"])
 
 
 _FIRST = frozenset({"interrupted", "crashed_done", "crashed_undone"})

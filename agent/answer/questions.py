@@ -42,7 +42,9 @@ def labels(language: str, candidates: list[dict[str, Any]]) -> list[str]:
 def choice_label(language: str, value: str) -> str:
     """A choice as people read it: `model:acme/x` is a repo with its kind."""
     kind, colon, name = value.partition(":")
-    return f"**{plain(name)}** ({word(language, 'kind', kind)})" if colon and kind in _KINDS else f"**{plain(value)}**"
+    if colon and kind in _KINDS:
+        return say(language, "word.noted", text=f"**{plain(name)}**", note=word(language, "kind", kind))
+    return f"**{plain(value)}**"
 
 
 def _choice_question(language: str, slot: str, values: list[str]) -> str:

@@ -55,6 +55,8 @@ def _done(language: str, step: Step) -> str:
             text = message_with(language, f"done.{tool}", values)
         except (PromptError, KeyError):
             text = f"✓ {phrase}"
+    if tool == "create_token" and step["result"].get("repo"):
+        text += " " + say(language, "fact.token_repo", repo=plain(step["result"]["repo"]))
     secrets = secrets_in(step["result"])
     if secrets:
         text += "\n\n" + say(language, "note.secret_once") + "".join(f"\n\n`{secret}`" for secret in secrets)
@@ -93,8 +95,12 @@ def _facts(language: str, step: Step, fields: tuple[str, ...] | None = None) -> 
         value = result.get(name)
         if value in (None, "", [], {}) or not has_message(language, f"fields.{name}"):
             continue
-        lines.append(f"- {say(language, f'fields.{name}')}: {shown(language, name, value)}")
+        lines.append(f"- {_field(language, name)}{shown(language, name, value)}")
     return "\n".join([_head(language, step), *lines])
+
+
+def _field(language: str, name: str) -> str:
+    return say(language, f"fields.{name}") + say(language, "word.colon")
 
 
 def _repo(language: str, step: Step) -> str:
@@ -110,7 +116,7 @@ def _model(language: str, step: Step) -> str:
     fields = ("format", "parameters", "architecture", "quantization", "context_length", "library", "bytes_total", "dtypes")
     text = _facts(language, step, fields)
     files = [item["path"] for item in step["result"].get("files") or []]
-    return text + (f"\n- {say(language, 'fields.files')}: {shown(language, 'files', files[:10])}" if files else "")
+    return text + (f"\n- {_field(language, 'files')}{shown(language, 'files', files[:10])}" if files else "")
 
 
 def _file(language: str, step: Step) -> str:
@@ -168,7 +174,7 @@ def _columns(language: str, step: Step) -> str:
     rows = [[column.get("name"), column.get("type"), *(column.get(name) for name in used)] for column in result["columns"]]
     lines = [_head(language, step)]
     if result.get("rows") is not None:
-        lines.append(f"{say(language, 'fields.rows')}: {result['rows']:,}")
+        lines.append(f"{_field(language, 'rows')}{result['rows']:,}")
     return "\n\n".join([*lines, raw_table(heads, rows)])
 
 
@@ -176,7 +182,8 @@ def _lineage(language: str, step: Step) -> str:
     lines = []
     for side in ("sources", "derived"):
         for item in step["result"].get(side) or []:
-            lines.append(f"- {say(language, f'fields.{side}')}: **{plain(item['repo'])}** ({word(language, 'relation', item['relation'])})")
+            found = say(language, "word.noted", text=f"**{plain(item['repo'])}**", note=word(language, "relation", item["relation"]))
+            lines.append(f"- {_field(language, side)}{found}")
     return "\n".join([_head(language, step), *(lines or [say(language, "note.empty")])])
 
 
@@ -185,9 +192,10 @@ def _download(language: str, step: Step) -> str:
 
 
 def _person(language: str, step: Step) -> str:
-    orgs = [f"{org['name']} ({word(language, 'role', org['role'])})" for org in step["result"].get("orgs") or []]
+    held = step["result"].get("orgs") or []
+    orgs = [say(language, "word.noted", text=org["name"], note=word(language, "role", org["role"])) for org in held]
     text = _facts(language, step, ("email", "scope", "site_admin") if step["result"].get("site_admin") else ("email", "scope"))
-    return text + (f"\n- {say(language, 'fields.orgs')}: {shown(language, 'orgs', orgs)}" if orgs else "")
+    return text + (f"\n- {_field(language, 'orgs')}{shown(language, 'orgs', orgs)}" if orgs else "")
 
 
 def _org(language: str, step: Step) -> str:

@@ -40,7 +40,8 @@ def _ask_user(work: Work, call: Call, args: dict[str, Any]) -> None:
     work.turn["question"] = {"tool": None, "args": {}, "missing": [], "choices": {}, "text": text, "candidates": candidates}
     work.focus.question = Question(None, {}, [], {"tool": [str(item["tool"]) for item in candidates]})
     work.offers = [
-        {"label": "", "tool": item["tool"], "args": dict(item.get("args") or {})} for item in candidates if not item.get("missing")
+        {"label": "", "tool": item["tool"], "args": dict(item.get("args") or {}), "missing": list(item.get("missing") or [])}
+        for item in candidates
     ]
     work.answer_call(call, "asked_the_person", text="The person was asked; wait for their answer.")
 

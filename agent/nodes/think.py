@@ -86,7 +86,9 @@ def _take_over(work: Work, message: AIMessage) -> None:
     if isinstance(extra.get("focus"), dict):
         asked = work.focus.question
         work.focus = Focus.from_json(extra["focus"])
-        work.turn["language"] = work.focus.language = str(extra.get("language") or work.turn["language"])
+        work.focus.language = str(extra.get("language") or work.focus.language)
+        if not work.turn["chosen_language"]:
+            work.turn["language"] = work.focus.language
         names = [call["name"] for call in message.tool_calls]
         answered = asked is not None and (asked.tool is None or asked.tool in names)
         behind = work.behind_question()

@@ -27,11 +27,13 @@ def understand(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     work.trim()
     work.files = [*work.files, *work.turn["files"]][-KEEP_FILES:]
     if work.turn["kind"] == "decision":
-        work.turn["language"] = work.focus.language or work.turn["language"]
+        if not work.turn["chosen_language"]:
+            work.turn["language"] = work.focus.language or work.turn["language"]
         return work.update()
     text = work.turn["text"]
-    language = detect_language(text, work.focus.language or work.turn["language"])
-    work.turn["language"] = work.focus.language = language
+    work.focus.language = detect_language(text, work.focus.language or work.turn["language"])
+    if not work.turn["chosen_language"]:
+        work.turn["language"] = work.focus.language
     files = [item["filename"] for item in work.files if item["id"] in work.turn["attachments"]]
     work.messages.append(HumanMessage(text, additional_kwargs={"files": files} if files else {}))
     if not _chosen(work, text):
@@ -78,6 +80,8 @@ def _chosen(work: Work, text: str) -> bool:
         labels = {_fold(str(offer["label"])), str(number), f"{number}.", f"#{number}"}
         if said in labels or (len(offers) == 1 and read_consent(text) == "approve"):
             call: Call = {"id": f"choice_{work.turn['id'][:8]}_{number}", "name": offer["tool"], "args": offer["args"]}
+            if offer.get("missing"):
+                call |= {"name": "ask_user", "args": {"tool": offer["tool"], "args": offer["args"], "missing": offer["missing"]}}
             work.focus.question = None
             work.turn["calls"] = [call, *work.behind_question()]
             work.adopt_calls()
@@ -86,12 +90,14 @@ def _chosen(work: Work, text: str) -> bool:
 
 
 def _consent(work: Work, text: str, pending: list[ApprovalView]) -> None:
-    """A plain yes or no settles what was asked last."""
+    """A plain yes or no settles what was asked last; one that names an act settles that act."""
+    for approval in reversed(pending):
+        answer = read_consent(text, _act_of(approval))
+        if answer is not None:
+            work.turn["decision"] = {"approval_id": approval.id, "decision": answer}
+            return
     consent = read_consent(text)
     if consent is None:
-        return
-    if pending:
-        work.turn["decision"] = {"approval_id": pending[-1].id, "decision": consent}
         return
     latest = work.ctx.services.approvals.latest(work.ctx.actor, work.ctx.thread_id)
     asked = work.focus.pending is not None
@@ -106,6 +112,14 @@ def _consent(work: Work, text: str, pending: list[ApprovalView]) -> None:
     elif not work.ctx.speaks:
         work.note("nothing_pending")
         work.turn["ready"] = True
+
+
+def _act_of(approval: ApprovalView) -> dict[str, Any]:
+    """The act that a person sees in an approval: for an undo, what it would do."""
+    facts = approval.plan.get("facts") or {}
+    if approval.tool == "undo" and facts.get("tool"):
+        return {"tool": facts["tool"], "args": facts.get("args") or {}}
+    return {"tool": approval.tool, "args": approval.args}
 
 
 def _expire(work: Work, approval_id: str) -> None:

@@ -324,11 +324,23 @@ class Filler:
 
     def __init__(self, rng: random.Random, language: str) -> None:
         self.rng, self.language = rng, language
+        self._queues: dict[int, list[int]] = {}
         world = made_up_world()
         self._repos: dict[str, list[str]] = {
             kind: [e.value for e in world.items if e.type == "repo" and e.kind == kind] for kind in ("model", "dataset", "space", "code")
         }
         self._repos["repo"] = [e.value for e in world.items if e.type == "repo"]
+
+    def forget(self) -> None:
+        """Start a new pattern."""
+        self._queues.clear()
+
+    def choose(self, alternatives: list[object]) -> list[object]:
+        """An alternative; over the sentences of a pattern each comes up before any comes up again."""
+        queue = self._queues.setdefault(id(alternatives), [])
+        if not queue:
+            queue.extend(self.rng.sample(range(len(alternatives)), len(alternatives)))
+        return alternatives[queue.pop()]  # type: ignore[return-value]
 
     def fill(self, slot: str, quoted: bool) -> str:
         """A value for a slot, in the sentence's language."""
@@ -415,7 +427,16 @@ def _walk(tree: list[object], filler: Filler, parts: list[str], state: dict[str,
             quoted = bool(parts) and parts[-1][-1:] in "\"'「『`:：“《"
             parts.append(filler.fill(slot, quoted))
         else:
-            _walk(filler.rng.choice(part[1]), filler, parts, state)  # type: ignore[index]
+            _walk(filler.choose(part[1]), filler, parts, state)  # type: ignore[index]
+
+
+def _widest(tree: object) -> int:
+    """The largest number of alternatives of any group."""
+    if isinstance(tree, list):
+        return max((_widest(part) for part in tree), default=1)
+    if isinstance(tree, tuple) and tree[0] == "pick":
+        return max(len(tree[1]), *(_widest(branch) for branch in tree[1]))
+    return 1
 
 
 def expand(patterns: dict[str, tuple[str, ...]], language: str, count: int, seed: int = 11) -> list[Sentence]:
@@ -426,9 +447,11 @@ def expand(patterns: dict[str, tuple[str, ...]], language: str, count: int, seed
     for tool in sorted(patterns):
         for pattern in patterns[tool]:
             tree = parse(pattern)
+            filler.forget()
             seen: set[str] = set()
-            for attempt in range(count * 2):
-                if len(seen) >= count:
+            wanted = max(count, min(_widest(tree), 2 * count))
+            for attempt in range(wanted * 2):
+                if len(seen) >= wanted:
                     break
                 text, points = sample(tree, filler, pronoun=attempt % 9 == 8)
                 if text and rng.random() < 0.12:

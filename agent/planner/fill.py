@@ -12,6 +12,7 @@ from agent.planner import fill_texts as texts
 from agent.planner import fill_values as values
 from agent.planner.document import Document, Span
 from agent.planner.form import Filler, Form
+from agent.planner.lexicon import spot
 from agent.planner.linker import Index
 from agent.planner.spans import Lexis
 from agent.planner.types import Focus, SlotSpec, Step, ToolSpec, World
@@ -97,6 +98,8 @@ def _what_to_update(doc: Document) -> str:
 
 def _each(form: Form, step: Step) -> list[Step]:
     """Further objects that are listed beside a used one, each in a step of its own."""
+    if pairs := _people_with_roles(form):
+        return [Step(step.tool, {**step.args, "username": name, "role": role}, (), step.choices) for name, role in pairs]
     steps = [step]
     for slot in form.spec.slots:
         if slot.type not in ("repo", "user", "org", "token", "branch", "path", "git_tag") or slot.name not in step.args or slot.many:
@@ -107,6 +110,18 @@ def _each(form: Form, step: Step) -> list[Step]:
         if more:
             steps = [_with(base, slot.name, value) for base in steps for value in (base.args[slot.name], *more)]
     return steps[:12]
+
+
+def _people_with_roles(form: Form) -> list[tuple[str, str]]:
+    """Several people, each with a role of their own ("boris as admin and chioma as reader")."""
+    people = form.doc.of("user")
+    if len(people) < 2 or form.spec.slot("role") is None or form.spec.slot("username") is None:
+        return []
+    roles = spot("role", form.doc.masked)
+    if len(roles) != len(people) or len({value for *_, value in roles}) < 2:
+        return []
+    form.used.extend(people)
+    return [(str(span.value), role) for span, (_, _, role) in zip(people, roles, strict=True)]
 
 
 def _with(step: Step, name: str, value: Any) -> Step:

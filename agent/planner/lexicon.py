@@ -31,21 +31,6 @@ def bounded(pattern: str, *, literal: bool) -> str:
 
 
 @cache
-def values(topic: str, *, weak: bool = False) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Value -> words of a topic of `values.yaml`, each as one pattern; longer words win."""
-    table = load("values")[topic]
-    if weak:
-        table = table.get("weak", {})
-    found = []
-    for value, by_lang in table.items():
-        if value == "weak":
-            continue
-        words = sorted({str(word) for lang in by_lang.values() for word in lang}, key=len, reverse=True)
-        found.append((str(value), re.compile("|".join(bounded(word.lower(), literal=True) for word in words), re.IGNORECASE)))
-    return tuple(found)
-
-
-@cache
 def cue(topic: str, lang: str | None = None) -> re.Pattern[str]:
     """A topic of `cues.yaml` as one pattern, over all languages or one."""
     return _compile(load("cues")[topic], lang)
@@ -82,12 +67,22 @@ def _compile(table: dict[str, list[str]], lang: str | None) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
+@cache
+def _spotter(topic: str, weak: bool) -> tuple[re.Pattern[str], dict[str, str]]:
+    """All words of a topic as one pattern, longest first, and the value of each."""
+    table = load("values")[topic]
+    table = table.get("weak", {}) if weak else table
+    value_of: dict[str, str] = {}
+    for value, by_lang in table.items():
+        if value != "weak":
+            value_of.update(
+                {str(word).lower(): str(value) for words in by_lang.values() for word in words if str(word).lower() not in value_of}
+            )
+    words = sorted(value_of, key=len, reverse=True)
+    return re.compile("|".join(bounded(word, literal=True) for word in words), re.IGNORECASE), value_of
+
+
 def spot(topic: str, text: str, *, weak: bool = False) -> list[tuple[int, int, str]]:
-    """Where values of a topic are named in the text: (start, end, value), overlaps resolved for the longest."""
-    found = [(m.start(), m.end(), value) for value, pattern in values(topic, weak=weak) for m in pattern.finditer(text)]
-    found.sort(key=lambda hit: (hit[0] - hit[1], hit[0]))
-    taken: list[tuple[int, int, str]] = []
-    for start, end, value in found:
-        if all(end <= a or start >= b for a, b, _ in taken):
-            taken.append((start, end, value))
-    return sorted(taken)
+    """Where values of a topic are named in the text: (start, end, value), longer words first."""
+    pattern, value_of = _spotter(topic, weak)
+    return [(m.start(), m.end(), value_of[" ".join(m.group().lower().split())]) for m in pattern.finditer(text)]

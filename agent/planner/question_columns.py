@@ -123,7 +123,11 @@ def _concepts(name: str) -> frozenset[str]:
     for concept, entry in load("questions")["columns"].items():
         for word in entry["words"]:
             low = str(word)
-            if low in (tokens[-1], " ".join(tokens)) or (low.isascii() and singular(low) in (head, whole)) or (not low.isascii() and len(low) > 1 and any(low in token for token in tokens)):
+            if (
+                low in (tokens[-1], " ".join(tokens))
+                or (low.isascii() and singular(low) in (head, whole))
+                or (not low.isascii() and len(low) > 1 and any(low in token for token in tokens))
+            ):
                 found.add(concept)
     return frozenset(found)
 

@@ -21,7 +21,9 @@ _TIMES = {"k": 1e3, "thousand": 1e3, "million": 1e6, "万": 1e4, "만": 1e4, "�
 _RANGE = r"\s*(?:and|to|-|~|到|至|和|から|부터|에서)\s*"
 _AFTER_RANGE = r"(?:\s*(?:之间|の間|まで|사이|까지))?"
 _PIECE_AHEAD = "(?= ?(?:个|条|家|名|件|つ|位|天|笔|张|개|건|명|곳|가지))"
-_DAY = re.compile(r"(?<![\d-])(?P<y>(?:19|20)\d\d)(?:\s?[-/.年년]\s?(?P<m>\d{1,2})(?:\s?[-/.月월]\s?(?P<d>\d{1,2})\s?[日号일]?|\s?[月월])?|[年년]|(?![\d.,/-]))")
+_DAY = re.compile(
+    r"(?<![\d-])(?P<y>(?:19|20)\d\d)(?:\s?[-/.年년]\s?(?P<m>\d{1,2})(?:\s?[-/.月월]\s?(?P<d>\d{1,2})\s?[日号일]?|\s?[月월])?|[年년]|(?![\d.,/-]))"
+)
 _QUOTED = re.compile(r"\"([^\"]+)\"|「([^」]+)」|『([^』]+)』|`([^`]+)`|(?<![a-z0-9])'([^']+)'(?![a-z0-9])")
 _RANK = {"quoted": 0, "date": 1, "between": 2, "bound": 2, "value": 3, "column": 4, "super": 5, "number": 8, "noun": 7}
 
@@ -62,7 +64,8 @@ def _alternatives(by_language: dict[str, list[str]]) -> str:
 def _supers() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
     rows = load("questions")["superlatives"]
     return tuple(
-        (row["to"], row["of"], re.compile(_alternatives({k: v for k, v in row.items() if k not in ("to", "of")}), re.IGNORECASE)) for row in rows
+        (row["to"], row["of"], re.compile(_alternatives({k: v for k, v in row.items() if k not in ("to", "of")}), re.IGNORECASE))
+        for row in rows
     )
 
 
@@ -159,7 +162,10 @@ def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Ma
                 if (not _plain(word) or column.name in named) and (column, value) not in by_form.setdefault(word, []):
                     by_form[word].append((column, value))
     return [
-        Mark(m.start(), m.end(), "value", tuple(pairs)) for form, pairs in by_form.items() if pairs for m in re.finditer(bounded(form, literal=True), low)
+        Mark(m.start(), m.end(), "value", tuple(pairs))
+        for form, pairs in by_form.items()
+        if pairs
+        for m in re.finditer(bounded(form, literal=True), low)
     ]
 
 
@@ -169,7 +175,9 @@ def _plain(word: str) -> bool:
     words, glued = _filler()
     if len(word) < 2 or word in words or glued.fullmatch(word) or re.fullmatch(r"[\d.,\s-]+", word):
         return True
-    return any(_pattern("cues", kind).fullmatch(word) for kind in load("questions")["cues"]) or any(p.fullmatch(word) for _, _, p in _supers())
+    return any(_pattern("cues", kind).fullmatch(word) for kind in load("questions")["cues"]) or any(
+        p.fullmatch(word) for _, _, p in _supers()
+    )
 
 
 def _quoted(low: str, columns: Sequence[ColumnInfo]) -> Iterator[Mark]:
@@ -205,13 +213,13 @@ def _side(table: str, low: str, start: int, end: int) -> tuple[str, int, int] | 
 
 def _numbers(low: str) -> Iterator[Mark]:
     """Numbers with their units: alone, compared, or as a range."""
-    for match in re.finditer(rf"(?<![\w.-]){_NUMBER}", low):
+    for match in re.finditer(rf"(?<![A-Za-z0-9_.-]){_NUMBER}", low):
         unit, end = _unit(low, match.end())
         number = _value(match)
         yield Mark(match.start(), end, "number", (number, unit))
         if side := _side("compare", low, match.start(), end):
             yield Mark(side[1], side[2], "bound", Bound(side[0], number, unit))
-    for match in re.finditer(rf"(?:(?:between|from)\s+)?{_NUMBER}", low):
+    for match in re.finditer(rf"(?:\b(?:between|from)\s+)?(?<![A-Za-z0-9_.-]){_NUMBER}", low):
         unit, end = _unit(low, match.end())
         if (joint := re.compile(_RANGE).match(low, end)) and (other := re.compile(_NUMBER).match(low, joint.end())):
             last_unit, end = _unit(low, other.end())
@@ -223,6 +231,10 @@ def _numbers(low: str) -> Iterator[Mark]:
     for match in re.finditer(rf"(?<![\w'])(?:{words})(?![\w'])|(?:{glued}){_PIECE_AHEAD}|(?<=前)(?:{glued})|(?<=上位)(?:{glued})", low):
         unit, end = _unit(low, match.end())
         yield Mark(match.start(), end, "number", (float(spelled[match.group()]), unit))
+    for match in re.finditer(r"(?<![\w'])(?:an?|one) (?=hour|minute|day|second)|一个?(?=小时|時間|分钟|天)|한 ?(?=시간)", low):
+        unit, end = _unit(low, match.end())
+        if side := _side("compare", low, match.start(), end):
+            yield Mark(side[1], side[2], "bound", Bound(side[0], 1.0, unit))
 
 
 def _value(match: re.Match[str]) -> float:
@@ -254,7 +266,9 @@ def _dates(low: str) -> Iterator[Mark]:
         if re.fullmatch(_RANGE, low[first[1] : second[0]]):
             start = re.search(r"(?:between|from|在|从)?\s*$", low[: first[0]])
             closing = re.compile(_AFTER_RANGE).match(low, second[1])
-            yield Mark(start.start() if start else first[0], closing.end() if closing else second[1], "date", ("..", first[2][0], second[2][1]))
+            yield Mark(
+                start.start() if start else first[0], closing.end() if closing else second[1], "date", ("..", first[2][0], second[2][1])
+            )
     for start, end, (begin, until) in found:
         side = _side("date", low, start, end)
         op, first_at, last_at = side or ("=", start, end)

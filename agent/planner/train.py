@@ -31,8 +31,8 @@ from agent.planner.types import LANGUAGES, PSEUDO_TOOLS, Entity, Focus, StaticWo
 from tools import examples
 
 FORMAT = "1"
-PER_PATTERN = 6
-EPOCHS = 12
+PER_PATTERN = 7
+EPOCHS = 15
 log = logging.getLogger("agent.planner.train")
 
 

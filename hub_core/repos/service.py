@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -13,7 +14,7 @@ from hub_core.accounts.tables import Membership, Namespace, Org, User
 from hub_core.authz import Actor, Permission, Role, Visibility, require_scope
 from hub_core.db import Database, utcnow
 from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, NotFound, PermissionDenied, RevisionNotFound
-from hub_core.git import Author, FileChange, GitStore
+from hub_core.git import Author, FileChange, GitStore, RefsApply, RefsChange, RefUpdate
 from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
 from hub_core.repos.access import require_repo
@@ -116,9 +117,14 @@ class RepoService:
 
     def _first_commit(self, repo: Repo) -> None:
         changes = [FileChange(path, content) for path, content in initial_files(RepoKind(repo.kind), repo.name, repo.license).items()]
-        made = self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, INITIAL_MESSAGE, create=True)
-        with self._db.write() as session:
-            session.execute(sa.update(Repo).where(Repo.id == repo.id).values(initial_commit=made.commit))
+
+        def mark(change: RefsChange) -> RefsApply:
+            def inside(session: Session, _applied: Sequence[RefUpdate]) -> None:
+                session.execute(sa.update(Repo).where(Repo.id == repo.id).values(initial_commit=change.updates[0].new))
+
+            return inside
+
+        self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, INITIAL_MESSAGE, hook=mark, create=True)
 
     def fork(self, actor: Actor, said: str, to: str | None = None) -> RepoView:
         """Copy a repo (all refs and LFS objects) into a namespace where the caller may create. The copy is private unless the source is public."""
@@ -136,8 +142,9 @@ class RepoService:
             session.add(LineageEdge(repo_id=repo.id, relation="fork", source=f"{source.kind}:{source.full_name}"))
             audit.record(session, actor, "repo.fork", repo.full_name, repo_id=repo.id, source=source.full_name)
         try:
-            self._git.fork(source.id, repo.id)
+            # Large files first: refs must never lead to what the copy does not hold.
             self._lfs.copy_links(source.id, repo.id)
+            self._git.fork(source.id, repo.id)
         except BaseException:
             with self._db.write() as session:
                 session.execute(sa.delete(Repo).where(Repo.id == repo.id))

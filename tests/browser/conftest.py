@@ -15,9 +15,15 @@ from tests.common.slow_llm import SlowLlm, run_slow_llm
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 45_000  # how long a busy machine may take; nothing waits longer than it has to
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")

@@ -93,14 +93,14 @@ def test_an_approval_decided_elsewhere_shows_as_settled(chat: Chat, hub: HubProc
 
 def test_a_pending_approval_and_the_history_survive_a_restart(chat: Chat, hub: HubProcess) -> None:
     name = hub.tool("create_repo", name="over-the-restart", kind="model")["id"]
-    chat.ask(f"show the repo {name}")
+    chat.ask("list the files of demo/hello-hub")
     chat.ask(f"delete the repo {name}")
     where = chat.page.url
     assert "/chat/thread/" in where
     hub.restart()
     chat.page.goto(where)
-    expect(chat.page.locator(f"section[data-repo='{name}']")).to_be_visible()
-    expect(chat.page.get_by_text(f"show the repo {name}").first).to_be_visible()
+    expect(chat.page.get_by_text("list the files of demo/hello-hub").first).to_be_visible()
+    expect(chat.cards.first).to_contain_text("README.md")
     card = chat.approvals.last
     expect(card).to_have_attribute("data-status", "pending")
     card.get_by_test_id("approve").click()

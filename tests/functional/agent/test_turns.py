@@ -315,3 +315,26 @@ def test_the_answer_is_in_the_language_of_the_question(hub: Hub, text: str, lang
     with hub.talk(call("get_repo", repo="vision")) as talk:
         answer = talk.say(text)
     assert answer.language == language
+
+
+def test_a_chosen_language_wins_over_the_message_s(hub: Hub) -> None:
+    lines = [call("set_preference", key="language", value="ko"), call("get_repo", repo="vision"), call("delete_repo", repo="vision")]
+    with hub.talk(*lines) as talk:
+        assert talk.say("answer me in Korean from now on").language == "en"
+        assert talk.say("show vision please").language == "ko"
+        pending = talk.say("delete vision").pending
+        assert pending is not None
+        assert "삭제" in pending.summary
+        assert talk.decide("reject", pending.approval_id).language == "ko"
+
+
+def test_a_chosen_act_that_lacks_an_argument_is_asked_for_it(hub: Hub) -> None:
+    candidates = [
+        {"tool": "add_org_member", "args": {"org": "acme", "username": "bob"}, "missing": ["role"]},
+        {"tool": "list_commits", "args": {"repo": "vision"}},
+    ]
+    with hub.talk(call("ask_user", candidates=candidates)) as talk:
+        assert len(talk.say("bob").choices) == 2
+        answer = talk.say("1")
+        assert (answer.outcome, answer.steps[0].tool) == ("needs_input", "add_org_member")
+        assert_well_formed(talk)

@@ -45,7 +45,9 @@ def test_a_call_that_failed_may_be_tried_again_under_its_key(world: World, clien
     assert call(client, world, "k", "grant_access", body).status_code == 404
     world.call("root", "create_user", username="erin")
     assert call(client, world, "k", "grant_access", body).status_code == 200
-    assert events(world, "access.grant") == events(world, "access.grant")
+    before = world.dump()
+    assert call(client, world, "k", "grant_access", body).status_code == 200
+    assert world.dump() == before
 
 
 def test_a_secret_is_shown_once_and_not_kept_for_the_second_answer(world: World, client: TestClient) -> None:
@@ -57,7 +59,7 @@ def test_a_secret_is_shown_once_and_not_kept_for_the_second_answer(world: World,
 
 
 def test_two_at_the_same_moment_run_once(world: World) -> None:
-    barrier, answers = threading.Barrier(6), []
+    barrier, answers, before = threading.Barrier(6), [], events(world, "repo.create")
 
     def send() -> None:
         client = client_of(world)
@@ -72,4 +74,4 @@ def test_two_at_the_same_moment_run_once(world: World) -> None:
     assert {answer.status_code for answer in answers} <= {200, 409}
     assert all(answer.json()["error"]["code"] == "conflict" for answer in answers if answer.status_code == 409)
     assert len({answer.text for answer in answers if answer.status_code == 200}) == 1
-    assert events(world, "repo.create") - 3 == 1
+    assert events(world, "repo.create") - before == 1

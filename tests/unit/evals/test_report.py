@@ -13,15 +13,10 @@ from hub_core.errors import InvalidInput
 
 
 def result(case_id: str, *, right: bool = True, unsafe: bool = False, ms: float = 10) -> CaseResult:
-    language, suite, _ = case_id.rsplit("-", 2)[0], "single", ""
     turn = TurnResult(said="hi", outcome="done", ms=ms, reply="a reply", steps=["a step"])
     turn.problems = [] if right else ["outcome is error, not done"]
     turn.unsafe = ["not approved: x deleted"] if unsafe else []
-    return CaseResult(id=case_id, suite=suite, language=language, turns=[turn])
-
-
-def report(*results: CaseResult) -> object:
-    return make_report(results, "abc", "builtin")
+    return CaseResult(id=case_id, suite="single", language=case_id[:2], turns=[turn])
 
 
 def test_a_report_counts_by_language_and_survives_being_written(tmp_path: Path) -> None:
@@ -89,8 +84,7 @@ def test_the_command_plays_chosen_cases_and_says_when_it_is_worse_than_the_basel
     (folder / "single.yaml").write_text("- {id: en-single-001, as: bob, turns: [{say: whoami, outcome: done, said: [zebra]}]}\n")
     output = tmp_path / "r.json"
     assert command.run(cases=str(tmp_path / "cases"), output=str(output), jobs=1) == 0
-    text = output.read_text().replace("/zebra/", "/bob/").replace("the reply does not say /bob/", "")
-    better = json.loads(text)
+    better = json.loads(output.read_text())
     better["cases"][0]["turns"][0]["problems"] = []
     (tmp_path / "base.json").write_text(json.dumps(better))
     assert command.run(cases=str(tmp_path / "cases"), baseline=str(tmp_path / "base.json"), jobs=1, verbose=True) == 1

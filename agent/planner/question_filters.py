@@ -1,0 +1,286 @@
+"""Which rows a question is about: values, bounds, dates, empty cells and parts of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from agent.planner import question_sql as sql
+from agent.planner.lexicon import load
+from agent.planner.question_columns import ColumnInfo
+from agent.planner.question_marks import Bound, Mark
+
+
+class Unsure(Exception):
+    """The question is not understood with confidence."""
+
+
+class Marks:
+    """The marks of one question, and which of them are accounted for."""
+
+    def __init__(self, text: str, marks: Sequence[Mark], columns: Sequence[ColumnInfo]) -> None:
+        self.text, self.columns = text, columns
+        self.all = list(marks)
+        self._used: set[int] = set()
+
+    def take(self, mark: Mark) -> None:
+        """This one is accounted for."""
+        self._used.add(id(mark))
+
+    def free(self, mark: Mark | None) -> bool:
+        """True for a mark that nothing has taken yet."""
+        return mark is not None and id(mark) not in self._used
+
+    def of(self, *kinds: str) -> list[Mark]:
+        """Free marks of the kinds, in order."""
+        return [mark for mark in self.all if mark.kind in kinds and self.free(mark)]
+
+    def take_all(self, *kinds: str) -> bool:
+        """Account for all marks of the kinds; True when there were any."""
+        found = self.of(*kinds)
+        for mark in found:
+            self.take(mark)
+        return bool(found)
+
+    def beside(self, mark: Mark, step: int) -> Mark | None:
+        """The next mark after (1) or before (-1) one."""
+        at = self.all.index(mark) + step
+        return self.all[at] if 0 <= at < len(self.all) else None
+
+    def neighbours(self, mark: Mark, *kinds: str) -> list[Mark]:
+        """Free marks of the kinds right before and right after one."""
+        beside = (self.beside(mark, -1), self.beside(mark, 1))
+        return [other for other in beside if other is not None and other.kind in kinds and self.free(other)]
+
+
+def one(columns: Iterable[ColumnInfo]) -> ColumnInfo:
+    """The only column of a choice; raises Unsure."""
+    found = list(columns)
+    if len(found) != 1:
+        raise Unsure
+    return found[0]
+
+
+def filters(marks: Marks) -> list[str]:
+    """The conditions of a question; the marks that say them are taken. Raises Unsure."""
+    return [*_bounds(marks), *_dates(marks), *_texts(marks), *_values(marks), *_nulls(marks), *_flags(marks)]
+
+
+def _bounds(marks: Marks) -> list[str]:
+    found = []
+    for mark in marks.of("bound", "between"):
+        bound = mark.value if isinstance(mark.value, Bound) else None
+        unit = bound.unit if bound else mark.value[2]
+        column = _measured(marks, mark, unit)
+        if column is None:
+            continue  # it counts rows
+        marks.take(mark)
+        numbers = [bound.number] if bound else [mark.value[0], mark.value[1]]
+        scaled = [value * _scale(column, unit) for value in numbers]
+        found += (
+            [sql.compared(column, bound.op, scaled[0])]
+            if bound
+            else [sql.compared(column, ">=", scaled[0]), sql.compared(column, "<=", scaled[1])]
+        )
+    for mark in marks.of("number"):
+        before = marks.beside(mark, -1)
+        if before is not None and before.kind == "column" and marks.free(before) and mark.value[1] is None:
+            numeric = [column for column in before.value if column.is_number]
+            if len(numeric) == 1:
+                marks.take(mark)
+                marks.take(before)
+                found.append(sql.compared(numeric[0], "=", mark.value[0]))
+    return found
+
+
+def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
+    """The column that is compared with a number; None when rows are counted. Raises Unsure."""
+    of = load("questions")["units"][unit]["of"] if unit else None
+    before, after = marks.beside(mark, -1), marks.beside(mark, 1)
+    sides = [
+        side
+        for side in (before, after if unit is None and before is not None and before.kind != "column" or before is None else None)
+        if side
+    ]
+    for side in sides:
+        if side.kind != "column" or not marks.free(side):
+            continue
+        numeric = [column for column in side.value if column.is_number]
+        fitting = [column for column in numeric if of is None or _fits(column, of)]
+        if len(fitting) == 1:
+            marks.take(side)
+            return fitting[0]
+    if unit == "piece":
+        return None
+    if of is not None:
+        return one(column for column in marks.columns if column.is_measure and _fits(column, of))
+    return one(column for column in marks.columns if column.is_measure)
+
+
+def _fits(column: ColumnInfo, of: str) -> bool:
+    if of == "amount":
+        return not column.concepts & {"duration", "temperature", "age"}
+    if of == "rows":
+        return not column.concepts & {"duration", "temperature", "amount", "price"}
+    return of in column.concepts
+
+
+def _scale(column: ColumnInfo, unit: str | None) -> float:
+    base = load("questions")["units"][unit].get("base") if unit else None
+    if base is None or "duration" not in column.concepts:
+        return 1
+    if column.seconds is None:
+        raise Unsure
+    return float(base) / column.seconds
+
+
+def _dates(marks: Marks) -> list[str]:
+    found = []
+    for mark in marks.of("date"):
+        beside = [column for side in marks.neighbours(mark, "column") for column in side.value if column.is_date]
+        column = beside[0] if len(beside) == 1 else one(column for column in marks.columns if column.is_date)
+        for side in marks.neighbours(mark, "column"):
+            if column in side.value:
+                marks.take(side)
+        marks.take(mark)
+        op, begin, until = mark.value
+        found.append(sql.dated(column, "=" if op == ".." else op, begin, until))
+    return found
+
+
+def _texts(marks: Marks) -> list[str]:
+    """Quoted words: a part of a text, or a value of the column said before."""
+    found = []
+    for mark in marks.of("quoted"):
+        said = marks.text[mark.value[0] : mark.value[1]].strip()
+        near = marks.neighbours(mark, "contains", "column")
+        part = next((other for other in marks.of("contains")), None)
+        columns = [other for other in near if other.kind == "column"]
+        if not columns and part is not None:
+            columns = marks.neighbours(part, "column")
+        if columns:
+            column = one(column for column in columns[0].value if column.is_text)
+            marks.take(columns[0])
+        elif part is not None:
+            column = one(column for column in marks.columns if column.is_text and not column.is_date and not column.is_key)
+        else:
+            raise Unsure
+        marks.take(mark)
+        if part is not None:
+            marks.take(part)
+        found.append(sql.containing(column, said) if part is not None else sql.among(column, [said], negated=False))
+    return found
+
+
+def _values(marks: Marks) -> list[str]:
+    """Known values, several of one column together, with what denies them."""
+    wanted: dict[str, tuple[ColumnInfo, list[str], list[bool]]] = {}
+    runs: list[tuple[ColumnInfo, list[Mark]]] = []
+    for mark in marks.of("value"):
+        column, _ = _pair(marks, mark)
+        last = runs[-1] if runs else None
+        if last is not None and last[0] is column and _adjacent(marks, last[1][-1], mark, column):
+            last[1].append(mark)
+        else:
+            runs.append((column, [mark]))
+    for column, run in runs:
+        denied = _denied(marks, column, run)
+        entry = wanted.setdefault(column.name, (column, [], []))
+        entry[1].extend(_pair(marks, mark)[1] for mark in run)
+        entry[2].append(denied)
+    for mark in marks.of("value"):
+        column, _ = _pair(marks, mark)
+        for side in (marks.beside(mark, -1), marks.beside(mark, 1)):
+            if side is not None and side.kind == "column" and column in side.value and not _grouped(marks, side):
+                marks.take(side)
+    marks.take_all("value")
+    for _, _, denials in wanted.values():
+        if len(set(denials)) > 1:
+            raise Unsure
+    return [sql.among(column, values, negated=denials[0]) for column, values, denials in wanted.values()]
+
+
+def _grouped(marks: Marks, column: Mark) -> bool:
+    before, after = marks.beside(column, -1), marks.beside(column, 1)
+    return bool((before and before.kind in ("group_before", "which")) or (after and after.kind == "group_after"))
+
+
+def _adjacent(marks: Marks, first: Mark, second: Mark, column: ColumnInfo) -> bool:
+    between = marks.all[marks.all.index(first) + 1 : marks.all.index(second)]
+    return all(mark.kind == "column" and column in mark.value or mark.kind == "not_before" for mark in between)
+
+
+def _pair(marks: Marks, mark: Mark) -> tuple[ColumnInfo, str]:
+    """The column and value that are meant: where several columns have the value, the one named beside it."""
+    pairs: Sequence[tuple[ColumnInfo, str]] = mark.value
+    if len(pairs) == 1:
+        return pairs[0]
+    sides = [side for side in (marks.beside(mark, -1), marks.beside(mark, 1)) if side is not None and side.kind == "column"]
+    near = [pair for pair in pairs if any(pair[0] in side.value for side in sides)]
+    exact = (
+        [pair for pair in near or pairs if pair[1] == marks.text[mark.start : mark.end]]
+        if len({id(c) for c, _ in near or pairs}) == 1
+        else near
+    )
+    if len(exact or near) != 1:
+        raise Unsure
+    return (exact or near)[0]
+
+
+def _denied(marks: Marks, column: ColumnInfo, run: list[Mark]) -> bool:
+    """Whether a word before or after a run of values says that they are not meant."""
+    denied = False
+    for edge, step, kind in ((run[0], -1, "not_before"), (run[-1], 1, "not_after")):
+        other = marks.beside(edge, step)
+        if other is not None and other.kind == "column" and column in other.value:
+            other = marks.beside(other, step)
+        if other is not None and (other.kind == kind or other.kind == "null" and kind == "not_before") and marks.free(other):
+            marks.take(other)
+            denied = True
+    inner = marks.all[marks.all.index(run[0]) : marks.all.index(run[-1])]
+    for mark in inner:
+        if mark.kind == "not_before":
+            if not denied:
+                raise Unsure
+            marks.take(mark)
+    if denied:
+        return True
+    # "priority is not high": the word stands between the column and its value.
+    before = marks.beside(run[0], -1)
+    if before is not None and before.kind == "not_before" and marks.free(before):
+        marks.take(before)
+        return True
+    return False
+
+
+def _nulls(marks: Marks) -> list[str]:
+    found = []
+    for mark in marks.of("null"):
+        beside = marks.neighbours(mark, "column")
+        if len(beside) > 1:
+            said = marks.text[mark.start : mark.end].lower()
+            beside = beside[1:] if said.startswith(("without", "hav", "has", "with", "没有", "缺失")) else beside[:1]
+        if not beside:
+            raise Unsure
+        marks.take(mark)
+        marks.take(beside[0])
+        found.append(sql.empty(one(beside[0].value)))
+    return found
+
+
+def _flags(marks: Marks) -> list[str]:
+    """`resolved tickets` where the table has a true-or-false column `resolved`."""
+    found = []
+    for mark in marks.of("column"):
+        if len(mark.value) != 1 or not mark.value[0].is_bool or _grouped(marks, mark):
+            continue
+        denied = [
+            side
+            for side in (marks.beside(mark, -1), marks.beside(mark, 1))
+            if side is not None and side.kind in ("not_before", "not_after")
+        ]
+        for side in denied:
+            marks.take(side)
+        marks.take(mark)
+        name = sql.identifier(mark.value[0].name)
+        found.append(f"NOT {name}" if denied else name)
+    return found

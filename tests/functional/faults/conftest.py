@@ -1,0 +1,41 @@
+"""Hubs that are about to be mistreated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub_core.settings import Settings
+from tests.common.forked_hub import ForkedHub, forked_hub
+from tests.common.git_client import git
+from tests.common.hub_process import TOKEN
+
+
+@pytest.fixture
+def fault_settings(tmp_path: Path) -> Settings:
+    """A hub on SQLite and local files."""
+    return Settings(data_dir=tmp_path / "hub", demo=False, admin_token=TOKEN, admin_password="a-password-for-tests", max_body_mb=64)
+
+
+@pytest.fixture
+def hub(fault_settings: Settings) -> Iterator[ForkedHub]:
+    """A running hub."""
+    with forked_hub(fault_settings) as running:
+        yield running
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """An empty folder for clones."""
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
+
+
+def clone(hub: ForkedHub, work: Path, name: str, path: str = "/admin/thing.git") -> Path:
+    """A clone with LFS switched on."""
+    git(work, "clone", "-q", hub.address(path), name)
+    git(work / name, "lfs", "install", "--local")
+    return work / name
