@@ -22,6 +22,7 @@ from agent.planner_model import PlannerModel
 from agent.schema import Answer, Event, Mode, PendingView, StepView
 from agent.state import Context, Turn, new_turn
 from agent.world import WorldCache
+from hub_core.accounts.lookup import storable
 from hub_core.approvals.service import Decision
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.leases import Leases
@@ -65,7 +66,7 @@ class Agent:
             ThreadBusy: a turn of this thread is running.
         """
         require_scope(actor, Permission.CHAT)
-        text = message.strip()
+        text = storable(message).strip()
         if not text and not attachments:
             raise InvalidInput("The message is empty.", hint="Say what you would like to do.")
         if len(text) > MAX_MESSAGE:

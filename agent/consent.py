@@ -59,8 +59,10 @@ def _consume(
         if not hits:
             return said, rest
         end, kind = max(hits, key=lambda hit: (hit[0], hit[1] == "reject"))
-        if kind:
-            said.add("approve" if kind == "approve" else "reject")
+        if kind == "approve":
+            said.add("approve")
+        elif kind == "reject":
+            said.add("reject")
         weak = weak or kind == "verb"
         rest = _JUNK.sub(" ", rest[end:]).strip()
     if weak and not said:
@@ -79,7 +81,7 @@ def _leading_refusal(plain: str, vocabulary: tuple[tuple[str, tuple[re.Pattern[s
         if not ends or not max(ends):
             break
         rest = _JUNK.sub(" ", rest[max(ends) :]).strip()
-    return any(re.search(rf"(?:{pattern.pattern})$", plain) for pattern in words["reject"] if len(pattern.pattern) > 12)
+    return any(re.search(rf"(?<![a-z])(?:{pattern.pattern})$", plain) for pattern in words["reject"] if len(pattern.pattern) > 12)
 
 
 def _is_wish(plain: str) -> bool:

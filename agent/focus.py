@@ -17,12 +17,14 @@ LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "list_files": ("path", ("path", "name")),
     "list_branches": ("branch", ("name", "branch")),
     "list_git_tags": ("git_tag", ("name", "tag")),
-    "list_commits": ("revision", ("sha", "id")),
+    "list_commits": ("revision", ("commit",)),
+    "get_lineage": ("repo", ("repo",)),
     "list_tags": ("tag", ("tag", "name")),
     "list_access": ("user", ("username",)),
     "get_org": ("user", ("username",)),
     "list_approvals": ("approval", ("approval_id", "id")),
 }
+_FOCUS_FIELD = {"repo": "repo", "user": "user", "path": "path", "branch": "branch", "revision": "revision"}
 _NEW_NAME_TOOLS = ("create_repo", "move_repo", "fork_repo", "restore_repo", "get_repo")
 
 
@@ -34,12 +36,20 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
         focus.repo = result["id"]
     if tool == "create_org" and isinstance(args.get("name"), str):
         focus.org = args["name"]
+    if tool == "write_file" and isinstance(args.get("path"), str):
+        focus.path = args["path"]
+    if isinstance(result.get("commit"), str) and tool != "show_commit":
+        focus.revision = result["commit"]
     items = result.get("items") if isinstance(result.get("items"), list) else result.get("members")
     if tool in LISTED and isinstance(items, list):
-        focus.listed = _listed(tool, items)
-        # The only thing on a list is what "it" means from now on.
-        if len(focus.listed) == 1 and focus.listed[0]["type"] == "repo":
-            focus.repo = str(focus.listed[0]["value"])
+        focus.listed = _listed(tool, [item for item in items if not (isinstance(item, dict) and item.get("is_audience"))])
+        _note_only_one(focus)
+
+
+def _note_only_one(focus: Focus) -> None:
+    """The only thing of its type on a list is what "it" means from now on."""
+    if len(focus.listed) == 1 and focus.listed[0]["type"] in _FOCUS_FIELD:
+        setattr(focus, _FOCUS_FIELD[str(focus.listed[0]["type"])], str(focus.listed[0]["value"]))
 
 
 def note_args(focus: Focus, args: dict[str, Any]) -> None:

@@ -13,10 +13,14 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from agent.planner.question_columns import ColumnInfo
 from agent.planner.types import Entity
 from hub_core.accounts.tables import Org, SshKey, Token, User
 from hub_core.audit import AuditEvent
 from hub_core.authz import Actor, Role
+from hub_core.datasets.describe import DatasetFacts, describe
+from hub_core.datasets.formats import data_files
+from hub_core.datasets.loaded import Budget
 from hub_core.errors import HubError
 from hub_core.repos.access import visible, with_role
 from hub_core.repos.lookup import find_repo
@@ -26,6 +30,11 @@ from hub_core.services import Services
 MAX_ENTITIES = 20_000
 MAX_NAMES = 500
 CACHED_PEOPLE = 16
+CACHED_TABLES = 64
+# What is looked at of a table to know its columns and their values, so that a question never waits long.
+LOOK = Budget(rows=50_000, max_bytes=16 << 20)
+MAX_VALUES = 200
+MAX_VALUE = 100
 # Changes that neither make nor rename anything, nor change who sees what.
 _HARMLESS = (
     "approval.request", "approval.approve", "approval.reject", "approval.withdraw", "approval.expire", "attachment.create",
@@ -42,6 +51,7 @@ class WorldCache:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: OrderedDict[_Key, tuple[int, Sequence[Entity]]] = OrderedDict()
+        self._tables: OrderedDict[tuple[int, str], Sequence[ColumnInfo]] = OrderedDict()
 
     def entities(self, services: Services, actor: Actor) -> Sequence[Entity]:
         """All entities the person may see; the same object as long as nothing changed."""
@@ -58,6 +68,24 @@ class WorldCache:
             self._held[key] = (version, found)
             while len(self._held) > CACHED_PEOPLE:
                 self._held.popitem(last=False)
+        return found
+
+    def columns(self, services: Services, actor: Actor, repo: Repo) -> Sequence[ColumnInfo]:
+        """The columns of the first data file of a repo; kept for as long as the repo's head stays.
+
+        Raises:
+            HubError: the person may not read it, it is empty, or its data cannot be read.
+        """
+        key = (repo.id, services.history.resolve(actor, repo))
+        with self._lock:
+            if key in self._tables:
+                self._tables.move_to_end(key)
+                return self._tables[key]
+        found = _look(services, actor, repo, key[1])
+        with self._lock:
+            self._tables[key] = found
+            while len(self._tables) > CACHED_TABLES:
+                self._tables.popitem(last=False)
         return found
 
 
@@ -93,12 +121,42 @@ class HubWorld:
         except HubError:
             return ()
 
+    def columns(self, repo: str) -> Sequence[ColumnInfo]:
+        """The columns of a dataset's table; none when there is no table that can be read."""
+        row = self._repo(repo)
+        try:
+            return self._cache.columns(self._services, self._actor, row) if row else ()
+        except HubError:
+            return ()
+
     def _repo(self, said: str) -> Repo | None:
         try:
             with self._services.db.read() as session:
                 return find_repo(session, self._actor, said)
         except HubError:
             return None
+
+
+def _look(services: Services, actor: Actor, repo: Repo, commit: str) -> Sequence[ColumnInfo]:
+    paths = data_files(services.files.paths(actor, repo, commit))
+    if not paths:
+        return ()
+    return columns_of(describe(paths[0], services.files.reader(actor, repo, paths[0], commit), LOOK, every=MAX_VALUES))
+
+
+def columns_of(facts: DatasetFacts) -> tuple[ColumnInfo, ...]:
+    """The columns of a described table, with all their values where those are short texts and few."""
+    return tuple(
+        ColumnInfo(
+            column.name,
+            column.type,
+            tuple(value for value, _ in column.top if isinstance(value, str) and len(value) <= MAX_VALUE),
+            column.min,
+            column.max,
+            column.distinct,
+        )
+        for column in facts.columns
+    )
 
 
 def _version(session: Session) -> int:

@@ -11,7 +11,6 @@ from hub_core.settings import Settings
 
 PUBLIC = Path(__file__).parent / "public"
 MAX_FILES = 10
-MAX_UPLOAD_MB = 1024
 
 CONFIG = """\
 [project]
@@ -35,6 +34,7 @@ favorites = false
 
 [features.spontaneous_file_upload]
 enabled = true
+accept = {{}}
 max_files = {max_files}
 max_size_mb = {max_size_mb}
 
@@ -62,7 +62,7 @@ generated_by = "2.12.0"
 
 def upload_limit_mb(settings: Settings) -> int:
     """The largest file the page takes, in MiB."""
-    return min(settings.max_body_mb, MAX_UPLOAD_MB)
+    return settings.max_attachment_mb
 
 
 def prepare_home(settings: Settings, translations: Path) -> Path:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from chat_ui.chainlit_home import prepare_home
+from chat_ui.chainlit_home import prepare_home, upload_limit_mb
 from hub_core.authz import Actor
 from hub_core.services import Services
 from hub_core.settings import chat_page_environment
@@ -59,9 +60,11 @@ def load_chainlit(services: Services, agent: Callable[[], Agent]) -> Loaded:
     from chainlit.server import app, get_html_template
 
     from chat_ui.page import ChatPage
+    from chat_ui.uploads import upload_route
 
     setattr(config.ui, "default_theme", "system")  # noqa: B010 - the front end knows it, the declared type does not
     ChatPage(services, agent).register()
     app.add_exception_handler(ValueError, _gone)
+    app.router.routes.insert(0, Route("/project/file", upload_route(upload_limit_mb(services.settings)), methods=["POST"]))
     html = _FOREIGN_LINK.sub("", get_html_template(PATH))  # type: ignore[no-untyped-call]
     return Loaded(app, html, create_jwt, chainlit.User)

@@ -32,7 +32,7 @@ def login_router(services: Services) -> APIRouter:
         language = _language(request, lang)
         if await run_in_threadpool(identify, services, request.headers):
             return RedirectResponse(_local(next), 303)
-        return _page(request, language, next, note=texts(language).login["signed_out"] if out else "")
+        return _page(request, services, language, next, note=texts(language).login["signed_out"] if out else "")
 
     @router.post("/login")
     async def sign_in(
@@ -46,14 +46,14 @@ def login_router(services: Services) -> APIRouter:
         language = _language(request, lang)
         words = texts(language).login
         if not _sent_from_here(request, csrf, services.settings.public_url):
-            return _page(request, language, next, error=words["stale"], username=username, status=403)
+            return _page(request, services, language, next, error=words["stale"], username=username, status=403)
         address = request.client.host if request.client else ""
         try:
             secret = await run_in_threadpool(services.sessions.login, username, password, address=address, channel=CHANNEL)
         except Unauthenticated:
-            return _page(request, language, next, error=words["wrong"], username=username, status=401)
+            return _page(request, services, language, next, error=words["wrong"], username=username, status=401)
         except TooManyAttempts as error:
-            page = _page(request, language, next, error=words["throttled"], username=username, status=429)
+            page = _page(request, services, language, next, error=words["throttled"], username=username, status=429)
             page.headers["retry-after"] = str(error.details.get("retry_after", 60))
             return page
         response = RedirectResponse(_local(next), 303)
@@ -80,7 +80,7 @@ def end_session(services: Services, secret: str | None) -> None:
 
 
 def _page(
-    request: Request, language: Language, target: str, *, error: str = "", note: str = "", username: str = "", status: int = 200
+    request: Request, services: Services, language: Language, target: str, *, error: str = "", note: str = "", username: str = "", status: int = 200
 ) -> HTMLResponse:
     words = texts(language)
     token = request.cookies.get(CSRF_COOKIE) or secrets.token_urlsafe(24)
@@ -100,7 +100,7 @@ def _page(
     response = HTMLResponse(
         body, status, headers={"content-security-policy": CSP, "cache-control": "no-store", "referrer-policy": "same-origin"}
     )
-    response.set_cookie(CSRF_COOKIE, token, httponly=True, samesite="strict", path="/login")
+    response.set_cookie(CSRF_COOKIE, token, httponly=True, samesite="strict", path="/login", secure=_secure(request, services))
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from chainlit.context import context
 from chainlit.input_widget import InputWidget, Select
 from chainlit.server import sio
 from chainlit.session import WebsocketSession
+from chainlit.socket import connect as chainlit_connect
 from starlette.concurrency import run_in_threadpool
 
 from chat_ui.history import History, ensure_thread
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 AUTOMATIC = "auto"
 CHUNK = 1024 * 1024
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class ChatPage:
@@ -59,7 +62,22 @@ class ChatPage:
         cl.set_starters(self.starters)
         cl.action_callback("decide_approval")(self.decide)
         cl.action_callback("approval_status")(self.status)
+        sio.on("connect", handler=self.connect)
         sio.on("stop", handler=self.stop)  # Chainlit's own would drop the turn and lose what already ran
+
+    async def connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> Any:
+        """Let a page in whose ids are plain ids.
+
+        The browser chooses the id of its session, and Chainlit makes that a folder for uploads, which it removes with everything in it.
+
+        Raises:
+            ConnectionRefusedError: an id is none.
+        """
+        told = auth if isinstance(auth, dict) else {}
+        session_id, thread_id = told.get("sessionId"), told.get("threadId")
+        if not _is_id(session_id) or (thread_id and not _is_id(thread_id)):
+            raise ConnectionRefusedError("The ids of a session and of a conversation are UUIDs.")
+        return await chainlit_connect(sid, environ, auth)
 
     async def sign_in(self, headers: Mapping[str, str]) -> cl.User | None:
         """Who the hub's own cookie or token stands for."""
@@ -213,6 +231,10 @@ class ChatPage:
             running.discard(cancel)
             if not running:
                 self._running.pop(session_id, None)
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

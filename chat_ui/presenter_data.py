@@ -67,7 +67,7 @@ def diff_view(result: dict[str, Any], args: dict[str, Any], words: Texts) -> lis
             shown.append({key: item.get(key) for key in keys} | {"patch": patch[:MAX_PATCH], "truncated": cut})
     sha = result.get("sha") or (result.get("commit") if isinstance(result.get("commit"), str) else None) or args.get("revision")
     title = f"{args['base']} … {args['head']}" if args.get("base") and args.get("head") else _short(sha)
-    message = result.get("message") if isinstance(result.get("message"), str) else ""
+    message = str(result.get("message") or "").partition("\n")[2].strip()  # the first line is in the reply
     props = {
         "title": title or "",
         "message": message,

@@ -51,7 +51,8 @@ def run_step(run_id: str, thread_id: str, parent_id: str | None, at: str, *, run
 def tool_step(step: Mapping[str, Any], step_id: str, thread_id: str, parent_id: str | None, at: str, words: Texts) -> Json:
     """A call of a tool with its arguments and result."""
     page = words.page
-    notes = {"planned": page["planned"], "pending": page["waits"], "rejected": page["rejected"]}
+    asked = "changes" not in (step.get("result") or {})
+    notes = {"planned": page["planned"], "pending": page["asks" if asked else "waits"], "rejected": page["rejected"]}
     note = notes.get(str(step.get("status")))
     parts = [f"**{page['arguments']}**", _fence(redact(step.get("args") or {}), page)]
     if step.get("result"):

@@ -147,6 +147,12 @@ def errors_page() -> str:
             text = " ".join((kind.__doc__ or "").split())
             parent = "" if kind is family else f" A kind of [`{family.code}`](#{family.code})."
             lines += ["", f"### {kind.code}", "", f"{text}{parent} HTTP {status_of(kind(''))}."]
+    lines += [
+        "",
+        "### internal_error",
+        "",
+        "A mistake of the hub. The answer shows nothing but the id of the request, under which the log has the cause. HTTP 500.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -83,8 +83,8 @@ PERMISSIONS: dict[Permission, str] = {
     Permission.USER_SELF: "Change one's own preferences, likes and watches.",
     Permission.USER_ADMIN: "Make, disable, delete users and reset their passwords. Site administrators only.",
     Permission.CREDENTIALS: "Make, list and revoke one's own tokens and SSH keys (a site administrator: anybody's tokens).",
-    Permission.AUDIT_READ: "Read audit events: of repos where one has the role admin, of oneself; a site administrator all.",
-    Permission.CHAT: "Talk to the hub. Every signed-in user has it.",
+    Permission.AUDIT_READ: "Read audit events: of repos where one has the role write, of oneself; a site administrator all.",
+    Permission.CHAT: "Talk to the hub. Every signed-in user has it; a token that is limited to one repo has not, as conversations tell of others.",
 }
 
 # The least token scope that can carry a permission at all.
@@ -173,7 +173,7 @@ def require_scope(actor: Actor, permission: Permission) -> None:
 
     Raises:
         Unauthenticated: nobody is signed in.
-        PermissionDenied: the token's scope is too small, or the act is for site administrators.
+        PermissionDenied: the token's scope is too small, it is limited to one repo, or the act is for site administrators.
     """
     if actor.is_anonymous:
         raise Unauthenticated("Sign in first.", hint="Send a token as 'Authorization: Bearer ...'.")
@@ -181,6 +181,12 @@ def require_scope(actor: Actor, permission: Permission) -> None:
         raise PermissionDenied(
             f"This token has the scope '{actor.scope}', and {permission} needs '{SCOPE_FOR[permission]}'.",
             hint="Use a token with a larger scope.",
+            permission=str(permission),
+        )
+    if permission is Permission.CHAT and actor.repo_id is not None:
+        raise PermissionDenied(
+            "This token is limited to one repo, and conversations tell of others.",
+            hint="Use a token that is not limited to a repo, or the tool API.",
             permission=str(permission),
         )
     if permission is Permission.USER_ADMIN and not actor.is_admin:

@@ -68,6 +68,7 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine = sa.create_engine(
             self.url,
+            hide_parameters=True,  # an error that is logged must not tell what people said or the digest of a credential
             pool_pre_ping=not self.is_sqlite,
             pool_size=20,
             max_overflow=40,

@@ -45,13 +45,21 @@ def _database(services: Services) -> Finding:
 
 def _repo(services: Services, repo_id: int, name: str) -> Iterator[Finding]:
     try:
-        problems = services.git.verify(repo_id)
+        problems = services.git.verify(repo_id) or list(_unheld(services, repo_id))
     except HubError as error:
         problems = [error.message]
     if not problems:
         yield Finding(name)
     for problem in problems:
         yield Finding(name, problem)
+
+
+def _unheld(services: Services, repo_id: int) -> Iterator[str]:
+    """Large files of branches that the repo does not hold, so that a clone would fail."""
+    for branch, commit in services.git.branches(repo_id).items():
+        pointers = {entry.lfs.oid: entry.path for entry in services.git.tree(repo_id, commit, recursive=True) if entry.lfs}
+        for oid in sorted(services.lfs.missing(repo_id, pointers)):
+            yield f"{branch}: the LFS object of {pointers[oid]} is not there."
 
 
 def _lfs(services: Services, hashes: bool) -> Iterator[Finding]:

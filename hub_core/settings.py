@@ -28,6 +28,10 @@ class Settings:
     )
     storage_url: str = _setting("", "Where blobs live: `file:///path` or `s3://bucket/prefix`; empty: `blobs` in the data folder.")
     s3_endpoint_url: str = _setting("", "Endpoint of an S3-compatible store.")
+    s3_public_url: str = _setting(
+        "",
+        "Address under which Git LFS clients reach the store, where it is not the endpoint that the hub uses; downloads go there directly.",
+    )
     s3_access_key: str = _setting("", "Access key of the store.", secret=True)
     s3_secret_key: str = _setting("", "Secret key of the store.", secret=True)
     admin_password: str = _setting(

@@ -89,7 +89,7 @@ def run_approved(ctx: ToolContext, approval: ApprovalView) -> Done:
     tool = default_registry().get(approval.tool)
     args = _validate(tool, approval.args)
     planned = _plan(ctx, tool, args)
-    if digest(describe_plan(planned)["changes"]) != digest(approval.plan["changes"]) or str(planned.effect) != approval.effect:
+    if _act(describe_plan(planned)) != _act(approval.plan) or str(planned.effect) != approval.effect:
         raise Conflict("Things have changed since this was shown, so nothing was done.", hint="Ask again to see what would change now.")
     done = _once(ctx, tool, args, f"approval:{approval.id}", lambda: _run(ctx, tool, args, planned))
     assert isinstance(done, Done)
@@ -105,6 +105,12 @@ def describe_plan(planned: Plan) -> dict[str, Any]:
         "facts": planned.facts,
         "undo": asdict(planned.inverse) if planned.inverse else None,
     }
+
+
+def _act(described: dict[str, Any]) -> str:
+    """What a person agreed to: the very act, on the very thing, with these changes. An undo names its act in the facts only."""
+    facts = described["facts"]
+    return digest([described["args"], described["changes"], {key: facts.get(key) for key in ("repo", "tool", "args")}])
 
 
 def digest(value: Any) -> str:
@@ -134,8 +140,7 @@ def _plan(ctx: ToolContext, tool: AnyTool, args: Any) -> Plan:
 
 def _once(ctx: ToolContext, tool: AnyTool, args: BaseModel, key: str, act: Callable[[], Done | Waiting]) -> Done | Waiting:
     """Act under an idempotency key; when it ran before, its result, without acting. An act that only waits leaves the key free."""
-    if ctx.actor.is_anonymous:
-        require_scope(ctx.actor, tool.permission)
+    require_scope(ctx.actor, tool.permission)  # the first result is not for a smaller credential of the same person
     given = redact(args.model_dump(mode="json", exclude_none=True))
     stored = ctx.services.approvals.begin_execution(ctx.actor, key, tool.name, digest(given))
     if stored is not None:

@@ -15,6 +15,7 @@ from tools import examples
 MAX_FILE_LINES = 60
 MAX_PATCH_LINES = 80
 MAX_BYTES = 6000
+MAX_SQL = 600
 
 Step = dict[str, Any]
 
@@ -162,7 +163,14 @@ def _rows(language: str, step: Step) -> str:
     parts = [_head(language, step), raw_table(heads, result["rows"]) if result["rows"] else say(language, "note.empty")]
     if result.get("truncated") or len(result["rows"]) > 30:
         parts.append(say(language, "note.more"))
+    if step["tool"] == "query_dataset":
+        parts.append(say(language, "note.sql", sql=_code(plain(step["args"].get("sql", ""), MAX_SQL))))
     return "\n\n".join(parts)
+
+
+def _code(text: str) -> str:
+    """Text as code in a line, which its own backticks cannot close."""
+    return f"`` {text} ``" if "`" in text and "``" not in text else f"`{text.replace('`', chr(39))}`"
 
 
 def _columns(language: str, step: Step) -> str:

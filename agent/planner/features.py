@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -59,8 +60,23 @@ _CUES = (
     "deleted",
     "mine",
 )
+# Things listed side by side count as one: "delete a and b" is an order like "delete a".
+_LISTED = ("repo", "user", "org", "token")
+_BESIDE = re.compile(r"^\s*(?:,|、|,?\s*and|&|plus|和|与|跟|以及|还有|と|や|および|랑|이랑|와|과|하고|및|그리고)\s*(?:the |さん|님)?$")
 _LANGS = ("en", "zh", "ja", "ko")
 _SPACES = re.compile(r"\s+")
+
+
+def merged(doc: Document) -> Document:
+    """The document with lists of things of one type as one span."""
+    spans: list[Span] = []
+    for span in doc.spans:
+        last = spans[-1] if spans else None
+        if last is not None and span.type in _LISTED and span.type == last.type and _BESIDE.match(doc.low[last.end : span.start]):
+            spans[-1] = replace(last, end=span.end)
+        else:
+            spans.append(span)
+    return doc if len(spans) == len(doc.spans) else Document(doc.text, doc.low, spans, doc.weak, doc.language)
 
 
 def signs(doc: Document) -> str:
@@ -88,7 +104,7 @@ def _stand_in(span: Span) -> str:
 
 def _replace(doc: Document, text: str, sign: object) -> str:
     parts, at = [], 0
-    for span in doc.spans:
+    for span in merged(doc).spans:
         parts.append(text[at : span.start])
         parts.append(sign(span))  # type: ignore[operator]
         at = span.end
@@ -123,6 +139,7 @@ def grams(text: str, idf: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64
 
 def flags(doc: Document) -> npt.NDArray[np.float32]:
     """Words of the lexicon, counts of typed spans, and what kind of sentence it is."""
+    doc = merged(doc)
     masked = doc.masked
     row: list[float] = []
     for topic in _TOPICS:

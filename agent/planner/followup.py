@@ -34,6 +34,19 @@ _PADDING = re.compile(
 _REFINE = re.compile(
     r"^(?:and |now |just |only |ok |show |narrow|filter|but |sorry|what about|how about|of those|from those|which of)|\bones\b|^(?:只|仅|就|其中|那|再|里面)|だけ|のみ|その中|絞|그중|중에|만\s|만$|이면"
 )
+_SORRY = re.compile(
+    r"\b(?:sorry|my bad|my mistake|oops|whoops|typo|i misspoke|got (?:it|that) wrong|wrong one|other one|mixed (?:it|them) up)\b|"
+    r"(?:说|搞|弄|写|打|记)错了?|不好意思|抱歉|口误|啊|"
+    r"(?:言い|書き)?間違え(?:た|ました|てた|ちゃった)?|間違い(?:です|でした)?|すみません|すいません|ごめんなさい|訂正|"
+    r"(?:잘못|실수로?|헷갈렸|착각)(?: ?말했(?:어|네|다|어요|네요)| ?했(?:어|네|다|어요))?|미안|죄송(?:해요|합니다)?"
+)
+# Takes the last change back, where no commit, file or other thing is named.
+_UNDO = re.compile(
+    r"\b(?:undo|take (?:that|it) back|roll (?:that|it) back|(?:put|change|switch|set|turn) (?:it|that|things) back|back (?:to )?(?:how|the way|as) it was|"
+    r"as it was before|unwind that)\b|撤销|撤回|還原|还原|恢复原(?:样|状)|(?:改|变|换|调|退)回(?:去|来)|回退|退回去|复原|"
+    r"(?:元|もと|前)(?:の状態)?に(?:戻|もど)|戻(?:して|しといて|しておいて|せ)|取り?消し|アンドゥ|なかったことに|"
+    r"되돌(?:려|리)|원래(?:대로|상태)|원상 ?복구|원복|무르|(?:방금|아까|좀 ?전).{0,12}취소|실행 ?취소"
+)
 _WORDS = {"role": _role, "visibility": _visibility, "scope": _scope, "status": _status, "kind": _kind, "choice": _choice}
 
 
@@ -197,9 +210,21 @@ def repeat(doc: Document, ctx: Context) -> list[Step] | None:
     limit = 6 if doc.language == "en" else 3
     if not marked:
         return _value_only(doc, spec, ctx)
-    if len(padding_left(doc)) > limit:
+    said = doc.masked.replace("\x1f", " ")
+    for pattern in (talk("correction"), talk("same", doc.language), talk("too", doc.language), _SORRY):
+        said = pattern.sub(" ", said)
+    if len(_PADDING.sub("", said)) > limit:
         return None
     return replaced(doc, spec, dict(focus.args), ctx)
+
+
+def takes_back(doc: Document, ctx: Context) -> bool:
+    """Whether the message asks to undo the last change: an undo word, nothing else named, and not much else said."""
+    named = [span for span in doc.spans if span.how not in ("pronoun", "focus") and span.type not in ("number", "when")]
+    if named or not _UNDO.search(doc.low) or "?" in doc.text or ctx.focus.tool in ("show_commit", "list_commits"):
+        return False
+    last = ctx.tools.get(ctx.focus.tool or "")
+    return len(doc.text) <= 24 or (len(doc.text) <= 80 and last is not None and last.effect != "read")
 
 
 def _value_only(doc: Document, spec: ToolSpec, ctx: Context) -> list[Step] | None:
@@ -225,6 +250,9 @@ def replaced(doc: Document, spec: ToolSpec, args: dict[str, Any], ctx: Context) 
         if slot.type in ("repo", "user", "org", "owner", "branch", "path", "git_tag", "token") and spans:
             values = [s.entities[0].value if s.entities else s.value for s in spans]
             steps = [{**base, slot.name: value} for base in steps for value in values]
+            if slot.type == "repo":
+                # The kind belonged to the repo that was meant before.
+                steps = [{key: value for key, value in step.items() if key != "kind"} for step in steps]
             changed = True
         elif slot.type in ("role", "visibility", "scope", "status"):
             value = _slot_value(corrected, spec, slot, args, ctx, sole=False)

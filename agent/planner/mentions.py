@@ -20,6 +20,17 @@ _POINTERS = (
 _BOTH = re.compile(r"\b(?:both|all) (?:of )?(?:them|these|those)\b|\bboth\b|两个都|全都|都(?=删|设|改|公开)|両方|둘 다|전부 다")
 
 
+_NEWEST = re.compile(
+    r"(?:the )?(?:newest|latest|most recent|last)(?: one| commit| change)?(?![\w-])|最新的?(?:那个|一个|提交|一次)?|最近(?:那个|一次)|"
+    r"(?:一番新しい|最新の?|直近の?)(?:やつ|もの|コミット)?|(?:가장 |제일 )?(?:최신|최근)(?: ?거| ?것| ?커밋)?"
+)
+# What follows an owner when their repo is meant.
+_ONE = re.compile(
+    r"'s(?: one| copy| version)?(?![\w-])| ones?(?![\w-])| copy(?![\w-])| version(?![\w-])|s(?=\s*(?:$|[,.!]))|的?(?:那个|那份|的(?=$|[,。!]))|"
+    r"の(?:ほう|方|やつ|もの|が)|のを|のに|\s?(?:거|것|쪽|꺼)(?:를|을|로|요|은|는|이)?(?![가-힣]{2})|\s?네\s?(?:거|것|꺼)"
+)
+
+
 @cache
 def ordinals() -> tuple[tuple[int, re.Pattern[str]], ...]:
     """Index in a list and the words for it."""
@@ -31,6 +42,8 @@ def ordinals() -> tuple[tuple[int, re.Pattern[str]], ...]:
 def resolve(doc: Document, focus: Focus, index: Index) -> None:
     """Add a span for every pointer that the focus can resolve. A pronoun for a repo counts only when no repo is named."""
     _listed(doc, focus, index)
+    _newest(doc, focus)
+    _of_owner(doc, focus, index)
     for topic, type_, attribute in _POINTERS:
         value = getattr(focus, attribute)
         if not value or doc.of(type_):
@@ -44,6 +57,31 @@ def resolve(doc: Document, focus: Focus, index: Index) -> None:
     for match in talk("pronoun_repo").finditer(doc.low):
         doc.add(Span(match.start(), match.end(), "repo", focus.repo, _entities(index, "repo", focus.repo), "pronoun"))
         break
+
+
+def _newest(doc: Document, focus: Focus) -> None:
+    """`the newest one` of the commits that were shown."""
+    if focus.listed and focus.listed[0]["type"] == "revision" and not doc.of("revision"):
+        for match in _NEWEST.finditer(doc.low):
+            doc.add(Span(match.start(), match.end(), "revision", str(focus.listed[0]["value"]), (), "ordinal"))
+            return
+
+
+def _of_owner(doc: Document, focus: Focus, index: Index) -> None:
+    """`the acme one`, `labs那个`: the repo of that owner among those shown, or of the name the thread is about."""
+    for span in list(doc.of("org", "user")):
+        owner = str(span.value).lower()
+        after = _ONE.match(doc.low, span.end)
+        if after is None or doc.of("repo"):
+            continue
+        shown = [item for item in focus.listed if item["type"] == "repo"]
+        names = [str(item["value"]) for item in shown if str(item["value"]).partition("/")[0] == owner]
+        if not names and focus.repo:
+            wanted = f"{owner}/{focus.repo.partition('/')[2]}"
+            names = [entity.value for entity in index.exact(wanted) if entity.type == "repo"][:1]
+        if len(names) == 1:
+            doc.spans.remove(span)
+            doc.add(Span(span.start, after.end(), "repo", names[0], _entities(index, "repo", names[0]), "ordinal"))
 
 
 def _entities(index: Index, type_: str, value: str) -> tuple[Entity, ...]:

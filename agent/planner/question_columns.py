@@ -113,7 +113,7 @@ def singular(word: str) -> str:
 
 @cache
 def _concepts(name: str) -> frozenset[str]:
-    tokens = [token for token in _tokens(name)]
+    tokens = list(_tokens(name))
     while len(tokens) > 1 and (tokens[-1] in _SUFFIXES or tokens[-1] in _KEYS):
         tokens.pop()
     if not tokens:

@@ -23,7 +23,7 @@ class Marks:
         self._used: set[int] = set()
 
     def take(self, mark: Mark) -> None:
-        """This one is accounted for."""
+        """Account for one."""
         self._used.add(id(mark))
 
     def free(self, mark: Mark | None) -> bool:
@@ -96,15 +96,12 @@ def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
     """The column that is compared with a number; None when rows are counted. Raises Unsure."""
     of = load("questions")["units"][unit]["of"] if unit else None
     before, after = marks.beside(mark, -1), marks.beside(mark, 1)
-    sides = [
-        side
-        for side in (before, after if unit is None and before is not None and before.kind != "column" or before is None else None)
-        if side
-    ]
+    # "30 likes" names its column behind the number, where none stands before it.
+    sides = [before, after] if before is None or (unit is None and before.kind != "column") else [before]
     for side in sides:
-        if side.kind != "column" or not marks.free(side):
+        if side is None or side.kind != "column" or not marks.free(side):
             continue
-        numeric = [column for column in side.value if column.is_number]
+        numeric: list[ColumnInfo] = [column for column in side.value if column.is_number]
         fitting = [column for column in numeric if of is None or _fits(column, of)]
         if len(fitting) == 1:
             marks.take(side)
@@ -206,7 +203,7 @@ def _grouped(marks: Marks, column: Mark) -> bool:
 
 def _adjacent(marks: Marks, first: Mark, second: Mark, column: ColumnInfo) -> bool:
     between = marks.all[marks.all.index(first) + 1 : marks.all.index(second)]
-    return all(mark.kind == "column" and column in mark.value or mark.kind == "not_before" for mark in between)
+    return all((mark.kind == "column" and column in mark.value) or mark.kind == "not_before" for mark in between)
 
 
 def _pair(marks: Marks, mark: Mark) -> tuple[ColumnInfo, str]:
@@ -233,7 +230,7 @@ def _denied(marks: Marks, column: ColumnInfo, run: list[Mark]) -> bool:
         other = marks.beside(edge, step)
         if other is not None and other.kind == "column" and column in other.value:
             other = marks.beside(other, step)
-        if other is not None and (other.kind == kind or other.kind == "null" and kind == "not_before") and marks.free(other):
+        if other is not None and (other.kind == kind or (other.kind == "null" and kind == "not_before")) and marks.free(other):
             marks.take(other)
             denied = True
     inner = marks.all[marks.all.index(run[0]) : marks.all.index(run[-1])]

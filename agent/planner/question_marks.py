@@ -6,6 +6,7 @@ What is left over must be words that carry nothing; else the question is not und
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -262,12 +263,12 @@ def _dates(low: str) -> Iterator[Mark]:
     for match in re.finditer(rf"(?<![a-z])({months})(?: of)?,? ((?:19|20)\d\d)(?!\d)", low):
         found.append((match.start(), match.end(), _month(int(match[2]), load("questions")["months"].index(match[1]) + 1)))
     found.sort()
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in itertools.pairwise(found):
         if re.fullmatch(_RANGE, low[first[1] : second[0]]):
-            start = re.search(r"(?:between|from|在|从)?\s*$", low[: first[0]])
+            opening = re.search(r"(?:between|from|在|从)?\s*$", low[: first[0]])
             closing = re.compile(_AFTER_RANGE).match(low, second[1])
             yield Mark(
-                start.start() if start else first[0], closing.end() if closing else second[1], "date", ("..", first[2][0], second[2][1])
+                opening.start() if opening else first[0], closing.end() if closing else second[1], "date", ("..", first[2][0], second[2][1])
             )
     for start, end, (begin, until) in found:
         side = _side("date", low, start, end)
@@ -294,3 +295,13 @@ def table_nouns(*names: str) -> tuple[str, ...]:
     """Words that rows may be called, from the names of a dataset and its files."""
     words = {word for name in names for word in re.findall(r"[a-z]{3,}", name.lower())}
     return tuple(sorted(words | {singular(word) for word in words}, key=len, reverse=True))
+
+
+def is_noun(word: str) -> bool:
+    """Whether a word may name the rows of some table."""
+    return any(pattern.fullmatch(word.lower()) for _, pattern in _nouns())
+
+
+def concepts_of(nouns: Sequence[str]) -> set[str]:
+    """What a table's own words for its rows stand for, as keys of the lexicon."""
+    return {name for name, pattern in _nouns() for noun in nouns if pattern.fullmatch(noun)}

@@ -6,13 +6,11 @@ import re
 
 from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo
-from agent.planner.question_filters import Marks, Unsure, filters, one
+from agent.planner.question_filters import Unsure, filters, one
 from agent.planner.question_marks import Bound, Mark
+from agent.planner.question_roles import TOTAL, Roles
 from agent.planner.question_sql import Query
 
-MAX_GROUPS = 200
-_CONNECTED = re.compile(r"\s*(?:,|and|&|and by|和|与|と|及び|와|과|랑|、|,\s*and)?\s*", re.IGNORECASE)
-_TOTAL = re.compile(r"totals?|sum|total (?:amount|sales)|合計(?:金額)?|합계|총액|总额|总金额", re.IGNORECASE)
 _LIGHT = (
     "which",
     "show",
@@ -32,13 +30,8 @@ _LIGHT = (
 )
 
 
-class Shape:
+class Shape(Roles):
     """Reads one question. `build` answers the query or raises Unsure."""
-
-    def __init__(self, marks: Marks) -> None:
-        self.marks = marks
-        self.query = Query()
-        self.filtered = False
 
     def build(self) -> Query:
         """The query."""
@@ -54,105 +47,6 @@ class Shape:
         if marks.of(*{mark.kind for mark in marks.all}):
             raise Unsure
         return self.query
-
-    # -- columns and their roles --------------------------------------------------------------------------------------
-
-    def _measures(self) -> list[ColumnInfo]:
-        """Columns to calculate with that are said and free; they are taken."""
-        return self._pick(lambda column: column.is_measure)
-
-    def _things(self) -> list[ColumnInfo]:
-        return self._pick(lambda column: not column.is_measure)
-
-    def _pick(self, fits: object) -> list[ColumnInfo]:
-        found: list[ColumnInfo] = []
-        for mark in self.marks.of("column"):
-            fitting = [column for column in mark.value if fits(column)]  # type: ignore[operator]
-            if len(fitting) == 1:
-                self.marks.take(mark)
-                if fitting[0] not in found:
-                    found.append(fitting[0])
-        return found
-
-    def _sole(self) -> ColumnInfo:
-        return one(column for column in self.marks.columns if column.is_measure)
-
-    def _totals(self) -> None:
-        """`total minutes` is a sum also where a column is called total."""
-        for at, mark in enumerate(self.marks.all):
-            after = self.marks.beside(mark, 1)
-            if mark.kind == "column" and _TOTAL.fullmatch(self.marks.text[mark.start : mark.end]):
-                if after is not None and after.kind == "column" and any(c.is_measure and c not in mark.value for c in after.value):
-                    self.marks.all[at] = Mark(mark.start, mark.end, "sum")
-
-    def _groups(self) -> None:
-        marks = self.marks
-        ordering = marks.of("order", "desc", "asc", "top", "bottom", "super")
-        for word in marks.of("group_before"):
-            column = marks.beside(word, 1)
-            if column is None or column.kind != "column":
-                continue
-            if ordering and any(c.is_measure for c in column.value) and not any(not c.is_measure for c in column.value):
-                marks.take(word)
-                continue  # "top 3 stores by amount": left for the ordering
-            if marks.of("order") and not marks.of("count", "avg", "sum") and self._sorts(column):
-                marks.take(word)
-                continue
-            marks.take(word)
-            self._group(column)
-            self._more_groups(column)
-        for word in marks.of("group_after"):
-            column = marks.beside(word, -1)
-            if column is not None and column.kind == "column" and marks.free(column):
-                marks.take(word)
-                self._group(column)
-        for word in marks.of("group_before"):
-            # "by count", "by the number of tickets"
-            after = marks.beside(word, 1)
-            if after is not None and after.kind in ("count", "avg", "sum", "super", "median"):
-                marks.take(word)
-
-    def _sorts(self, column: Mark) -> bool:
-        """Chinese says `by` before a column and `sort` after it."""
-        after = self.marks.beside(column, 1)
-        return after is not None and after.kind in ("order", "desc", "asc")
-
-    def _group(self, mark: Mark) -> None:
-        things = [column for column in mark.value if not column.is_measure]
-        column = one(things or mark.value)
-        if column.is_measure and (column.distinct is None or column.distinct > MAX_GROUPS):
-            raise Unsure
-        self.marks.take(mark)
-        if column not in self.query.groups:
-            self.query.groups.append(column)
-
-    def _more_groups(self, column: Mark) -> None:
-        after = self.marks.beside(column, 1)
-        while after is not None and after.kind == "column" and self.marks.free(after):
-            between = self.marks.text[column.end : after.start]
-            if not between.strip() or not _CONNECTED.fullmatch(between) or all(c.is_measure for c in after.value):
-                return
-            self._group(after)
-            column, after = after, self.marks.beside(after, 1)
-
-    def _order(self) -> None:
-        marks = self.marks
-        words = marks.of("order", "desc", "asc")
-        if not words:
-            return
-        down = bool(marks.of("desc")) or (
-            not marks.of("asc") and bool(marks.of("top", "super") or re.search(r"(?i)\brank|排名|ランキング|랭킹", marks.text))
-        )
-        for word in words:
-            column = next(
-                (side for side in (marks.beside(word, 1 if word.kind == "order" and word.value.isascii() else -1),) if side), None
-            )
-            if column is not None and column.kind == "column" and marks.free(column) and len(column.value) == 1 and not self.query.groups:
-                marks.take(column)
-                self.query.order = [(sql.identifier(column.value[0].name), down)]
-                return
-
-    # -- what is asked ------------------------------------------------------------------------------------------------
 
     def _choose(self) -> None:
         marks = self.marks
@@ -186,7 +80,7 @@ class Shape:
 
     def _percent(self) -> None:
         self.marks.take_all("percent", "count", "noun", "which", "how_much")
-        if not self.filtered or self.query.groups and len(self.query.groups) > 1:
+        if not self.filtered or len(self.query.groups) > 1:
             raise Unsure
         condition = " AND ".join(self.query.where)
         self.query.where = []
@@ -244,8 +138,7 @@ class Shape:
         if re.fullmatch(r"max(?:imum)?|min(?:imum)?|最[大小](?:值|値)の?的?|최[대소솟댓](?:값|치)", said):
             return True
         after = self.marks.beside(mark, 1)
-        joined = after is not None and after.kind in ("column", "super")
-        return joined and (after.kind == "column" or self._is_value(after))  # type: ignore[union-attr]
+        return after is not None and (after.kind == "column" or (after.kind == "super" and self._is_value(after)))
 
     def _meant(self, mark: Mark) -> ColumnInfo:
         """The column a superlative speaks of by itself: `longest`, `latest`."""
@@ -283,9 +176,8 @@ class Shape:
             measures, things = things, []
         if len(measures) > 1 or len(things) + len(query.groups) > 1:
             raise Unsure
-        entity = (things or query.groups or [None])[0]
-        if entity is not None:
-            query.groups = [entity]
+        if things or query.groups:
+            query.groups = things or query.groups
             self._rank(supers[0] if supers else None, measures, down=down)
         else:
             self._rank_rows(supers[0] if supers else None, measures, down=down)
@@ -338,13 +230,10 @@ class Shape:
         marks.take_all("avg", "sum", "median", "how_much")
         measures = self._measures() or [self._sole()]
         counted = bool(marks.take_all("count"))
-        if len(measures) > 1 and len(functions) > 1 or (counted and len(functions) > 1):
+        if len(functions) > 1 and (len(measures) > 1 or counted):
             raise Unsure
         self._compared()
-        things = self._things()
-        if things and not query.groups and len(things) == 1 and marks.of("which"):
-            raise Unsure
-        if things:
+        if self._things():
             raise Unsure
         for column in measures:
             for function in functions:
@@ -384,12 +273,15 @@ class Shape:
         measures, things = self._measures(), self._things()
         marks.take_all("count", "how_much", "sum")
         self._compared()
+        if all(word.kind == "count" for word in asked):
+            measures = [column for column in measures if not self._is_rows(column)]
         if measures:
             if len(measures) > 1 or things or not measures[0].sums:
                 raise Unsure
             query.aggregate("sum", measures[0])
         elif things:
-            if len(things) > 1 or query.groups or not any(self._next_to(word, things[0]) for word in asked) and not marks.of("distinct"):
+            beside = marks.of("distinct") or any(self._next_to(word, things[0]) for word in asked)
+            if len(things) > 1 or query.groups or not beside:
                 raise Unsure
             query.outputs.append((f"count(DISTINCT {sql.identifier(things[0].name)})", f"count_{things[0].name}"))
         elif any(mark.kind == "how_much" for mark in asked) and not any(mark.kind == "count" for mark in asked):
@@ -429,8 +321,11 @@ class Shape:
         noun, spread = bool(marks.of("noun")), bool(marks.of("break_down", "compare"))
         numbers = bool(marks.of("number"))
         limit = self._limit(sql.MAX_ROWS)
-        totalled = any(mark.kind == "column" and _TOTAL.fullmatch(marks.text[mark.start : mark.end]) for mark in marks.all)
+        totalled = any(mark.kind == "column" and TOTAL.fullmatch(marks.text[mark.start : mark.end]) for mark in marks.all)
         measures, things = self._measures(), self._things()
+        rows = [column for column in measures if self._is_rows(column)]
+        if not totalled and rows:
+            measures, noun = [column for column in measures if column not in rows], True
         if totalled and len(measures) == 1 and not things and measures[0].sums and not asked:
             query.aggregate("sum", measures[0])
         elif spread and not query.order and len(things) == 1 and not measures:

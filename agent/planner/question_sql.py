@@ -28,7 +28,7 @@ class Query:
         """The statement."""
         shown = [identifier(column.name) for column in self.groups]
         shown += [expression if not alias else f"{expression} AS {identifier(alias)}" for expression, alias in self.outputs]
-        parts = [f"SELECT {'DISTINCT ' if self.distinct else ''}{', '.join(shown) or '*'} FROM data"]
+        parts = ["SELECT DISTINCT" if self.distinct else "SELECT", ", ".join(shown) or "*", "FROM data"]
         if self.where:
             parts.append("WHERE " + " AND ".join(self.where))
         if self.groups:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 
 from agent.language import detect_language
 from agent.planner import classify as classifier
+from agent.planner import questions
 from agent.planner.document import Document, Span
 from agent.planner.encoder import encoder
 from agent.planner.fill import fill
-from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat
+from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat, takes_back
 from agent.planner.lexicon import cue
 from agent.planner.linker import Index, index_of
 from agent.planner.mentions import resolve
@@ -107,7 +108,15 @@ class _Turn:
         return weight
 
     def steps(self, doc: Document, name: str, focus: Focus) -> list[Step]:
-        return fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)
+        steps = fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)
+        return [_of_thread_commit(step, focus) for step in steps]
+
+
+def _of_thread_commit(step: Step, focus: Focus) -> Step:
+    """`revert it` after a commit was shown or made."""
+    if step.tool not in ("revert_commit", "show_commit") or step.missing != ("revision",) or not focus.revision:
+        return step
+    return replace(step, args={**step.args, "revision": focus.revision}, missing=())
 
 
 def _owner_mention(doc: Document, span: Span) -> bool:
@@ -137,7 +146,7 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
     doc = turn.document(folded, focus)
     scores = turn.scored([doc])[0]
     reading = _after_question(turn, doc, scores) or _special(turn, doc, scores) or _orders(turn, doc, scores)
-    return reading
+    return questions.refine(reading, text, doc, world, tools)
 
 
 def _mended(text: str, index: Index, lexis: Lexis, language: str) -> str:
@@ -182,6 +191,8 @@ def _special(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Rea
     if kind == "forbidden":
         return _forbidden(turn, doc)
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    if "undo" in turn.tools and takes_back(doc, ctx):
+        return _acts(turn, [Step("undo", {}, confidence=0.9)], (("undo", 0.9),))
     if again := repeat(doc, ctx):
         return _acts(turn, again, ((again[0].tool, 0.9),))
     return _bare(turn, doc)

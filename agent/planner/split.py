@@ -12,6 +12,7 @@ Scored = tuple[str, float]
 Judge = Callable[[Sequence[Document]], list[Scored]]
 
 _SOFT = re.compile(r"^[\s,、.!?。;]*$|^(?:て|で|고)[\s、,]*$")
+_VERB_ENDING = re.compile(r"^(?:て|で|고)")
 _MOST = 5
 _SURE, _SOFT_SURE, _BARE = 0.45, 0.7, 0.85
 
@@ -27,7 +28,14 @@ def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
         if not doc.text[:start].strip() or not doc.text[end:].strip(" .!?。"):
             continue
         found.append((start, end, bool(_SOFT.match(match.group()))))
-    return found[: _MOST - 1]
+    merged: list[tuple[int, int, bool]] = []
+    for cut in sorted(found):
+        if merged and not doc.text[merged[-1][1] : cut[0]].strip(" ,、."):
+            # "…て、それから": one connector, and an explicit one.
+            merged[-1] = (merged[-1][0], max(cut[1], merged[-1][1]), merged[-1][2] and cut[2])
+        else:
+            merged.append(cut)
+    return merged[: _MOST - 1]
 
 
 def split(doc: Document, whole: Scored, judge: Judge, is_read: Callable[[str], bool]) -> list[Document]:
@@ -38,7 +46,7 @@ def split(doc: Document, whole: Scored, judge: Judge, is_read: Callable[[str], b
         ends = [*(cut[0] if not _keeps_ending(doc, cut) else cut[1] for cut in cuts), len(doc.text)]
         parts = [doc.cut(start, end) for start, end in zip(edges, ends, strict=False)]
         scores = judge(parts)
-        weak = _weakest(parts, scores, cuts, whole, is_read)
+        weak = _weakest(doc, parts, scores, cuts, whole, is_read)
         if weak is None:
             return parts
         del cuts[weak]
@@ -51,7 +59,12 @@ def _keeps_ending(doc: Document, cut: tuple[int, int, bool]) -> bool:
 
 
 def _weakest(
-    parts: list[Document], scores: list[Scored], cuts: list[tuple[int, int, bool]], whole: Scored, is_read: Callable[[str], bool]
+    doc: Document,
+    parts: list[Document],
+    scores: list[Scored],
+    cuts: list[tuple[int, int, bool]],
+    whole: Scored,
+    is_read: Callable[[str], bool],
 ) -> int | None:
     """The cut to give up, or None when all parts stand."""
     tools = [tool for tool, _ in scores]
@@ -66,7 +79,8 @@ def _weakest(
             needed = max(needed, _SURE if not soft else _BARE)
         if tool in ("out_of_scope", "small_talk", "not_available", "help") or p < needed:
             return (soft or near)[0]
-        if soft and not objects and whole[1] >= 0.6 and whole[0] in tools:
+        commas = [index for index in soft if not _VERB_ENDING.match(doc.text[cuts[index][0] : cuts[index][1]])]
+        if commas and not objects and whole[1] >= 0.6 and whole[0] in tools:
             return soft[0]
         if soft and at < len(parts) - 1 and whole[1] >= 0.6 and whole[0] in tools and whole[0] != tool and (is_read(tool) or not objects):
             return soft[-1]

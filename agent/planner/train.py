@@ -20,7 +20,7 @@ from scipy import sparse
 
 from agent.planner.classify import HEAD_PATH
 from agent.planner.document import Document
-from agent.planner.encoder import encode
+from agent.planner.encoder import encode, encoder
 from agent.planner.expand import Sentence, expand, literals, made_up_world, parse
 from agent.planner.features import ENCODER_WEIGHT, FLAG_WEIGHT, HASHES, flags, gram_counts, signs, stand_ins
 from agent.planner.lexicon import load
@@ -32,7 +32,8 @@ from tools import examples
 
 FORMAT = "1"
 PER_PATTERN = 7
-EPOCHS = 15
+EPOCHS = 14
+RATE, MOMENTUM, DECAY = 8.0, 0.9, 2e-7
 log = logging.getLogger("agent.planner.train")
 
 
@@ -133,35 +134,33 @@ def fit(
     start: npt.NDArray[np.float32] | None = None,
     epochs: int = EPOCHS,
 ) -> npt.NDArray[np.float32]:
-    """Softmax regression by Adam in mini-batches; the last row is the bias. Rows are weighted so that rare classes count."""
+    """Softmax regression by gradient descent with momentum in mini-batches; the last row is the bias. Rare classes weigh more."""
     rng = np.random.default_rng(3)
-    width = HASHES + dense.shape[1] + 1
-    weights = np.zeros((width, classes), dtype=np.float32) if start is None else start.copy()
-    first, second = np.zeros_like(weights), np.zeros_like(weights)
+    ones = np.ones((len(labels), 1), dtype=np.float32)
+    rows = sparse.csr_matrix(sparse.hstack([grams, sparse.csr_matrix(dense), ones], format="csr", dtype=np.float32))
+    weights = np.zeros((rows.shape[1], classes), dtype=np.float32) if start is None else start.copy()
+    speed = np.zeros_like(weights)
     share = np.bincount(labels, minlength=classes).astype(np.float32)
     row_weight = (share.mean() / np.maximum(share, 1.0))[labels] ** 0.3
-    full = sparse.csr_matrix(
-        sparse.hstack([grams, sparse.csr_matrix(dense), np.ones((len(labels), 1), dtype=np.float32)], format="csr", dtype=np.float32)
-    )
-    batch, step = 512, 0
+    batch, step = 256, 0
     total = epochs * (len(labels) // batch + 1)
+    peak = RATE if start is None else RATE / 4
     for _ in range(epochs):
         order = rng.permutation(len(labels))
         for at in range(0, len(order), batch):
-            rows = order[at : at + batch]
+            picked = order[at : at + batch]
             step += 1
-            part = full[rows]
-            logits = part @ weights
-            logits -= logits.max(axis=1, keepdims=True)
-            odds = np.exp(logits)
+            part = rows[picked]
+            logits = part @ (weights + MOMENTUM * speed)
+            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
             odds /= odds.sum(axis=1, keepdims=True)
-            odds[np.arange(len(rows)), labels[rows]] -= 1.0
-            odds *= row_weight[rows, None] / len(rows)
-            gradient = np.asarray(part.T @ odds) + 2e-6 * weights
-            first += 0.1 * (gradient - first)
-            second += 0.01 * (gradient * gradient - second)
-            rate = 0.03 * (1.0 - step / total) + 0.0005
-            weights -= rate * (first / (1 - 0.9**step)) / (np.sqrt(second / (1 - 0.99**step)) + 1e-7)
+            odds[np.arange(len(picked)), labels[picked]] -= 1.0
+            odds *= row_weight[picked, None] / len(picked)
+            rate = peak * (1.01 - step / total)
+            speed *= MOMENTUM
+            speed -= rate * np.asarray(part.T @ odds)
+            weights *= 1.0 - rate * DECAY
+            weights += speed
     return weights
 
 
@@ -175,6 +174,7 @@ def quantise(weights: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], np
 def train(path: Path = HEAD_PATH, per_pattern: int = PER_PATTERN, epochs: int = EPOCHS) -> dict[str, float]:
     """Train both heads and write them; returns figures of the run."""
     began = time.monotonic()
+    encoder().threads = 2
     patterns = {language: examples.patterns(language) for language in LANGUAGES}
     words = vocabulary(patterns)
     sentences = [s for language in LANGUAGES for s in expand(patterns[language], language, per_pattern)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -11,6 +12,7 @@ from hub_core.errors import InvalidInput
 
 MIN_LENGTH = 8
 MAX_LENGTH = 256
+AT_ONCE = 4
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -19,6 +21,8 @@ class Passwords:
 
     def __init__(self, time_cost: int = 2, memory_kib: int = 19456) -> None:
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=1)
+        # Anybody can ask for a check, and each takes its memory: a flood of them waits in line.
+        self._slots = threading.BoundedSemaphore(AT_ONCE)
         # Verified against when there is no user, so that the answer's time does not tell whether one exists.
         self._decoy = self._hasher.hash(secrets.token_urlsafe(16))
 
@@ -35,7 +39,8 @@ class Passwords:
     def verify(self, stored: str | None, password: str) -> bool:
         """Whether `password` fits the stored hash; `None` or an empty hash costs the same and is False."""
         try:
-            self._hasher.verify(stored or self._decoy, password[: MAX_LENGTH + 1])
+            with self._slots:
+                self._hasher.verify(stored or self._decoy, password[: MAX_LENGTH + 1].encode("utf-8", "replace"))
         except (VerificationError, InvalidHashError):
             return False
         return bool(stored)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from hub_core.accounts.lookup import fold
 from hub_core.accounts.passwords import Passwords
 from hub_core.accounts.tables import User, WebSession
 from hub_core.accounts.throttle import Throttle
-from hub_core.authz import Actor, CredentialKind, Scope
+from hub_core.authz import SCOPE_FOR, Actor, CredentialKind, Permission, Scope
 from hub_core.db import Database, utcnow
 from hub_core.errors import Unauthenticated
 
@@ -52,12 +53,11 @@ class SessionService:
     def check_password(self, username: str, password: str, *, address: str = "", channel: str = "web") -> Actor:
         """Who a name and password stand for, without opening a session. Raises what `login` raises."""
         name = fold(username)[:64]
-        self._throttle.check((name, address))
+        self._throttle.attempt((name, address))
         with self._db.read() as session:
             user = session.scalar(sa.select(User).where(User.username == name))
         stored = user.password_hash if user is not None and user.status == "active" else None
         if not self._passwords.verify(stored, password) or user is None:
-            self._throttle.fail((name, address))
             raise Unauthenticated("The name or the password is wrong.", hint="Try again, or ask an administrator to reset the password.")
         self._throttle.clear((name, address))
         if self._passwords.outdated(user.password_hash):
@@ -77,6 +77,20 @@ class SessionService:
         if row is None or row.expires_at <= utcnow() or row.status != "active":
             raise Unauthenticated("This session has ended.", hint="Sign in again.")
         return _actor(row.id, row.username, row.is_admin, channel)
+
+    def holder(self, user_id: int | None, permission: Permission, channel: str = "git") -> Actor:
+        """The person that a signed address was made for (None: nobody), with no more scope than `permission` takes.
+
+        Raises:
+            Unauthenticated: the account was disabled or deleted since.
+        """
+        if user_id is None:
+            return Actor(channel=channel)
+        with self._db.read() as session:
+            user = session.get(User, user_id)
+        if user is None or user.status != "active":
+            raise Unauthenticated("This account is disabled.", hint="Ask an administrator.")
+        return replace(_actor(user.id, user.username, user.is_admin, channel), credential=CredentialKind.TOKEN, scope=SCOPE_FOR[permission])
 
     def logout(self, secret: str) -> None:
         """End a session; an unknown one is ended already."""

@@ -27,20 +27,32 @@ class Throttle:
             TooManyAttempts: `details["retry_after"]` says how many seconds to wait.
         """
         with self._lock:
-            times = self._recent(key)
-            if len(times) >= self._failures:
-                wait = max(1, round(self._window - (self._clock() - times[0])))
-                raise TooManyAttempts("Too many wrong passwords.", hint=f"Wait {wait} seconds and try again.", retry_after=wait)
+            self._check(key)
 
     def fail(self, key: Hashable) -> None:
         """Count a failure."""
         with self._lock:
-            times = self._recent(key)
-            times.append(self._clock())
-            self._seen[key] = times
-            self._seen.move_to_end(key)
-            while len(self._seen) > self._max_keys:
-                self._seen.popitem(last=False)
+            self._fail(key)
+
+    def attempt(self, key: Hashable) -> None:
+        """Refuse like `check`, else count the try as a failure until `clear` says that it was none: many at once gain nothing."""
+        with self._lock:
+            self._check(key)
+            self._fail(key)
+
+    def _check(self, key: Hashable) -> None:
+        times = self._recent(key)
+        if len(times) >= self._failures:
+            wait = max(1, round(self._window - (self._clock() - times[0])))
+            raise TooManyAttempts("Too many wrong passwords.", hint=f"Wait {wait} seconds and try again.", retry_after=wait)
+
+    def _fail(self, key: Hashable) -> None:
+        times = self._recent(key)
+        times.append(self._clock())
+        self._seen[key] = times
+        self._seen.move_to_end(key)
+        while len(self._seen) > self._max_keys:
+            self._seen.popitem(last=False)
 
     def clear(self, key: Hashable) -> None:
         """Forget the key's failures."""

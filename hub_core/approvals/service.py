@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub_core import audit
+from hub_core.accounts.lookup import storable
 from hub_core.approvals.tables import Approval, Execution
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.db import Database, utcnow
@@ -215,7 +216,7 @@ def act_digest(tool: str, args: dict[str, Any]) -> str:
 
 
 def _own(session: Session, actor: Actor, approval_id: str) -> Approval:
-    row = session.get(Approval, approval_id)
+    row = session.get(Approval, storable(approval_id))
     if row is None or row.requester_id != actor.user_id or actor.user_id is None:
         raise ApprovalNotFound("There is no such request of yours.", hint="list_approvals shows what waits for your answer.")
     return row

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import sqlalchemy as sa
 
 from hub_core import audit
+from hub_core.accounts.lookup import storable
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.tables import Attachment
 from hub_core.conversations.views import AttachmentView
@@ -66,6 +67,7 @@ class Attachments:
         Raises:
             AttachmentNotFound: none, or somebody else's.
         """
+        attachment_id = storable(attachment_id)
         query = sa.select(Attachment).where(
             Attachment.user_id == actor.user_id, sa.or_(Attachment.id == attachment_id, Attachment.filename == attachment_id)
         )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from hub_core import audit
+from hub_core.accounts.lookup import storable
 from hub_core.approvals.tables import Approval
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.tables import Message, Thread, UndoEntry
@@ -39,7 +40,7 @@ class Threads:
         with self._db.write() as session:
             if session.get(Thread, chosen) is not None:
                 raise InvalidInput("This thread id is taken.", hint="Leave it out to get a new one.")
-            row = Thread(id=chosen, user_id=actor.user_id, title=title[:MAX_TITLE], channel=actor.channel, created_at=now, updated_at=now)
+            row = Thread(id=chosen, user_id=actor.user_id, title=storable(title)[:MAX_TITLE], channel=actor.channel, created_at=now, updated_at=now)
             session.add(row)
             return _thread(row)
 
@@ -58,7 +59,7 @@ class Threads:
         limit = max(1, min(limit, 200))
         select = sa.select(Thread).where(Thread.user_id == actor.user_id)
         if query:
-            select = select.where(Thread.title.icontains(query, autoescape=True))
+            select = select.where(Thread.title.icontains(storable(query), autoescape=True))
         if cursor:
             at, last = _read_cursor(cursor)
             select = select.where(sa.or_(Thread.updated_at < at, sa.and_(Thread.updated_at == at, Thread.id < last)))
@@ -76,7 +77,7 @@ class Threads:
         """
         with self._db.write() as session:
             row = own_thread(session, actor, thread_id)
-            row.title = title.strip()[:MAX_TITLE]
+            row.title = storable(title).strip()[:MAX_TITLE]
             return _thread(row)
 
     def delete_thread(self, actor: Actor, thread_id: str) -> None:
@@ -108,7 +109,7 @@ class Threads:
         Raises:
             ThreadNotFound: none of that id, or somebody else's.
         """
-        now = utcnow()
+        now, text = utcnow(), storable(text)
         with self._db.write() as session:
             thread = own_thread(session, actor, thread_id, lock=True)
             last = session.scalar(sa.select(sa.func.max(Message.seq)).where(Message.thread_id == thread_id))
@@ -159,7 +160,7 @@ def own_thread(session: Session, actor: Actor, thread_id: str, *, lock: bool = F
         ThreadNotFound: none of that id, or somebody else's.
     """
     require_scope(actor, Permission.CHAT)
-    query = sa.select(Thread).where(Thread.id == thread_id[:64], Thread.user_id == actor.user_id)
+    query = sa.select(Thread).where(Thread.id == storable(thread_id[:64]), Thread.user_id == actor.user_id)
     row = session.scalar(query.with_for_update() if lock else query)
     if row is None:
         raise ThreadNotFound("There is no such conversation of yours.", hint="GET /api/v1/chat lists your conversations.")
@@ -183,7 +184,7 @@ def _read_cursor(cursor: str) -> tuple[dt.datetime, str]:
         when = dt.datetime.fromisoformat(at)
         if when.tzinfo is None:
             raise ValueError("a time without a zone")
-        return when.astimezone(dt.UTC), last
+        return when.astimezone(dt.UTC), storable(last)
     except (ValueError, OverflowError):
         raise InvalidInput("This cursor is not one of ours.", hint="Pass the 'next' of the page before.") from None
 

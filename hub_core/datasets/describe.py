@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -55,29 +56,33 @@ class DatasetFacts:
         return asdict(self) | {"columns": columns, "notes": list(self.notes)}
 
 
-def describe(name: str, reader: FileReader) -> DatasetFacts:
+def describe(name: str, reader: FileReader, budget: Budget | None = None, *, every: int = 0) -> DatasetFacts:
     """Schema and statistics of a data file, from at most 200,000 rows and 64 MiB.
+
+    Args:
+        budget: how much to read instead.
+        every: columns with at most so many values have all of them in `top`, also where none repeats.
 
     Raises:
         UnsupportedFormat: not a data file, empty, broken, or too wide.
     """
-    loaded = load(name, reader, Budget(rows=SAMPLE_ROWS, max_bytes=SAMPLE_BYTES))
+    loaded = load(name, reader, budget or Budget(rows=SAMPLE_ROWS, max_bytes=SAMPLE_BYTES))
     table, notes = loaded.table, list(loaded.notes)
     if table.num_columns > MAX_DESCRIBED:
         notes.append(f"Only the first {MAX_DESCRIBED} of {table.num_columns} columns are described.")
     shown = zip(table.schema.names[:MAX_DESCRIBED], table.columns, strict=False)
-    facts = tuple(_column(column_name, column) for column_name, column in shown)
+    facts = tuple(_column(column_name, column, every) for column_name, column in shown)
     return DatasetFacts(required_format(name).value, loaded.total_rows, facts, not loaded.complete, table.num_rows, tuple(notes))
 
 
-def _column(name: str, column: Any) -> ColumnFacts:
+def _column(name: str, column: Any, every: int) -> ColumnFacts:
     kind = column.type
     label = type_name(kind)
     if isinstance(kind, pa.DictionaryType):
         column = column.cast(kind.value_type)
         kind = column.type
     facts: dict[str, Any] = {}
-    for compute in (_range, _mean, _values, _lengths):
+    for compute in (_range, _mean, partial(_values, every=every), _lengths):
         try:
             facts |= compute(column, kind)
         except (pa.ArrowException, ValueError, OverflowError, TypeError, NotImplementedError, LookupError):
@@ -112,15 +117,16 @@ def _mean(column: Any, kind: Any) -> dict[str, Any]:
     return {"mean": json_safe(value)}
 
 
-def _values(column: Any, kind: Any) -> dict[str, Any]:
+def _values(column: Any, kind: Any, every: int) -> dict[str, Any]:
     if pa.types.is_nested(kind) or pa.types.is_null(kind):
         return {}
     counts = pc.value_counts(column.drop_null())
     values, numbers = counts.field("values"), counts.field("counts")
     facts: dict[str, Any] = {"distinct": len(counts)}
     # The most frequent values say something only where values repeat.
-    if len(counts) and pc.max(numbers).as_py() > 1:
-        best = pc.select_k_unstable(pa.table({"n": numbers, "v": values}), TOP, [("n", "descending"), ("v", "ascending")])
+    if len(counts) and (len(counts) <= every or pc.max(numbers).as_py() > 1):
+        shown = max(TOP, every) if len(counts) <= every else TOP
+        best = pc.select_k_unstable(pa.table({"n": numbers, "v": values}), shown, [("n", "descending"), ("v", "ascending")])
         facts["top"] = tuple((json_safe(values[index.as_py()].as_py()), numbers[index.as_py()].as_py()) for index in best)
     return facts
 

@@ -20,7 +20,8 @@ from hub_core.reading import FileReader, read_exact
 
 CHUNK = 1 << 20
 MAX_LINE = 16 << 20
-MAX_JSON = 64 << 20
+MAX_JSON = 32 << 20
+MAX_CONTAINERS = 1_000_000
 MAX_CELLS = 20_000_000
 MAX_NESTED_KEYS = 200
 MAX_NESTING = 16
@@ -40,7 +41,7 @@ def load_jsonl(reader: FileReader, _form: DataFormat, budget: Budget) -> Loaded:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except (ValueError, RecursionError):
             bad += 1
             if bad > 100 and not seen:
@@ -90,7 +91,7 @@ def json_list(reader: FileReader) -> list[Any]:
         raise unreadable(reader, f"a JSON file of more than {MAX_JSON >> 20} MiB has to be read as a whole; use JSON Lines or Parquet")
     data = read_exact(reader, 0, reader.size)
     try:
-        value = json.loads(data.decode(detect_encoding(data[:SAMPLE])))
+        value = parse_json(data.decode(detect_encoding(data[:SAMPLE])))
     except (ValueError, RecursionError) as error:
         raise unreadable(reader, "it is not JSON") from error
     if isinstance(value, dict):
@@ -99,6 +100,17 @@ def json_list(reader: FileReader) -> list[Any]:
     if not isinstance(value, list):
         raise unreadable(reader, "it has no list of rows")
     return value
+
+
+def parse_json(text: str) -> Any:
+    """JSON of reasonable shape. Millions of empty lists in a few MiB would take gigabytes, and stop every other thread meanwhile.
+
+    Raises:
+        ValueError: no JSON, or more than a million lists and objects.
+    """
+    if len(text) > MAX_CONTAINERS and text.count("[") + text.count("{") > MAX_CONTAINERS:
+        raise ValueError("too many lists and objects")
+    return json.loads(text)
 
 
 def to_table(rows: list[dict[str, Any]], keys: list[str]) -> Any:

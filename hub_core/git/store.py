@@ -345,8 +345,10 @@ class GitStore:
 
     # --- life cycle ---
 
-    def fork(self, source_id: int, target_id: int) -> None:
+    def fork(self, source_id: int, target_id: int, apply: Callable[[Session], None] | None = None) -> None:
         """Copy refs (without pull requests) and packs of one repo to another that has none.
+
+        `apply` runs in the transaction that brings the refs.
 
         Raises:
             Conflict: the target is not empty.
@@ -365,6 +367,8 @@ class GitStore:
                     session.add(GitRef(repo_id=target_id, name=name, target=sha, peeled=source.peeled.get(name, "")))
             values = {"refs_version": Repo.refs_version + 1, "default_branch": source.default_branch}
             session.execute(sa.update(Repo).where(Repo.id == target_id).values(values))
+            if apply is not None:
+                apply(session)
 
     def _copy(self, source: str, target: str) -> None:
         temporary = self._blobs.staging / target.replace("/", "-")

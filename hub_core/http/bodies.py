@@ -17,7 +17,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from hub_core.errors import InvalidInput, StorageFull, TooLarge
 
 MIB = 1024 * 1024
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _DRAIN = 64 * 1024 * MIB
 
 

@@ -104,6 +104,7 @@ class _GitEdge:
             # Git shows the text of the third side band; of an HTTP error it would show the number alone.
             return Response(pkt(b"\x03" + f"{error.message} {error.hint}\n".encode()), media_type=media_type, headers=_NO_CACHE)
         try:
+            repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)  # the body may have taken hours
             answer = await run_in_threadpool(self._receive, actor, repo, body)
         finally:
             body.close()

@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub_core.accounts.lookup import storable
 from hub_core.authz import SYSTEM, Actor, Permission
-from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge
+from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge, Unauthenticated
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, blob_response, chunks_of
 from hub_core.http.errors import status_of
@@ -84,7 +85,7 @@ async def _json(request: Request) -> dict[str, Any]:
             raise TooLarge("The request is too long.", hint="Send several batches.")
     try:
         content = json.loads(body or b"{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput("The body is not JSON.") from error
     if not isinstance(content, dict):
         raise InvalidInput("The body is not a JSON object.")
@@ -152,12 +153,18 @@ class _LfsEdge:
         permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
         if "s" not in params:
             return await self._repo(request, actor, kind, permission), None
-        # The signature says that the hub itself gave this address to somebody with the right to use it.
         repo = await self._repo(request, SYSTEM, kind, permission)
         facts = (repo.id, oid) if purpose == "download" else (repo.id, oid, params.get("size", ""))
-        self._signer.check(params, purpose, *facts)
+        try:
+            user_id = self._signer.check(params, purpose, *facts)
+        except Unauthenticated:
+            # Who may not see the repo hears nothing of signatures, as if it were not there.
+            await self._repo(request, actor, kind, Permission.REPO_READ)
+            raise
+        # The hub gave this address to somebody with the right to use it; they must have it still.
+        holder = await run_in_threadpool(self._services.sessions.holder, user_id, permission)
         size = params.get("size", "")
-        return repo, int(size) if size.isdecimal() else None
+        return await self._repo(request, holder, kind, permission), int(size) if size.isdecimal() else None
 
     async def put(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`PUT objects/{oid}`: the bytes, hashed while they come in."""
@@ -198,10 +205,11 @@ class _LfsEdge:
         """`GET locks`."""
         repo = await self._repo(request, actor, kind, Permission.REPO_READ)
         params = request.query_params
+        path = storable(params["path"]) if "path" in params else None
         lock_id = _number(params.get("id"), "id")
         limit = _number(params.get("limit"), "limit") or 100
         locks, cursor = await run_in_threadpool(
-            lambda: self._locks.locks(repo.id, path=params.get("path"), lock_id=lock_id, limit=limit, cursor=params.get("cursor", ""))
+            lambda: self._locks.locks(repo.id, path=path, lock_id=lock_id, limit=limit, cursor=params.get("cursor", ""))
         )
         content: dict[str, Any] = {"locks": [_lock_json(lock) for lock in locks]}
         return lfs_json({**content, **({"next_cursor": cursor} if cursor else {})})
@@ -243,7 +251,7 @@ class _LfsEdge:
 def _number(value: object, name: str) -> int | None:
     if value is None or value == "":
         return None
-    if not str(value).isdecimal() or len(str(value)) > 12:
+    if not str(value).isdecimal() or len(str(value)) > 9:
         raise InvalidInput(f"'{name}' is not a number.")
     return int(str(value))
 

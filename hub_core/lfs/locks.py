@@ -64,7 +64,7 @@ class LockService:
         Raises:
             InvalidInput: the cursor is not one of ours.
         """
-        if cursor and not cursor.isdigit():
+        if cursor and not (cursor.isdecimal() and len(cursor) <= 9):
             raise InvalidInput("The cursor is not valid.", hint="Start again without one.")
         query = (
             sa.select(LfsLock.id, LfsLock.path, User.username, LfsLock.locked_at)

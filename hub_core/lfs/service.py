@@ -152,6 +152,7 @@ class LfsService:
 
     def _held(self, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
         found: dict[str, int] = {}
+        oids = [oid for oid in oids if valid_oid(oid)]
         with self._db.read() as session:
             for first in range(0, len(oids), 500):
                 query = (

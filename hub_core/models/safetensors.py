@@ -43,8 +43,12 @@ def read_safetensors(reader: FileReader) -> SafetensorsHeader:
     length = int.from_bytes(read_exact(reader, 0, 8), "little")
     if length < 2 or length > min(MAX_HEADER, reader.size - 8):
         raise _bad(reader, "its header length is not possible")
+    text = read_exact(reader, 8, length)
+    if text.count(b"[") + text.count(b"{") > 4 * MAX_TENSORS:
+        # Said before parsing: millions of empty lists would take gigabytes.
+        raise _bad(reader, f"it lists more than {MAX_TENSORS:,} tensors")
     try:
-        header = json.loads(read_exact(reader, 8, length).decode("utf-8"))
+        header = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise _bad(reader, "its header is not JSON") from error
     if not isinstance(header, dict):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -99,7 +99,9 @@ def live_orgs() -> sa.Select[int]:
 
 
 def with_role(actor: Actor, least: Role) -> sa.ColumnElement[bool]:
-    """The SQL form of 'has at least this role there', not counting visibility."""
+    """The SQL form of 'has at least this role there', not counting visibility; a limited token has one on its repo at most."""
+    if actor.repo_id is not None:
+        return sa.and_(Repo.id == actor.repo_id, with_role(replace(actor, repo_id=None), least))
     if actor.is_admin:
         return sa.true()
     roles = [str(role) for role in Role if role.rank >= least.rank]

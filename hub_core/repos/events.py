@@ -38,9 +38,10 @@ class EventService:
         """Events the caller may read, newest first."""
         require_scope(actor, Permission.AUDIT_READ)
         statement = sa.select(AuditEvent).order_by(AuditEvent.id.desc()).limit(wanted.limit)
-        if not actor.is_admin:
-            mine = sa.select(Repo.id).where(with_role(actor, Role.WRITE))
-            statement = statement.where(sa.or_(AuditEvent.actor_id == actor.user_id, AuditEvent.repo_id.in_(mine)))
+        if not actor.is_admin or actor.repo_id is not None:
+            mine = AuditEvent.repo_id.in_(sa.select(Repo.id).where(with_role(actor, Role.WRITE)))
+            limited = actor.repo_id is not None
+            statement = statement.where(mine if limited else sa.or_(AuditEvent.actor_id == actor.user_id, mine))
         if wanted.actor:
             statement = statement.where(AuditEvent.actor == wanted.actor.lower())
         if wanted.repo_id is not None:

@@ -17,13 +17,14 @@ from hub_core.git import Author, CommitResult, FileChange, GitStore, RefHook, Tr
 from hub_core.lfs.pointer import format_pointer
 from hub_core.lfs.service import LfsService
 from hub_core.names import check_path
-from hub_core.reading import BytesReader, FileReader
+from hub_core.reading import FileReader
 from hub_core.repos.access import require_repo
 from hub_core.repos.seed import LFS_SUFFIXES
 from hub_core.repos.sync import refs_hook
 from hub_core.repos.tables import Repo
 
 MAX_INLINE = 8 * 1024 * 1024
+MAX_GIT = 8 * MAX_INLINE
 READ_LIMIT = 256 * 1024
 MAX_ENTRIES = 2000
 
@@ -66,6 +67,33 @@ class LfsReader:
         return b"".join(self.lfs.read(self.repo_id, self.oid, start, end)) if end > start else b""
 
 
+@dataclass(slots=True)
+class Held:
+    """The file of plain Git that was read last, whole. Readers made together share one, so that a repo of many files never fills the memory."""
+
+    sha: str = ""
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class GitReader:
+    """A `FileReader` over a file in plain Git, which is fetched when it is first read."""
+
+    git: GitStore
+    repo_id: int
+    sha: str
+    size: int
+    name: str
+    held: Held
+
+    def read(self, start: int, length: int) -> bytes:
+        """Bytes `[start, start+length)`, cut at the end of the file."""
+        if self.held.sha != self.sha:
+            self.held.data = b""
+            self.held.data, self.held.sha = self.git.blob(self.repo_id, self.sha, limit=MAX_GIT), self.sha
+        return self.held.data[start : start + length]
+
+
 class FileService:
     """Reads and commits files of repos; every commit runs the repo's hook (card, audit)."""
 
@@ -98,14 +126,16 @@ class FileService:
             EntryNotFound: no such file, or its LFS object never arrived. TooLarge: over 64 MiB in plain Git.
         """
         self._require(actor, Permission.REPO_READ, repo)
-        return self._reader(repo, self._git.resolve(repo.id, revision), path)
+        return self._reader(repo, self._git.resolve(repo.id, revision), path, Held())
 
-    def _reader(self, repo: Repo, commit: str, path: str) -> FileReader:
+    def _reader(self, repo: Repo, commit: str, path: str, held: Held) -> FileReader:
         entry = self._git.entry(repo.id, commit, check_path(path.strip("/")))
         if entry.kind != "file":
             raise EntryNotFound(f"'{path}' is a folder.", hint="list_files shows what is in it.")
         if entry.lfs is None:
-            return BytesReader(path, self._git.blob(repo.id, entry.sha, limit=8 * MAX_INLINE))
+            if entry.size > MAX_GIT:
+                raise TooLarge(f"'{path}' is larger than {MAX_GIT:,} bytes.", hint="Download it instead.")
+            return GitReader(self._git, repo.id, entry.sha, entry.size, path, held)
         if self._lfs.has(repo.id, entry.lfs.oid) is None:
             raise EntryNotFound(f"The LFS object of '{path}' was never uploaded.", hint="Run git lfs push --all origin.")
         return LfsReader(self._lfs, repo.id, entry.lfs.oid, entry.lfs.size, path)
@@ -114,14 +144,15 @@ class FileService:
         """Readers of several files at one commit."""
         self._require(actor, Permission.REPO_READ, repo)
         commit = self._git.resolve(repo.id, revision)
-        return {path: self._reader(repo, commit, path) for path in paths}
+        held = Held()
+        return {path: self._reader(repo, commit, path, held) for path in paths}
 
     def read_text(self, actor: Actor, repo: Repo, path: str, revision: str = "", *, limit: int = READ_LIMIT) -> FileText:
         """A file as text, cut after `limit` bytes at a character boundary; raises like `reader`."""
         self._require(actor, Permission.REPO_READ, repo)
         commit = self._git.resolve(repo.id, revision)
         entry = self._git.entry(repo.id, commit, check_path(path.strip("/")))
-        reader = self._reader(repo, commit, path)
+        reader = self._reader(repo, commit, path, Held())
         data = reader.read(0, min(limit, reader.size))
         binary = b"\0" in data[:8192]
         try:
@@ -148,9 +179,11 @@ class FileService:
         """
         self._require(actor, Permission.REPO_WRITE, repo)
         ready = [self._placed(repo, change) for change in changes]
-        return self._git.commit(
-            repo.id, branch or repo.default_branch, base, ready, self.author(actor), _check_message(message), hook=self.hook(actor, repo)
-        )
+        branch = branch or repo.default_branch
+        # A repo whose making was cut off has no commit yet; the first one begins its default branch.
+        first = branch == repo.default_branch and not self._git.branches(repo.id)
+        hook = self.hook(actor, repo)
+        return self._git.commit(repo.id, branch, base, ready, self.author(actor), _check_message(message), hook=hook, create=first)
 
     def commit_stream(
         self, actor: Actor, repo: Repo, path: str, chunks: Iterator[bytes], message: str, *, branch: str | None = None

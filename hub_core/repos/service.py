@@ -13,11 +13,11 @@ from hub_core import audit
 from hub_core.accounts.tables import Membership, Namespace, Org, User
 from hub_core.authz import Actor, Permission, Role, Visibility, require_scope
 from hub_core.db import Database, utcnow
-from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, NotFound, PermissionDenied, RevisionNotFound
+from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, InvalidName, NotFound, PermissionDenied, RevisionNotFound
 from hub_core.git import Author, FileChange, GitStore, RefsApply, RefsChange, RefUpdate
 from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
-from hub_core.repos.access import require_repo
+from hub_core.repos.access import repo_not_found, require_repo
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.lookup import find_repo, redirect_target
 from hub_core.repos.seed import INITIAL_MESSAGE, initial_files
@@ -55,15 +55,18 @@ class RepoService:
 
     def open_repo(self, actor: Actor, kind: RepoKind, namespace: str, name: str, permission: Permission) -> Repo:
         """The repo at an HTTP path (following redirects of renames), with `permission` checked; raises like `find`."""
+        said = f"{namespace}/{name}"
+        try:
+            wanted = parse_repo_id(said)
+        except InvalidName:
+            raise repo_not_found(said) from None
         with self._db.read() as session:
             query = sa.select(Repo).where(
-                Repo.namespace == namespace.lower(), Repo.kind == kind, Repo.key == name.lower(), Repo.deleted_at.is_(None)
+                Repo.namespace == wanted.namespace, Repo.kind == kind, Repo.key == wanted.name.lower(), Repo.deleted_at.is_(None)
             )
-            repo = session.scalar(query) or redirect_target(session, namespace.lower(), name, kind)
-            said = f"{namespace}/{name}"
+            repo = session.scalar(query) or redirect_target(session, wanted.namespace, wanted.name, kind)
             if repo is None:
-                # Raises the same "not found" as for a hidden one.
-                return find_repo(session, actor, f"{kind}:{said}")
+                raise repo_not_found(said)
             require_repo(session, actor, permission, repo, said)
             return repo
 
@@ -142,9 +145,8 @@ class RepoService:
             session.add(LineageEdge(repo_id=repo.id, relation="fork", source=f"{source.kind}:{source.full_name}"))
             audit.record(session, actor, "repo.fork", repo.full_name, repo_id=repo.id, source=source.full_name)
         try:
-            # Large files first: refs must never lead to what the copy does not hold.
-            self._lfs.copy_links(source.id, repo.id)
-            self._git.fork(source.id, repo.id)
+            # Together with the refs: they must never lead to large files that the copy does not hold.
+            self._git.fork(source.id, repo.id, lambda session: self._lfs.copy_links(source.id, repo.id, session))
         except BaseException:
             with self._db.write() as session:
                 session.execute(sa.delete(Repo).where(Repo.id == repo.id))
@@ -237,7 +239,10 @@ class RepoService:
         target = self.plan_move(actor, repo, new_name)
         with self._db.write() as session:
             row = self._row(session, actor, Permission.REPO_ADMIN, repo)
-            namespace = self._namespace_row(session, target.namespace)
+            moves = target.namespace != row.namespace
+            namespace = (
+                self._namespace_for_create(session, actor, target.namespace) if moves else self._namespace_row(session, target.namespace)
+            )
             before = row.full_name
             _drop_redirect(session, target.namespace, row.kind, target.name)
             if (row.namespace, row.key) != (target.namespace, target.name.lower()):
@@ -300,6 +305,8 @@ class RepoService:
         return row
 
     def _namespace_for_create(self, session: Session, actor: Actor, name: str) -> Namespace:
+        if actor.repo_id is not None:
+            raise PermissionDenied("This token is limited to one repo.", hint="Use a token that is not limited to a repo.")
         namespace = self._namespace_row(session, name)
         if actor.is_admin or namespace.id == actor.user_id:
             return namespace

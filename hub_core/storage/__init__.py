@@ -30,6 +30,7 @@ def open_blob_store(settings: Settings) -> BlobStore:
             url.netloc,
             url.path,
             endpoint_url=settings.s3_endpoint_url,
+            public_url=settings.s3_public_url,
             access_key=settings.s3_access_key,
             secret_key=settings.s3_secret_key,
             staging=settings.data_dir / "cache" / "staging",

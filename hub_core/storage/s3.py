@@ -30,7 +30,15 @@ class S3BlobStore:
     """Blobs in a bucket under a prefix. The hub keeps its own digests and never relies on the store's."""
 
     def __init__(
-        self, bucket: str, prefix: str = "", *, endpoint_url: str = "", access_key: str = "", secret_key: str = "", staging: Path
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        endpoint_url: str = "",
+        public_url: str = "",
+        access_key: str = "",
+        secret_key: str = "",
+        staging: Path,
     ) -> None:
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
@@ -43,14 +51,20 @@ class S3BlobStore:
             max_pool_connections=64,
             s3={"addressing_style": "path" if endpoint_url else "auto"},
         )
-        self._client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=endpoint_url or None,
-            aws_access_key_id=access_key or None,
-            aws_secret_access_key=secret_key or None,
-            region_name="us-east-1" if endpoint_url else None,
-            config=config,
-        )
+
+        def connect(endpoint: str) -> S3Client:
+            return boto3.client(
+                "s3",
+                endpoint_url=endpoint or None,
+                aws_access_key_id=access_key or None,
+                aws_secret_access_key=secret_key or None,
+                region_name="us-east-1" if endpoint else None,
+                config=config,
+            )
+
+        self._client = connect(endpoint_url)
+        # An address is signed for the host that it names, so clients that know the store by another one need their own.
+        self._signer = connect(public_url) if public_url else self._client
         self._transfer = TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=4)
 
     @property
@@ -154,7 +168,7 @@ class S3BlobStore:
         params: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key(key)}
         if filename:
             params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-        return self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s)
+        return self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s)
 
     def ensure_bucket(self) -> None:
         """Make the bucket when it is not there.

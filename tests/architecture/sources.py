@@ -6,7 +6,7 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +23,11 @@ class Source:
     text: str
     tree: ast.Module
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree; walking it once serves all tests."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def package(self) -> str:
         return self.path.split("/", 1)[0]
@@ -33,7 +38,7 @@ class Source:
 
     def imports(self) -> Iterator[tuple[str, int]]:
         """Every imported module with its line; relative imports are made absolute; also imports inside functions."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((alias.name, node.lineno) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):

@@ -16,7 +16,7 @@ def test_only_the_edges_are_asynchronous() -> None:
         f"{source.path}:{node.lineno}"
         for source in product()
         if not source.path.startswith(EDGES) and source.path not in ALSO
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith)
     ]
     assert not wrong
@@ -27,7 +27,7 @@ def test_no_task_is_started_and_forgotten() -> None:
     wrong = [
         f"{source.path}:{node.lineno}"
         for source in product()
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
         and isinstance(node.value.func, ast.Attribute)

@@ -14,7 +14,7 @@ PASSED_ON: dict[str, str] = {}
 
 def environment_uses(source: Source) -> list[int]:
     lines = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in NAMES and isinstance(node.value, ast.Name) and node.value.id == "os":
             lines.append(node.lineno)
         if isinstance(node, ast.ImportFrom) and node.module == "os" and NAMES & {alias.name for alias in node.names}:

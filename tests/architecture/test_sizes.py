@@ -26,7 +26,7 @@ def test_no_function_is_too_long() -> None:
         f"{source.path}:{node.lineno} {node.name}: {lines} lines"
         for source in sources()
         if not source.path.startswith(GENERATED)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (lines := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES
     ]
     assert not wrong, "\n".join(wrong)

@@ -136,15 +136,16 @@ def test_renaming_and_deleting_a_conversation(chat: Chat, hub: HubProcess) -> No
     assert hub.request("GET", f"/api/v1/chat/{thread_id}").status_code == 404
 
 
-def test_an_uploaded_file_ends_as_a_commit(chat: Chat, hub: HubProcess, tmp_path: Path) -> None:
-    name = hub.tool("create_repo", name="takes-files", kind="dataset")["id"]
-    file = tmp_path / "answers.csv"
+@pytest.mark.parametrize("filename", ["answers.csv", "answers.of-no-known-type"])
+def test_an_uploaded_file_ends_as_a_commit(chat: Chat, hub: HubProcess, tmp_path: Path, filename: str) -> None:
+    name = hub.tool("create_repo", name=f"takes-{filename.replace('.', '-')}", kind="dataset")["id"]
+    file = tmp_path / filename
     file.write_text("question,answer\n6*7,42\n")
     chat.attach(file)
     chat.ask(f"put this file into {name}")
-    assert hub.tool("read_file", repo=name, path="answers.csv")["content"] == file.read_text()
+    assert hub.tool("read_file", repo=name, path=filename)["content"] == file.read_text()
     chat.page.reload()
-    expect(chat.page.get_by_text("answers.csv").first).to_be_visible()
+    expect(chat.page.get_by_text(filename).first).to_be_visible()
 
 
 def test_stop_ends_a_streaming_answer(llm_hub: HubProcess, slow_llm: SlowLlm, open_page: Callable[..., Page]) -> None:

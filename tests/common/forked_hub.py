@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class ForkedHub:
     settings: Settings
     port: int = field(default_factory=free_port)
     process: BaseProcess | None = None
-    steps: Any = field(default_factory=lambda: FORKS.Value("q", 0))
+    steps: Any = field(default_factory=lambda: FORKS.RawValue("q", 0))
 
     @property
     def url(self) -> str:
@@ -142,8 +143,11 @@ def _run(settings: Settings, port: int, steps: Any, file_limit: int) -> None:
 
 
 def _count_steps(steps: Any) -> None:
+    # No lock that other processes share: it would stay taken for ever.
+    lock = threading.Lock()
+
     def step(*_: object) -> None:
-        with steps.get_lock():
+        with lock:
             if steps.value > 0:
                 steps.value -= 1
                 if steps.value == 0:

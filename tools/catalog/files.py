@@ -156,7 +156,8 @@ class _CommitTool(Tool[Any, CommitOut]):
         """Resolve the names and work out the commit."""
         repo, resolved = locate(ctx, args, Permission.REPO_WRITE)
         branch = args.branch or repo.default_branch
-        if branch not in ctx.services.history.branches(ctx.actor, repo):
+        branches = ctx.services.history.branches(ctx.actor, repo)
+        if branch not in branches and (branches or branch != repo.default_branch):
             raise RevisionNotFound(f"There is no branch '{branch}'.", hint="list_branches shows them; create_branch makes one.")
         files, shown, message, more = self.changes(ctx, repo, args)
         facts = {"repo": repo.full_name, "branch": branch}
@@ -175,7 +176,8 @@ class _CommitTool(Tool[Any, CommitOut]):
 
 
 def _exists(ctx: ToolContext, repo: Repo, branch: str | None, path: str) -> bool:
-    return path in ctx.services.files.paths(ctx.actor, repo, branch or repo.default_branch)
+    empty = not ctx.services.history.branches(ctx.actor, repo)
+    return not empty and path in ctx.services.files.paths(ctx.actor, repo, branch or repo.default_branch)
 
 
 class WriteFileInput(OneRepo):

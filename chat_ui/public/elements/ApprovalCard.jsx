@@ -47,10 +47,9 @@ export default function ApprovalCard() {
   return (
     <section className={`ht-card ht-approval ht-${status}`} data-approval={props.approval_id} data-status={status}>
       <header className="ht-head">
-        <Icon size={18} className="ht-warn" />
-        <strong>{props.effect === "spend" ? t.title_spend : t.title}</strong>
+        <Icon size={18} className={waiting ? "ht-warn" : "ht-muted"} />
+        <strong className={waiting ? "" : `ht-status-${status}`}>{!waiting ? t["status." + status] || status : props.effect === "spend" ? t.title_spend : t.title}</strong>
         <code className="ht-tool">{props.tool}</code>
-        <span className={`ht-badge ht-status-${status}`}>{t["status." + status] || status}</span>
       </header>
       {props.act ? <p className="ht-act">{props.act}</p> : null}
       {props.changes.length ? (

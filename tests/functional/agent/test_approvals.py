@@ -144,7 +144,7 @@ def test_yes_answers_what_was_asked_last(hub: Hub) -> None:
 
 def test_asking_the_same_thing_again_does_not_ask_twice(hub: Hub) -> None:
     with hub.talk(PUBLIC, PUBLIC) as talk:
-        first, second = talk.say("make it public").pending, talk.say("make it public!").pending
+        first, second = talk.say("make it public").pending, talk.say("could you publish support-7b?").pending
     assert first is not None
     assert second is not None
     assert first.approval_id == second.approval_id
