@@ -11,17 +11,18 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio
-from fastapi import APIRouter, Depends, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
 from agent.schema import Answer, Event, Mode, PendingView
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.views import ThreadView
-from hub_core.errors import HubError, TooLarge
+from hub_core.errors import HubError, InvalidArguments, TooLarge
 from hub_core.http.auth import actor_dependency
 from hub_core.http.errors import error_body, error_response, invalid_request
 from hub_core.services import Services
@@ -146,11 +147,17 @@ def chat_router(services: Services, agent: Callable[[], Agent]) -> APIRouter:
 
         return await _answer(request, turn, limiter)
 
-    @router.post("/attachments", summary="Put a file into the conversation", status_code=201)
-    async def attach(request: Request, file: Annotated[UploadFile, File()], actor: Actor = who) -> AttachmentResponse:
+    @router.post("/attachments", summary="Put a file into the conversation", status_code=201, openapi_extra=_UPLOAD)
+    async def attach(request: Request, actor: Actor = who) -> AttachmentResponse:
+        # Read here and not by the framework, which would take the whole body before it asks who sends it.
         _check_length(request, services.settings.max_attachment_mb)
-        chunks = iter(lambda: file.file.read(CHUNK), b"")
-        kept = await run_in_threadpool(services.conversations.store_attachment, actor, file.filename or "", chunks)
+        async with request.form(max_files=1, max_fields=10) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise InvalidArguments("The request does not fit.", hint="Send the file as the field 'file' of multipart/form-data.")
+            source = file.file
+            chunks = iter(lambda: source.read(CHUNK), b"")
+            kept = await run_in_threadpool(services.conversations.store_attachment, actor, file.filename or "", chunks)
         return AttachmentResponse(attachment_id=kept.id, filename=kept.filename, size=kept.size, sha256=kept.sha256)
 
     @router.post("/{thread_id}/approvals/{approval_id}", summary="Answer an approval", response_model=Answer, responses=_STREAMED)
@@ -285,6 +292,16 @@ def _nobody(event: Event) -> None:
     """For callers who do not watch."""
 
 
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+            }
+        },
+    }
+}
 _STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The answer; with `Accept: text/event-stream` the events `token`, `step`, `approval` and, last, `done` with the answer.",

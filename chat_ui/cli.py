@@ -177,7 +177,7 @@ def _services() -> Any:
 
 
 class _local:  # noqa: N801 - used like a function
-    """This machine's hub and an actor on it. Whoever may read the hub's data folder is its operator."""
+    """The hub of this machine, and an actor on it. Whoever may read the hub's data folder is its operator."""
 
     def __init__(self, username: str) -> None:
         self._username = username

@@ -80,7 +80,15 @@ def end_session(services: Services, secret: str | None) -> None:
 
 
 def _page(
-    request: Request, services: Services, language: Language, target: str, *, error: str = "", note: str = "", username: str = "", status: int = 200
+    request: Request,
+    services: Services,
+    language: Language,
+    target: str,
+    *,
+    error: str = "",
+    note: str = "",
+    username: str = "",
+    status: int = 200,
 ) -> HTMLResponse:
     words = texts(language)
     token = request.cookies.get(CSRF_COOKIE) or secrets.token_urlsafe(24)

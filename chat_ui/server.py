@@ -58,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         description="A private hub for models, datasets and code that you run by talking to it.",
     )
-    app.add_middleware(BodyLimitMiddleware, limit_of=usual_limit)
+    app.add_middleware(BodyLimitMiddleware, limit_of=lambda path: usual_limit(path, settings.max_attachment_mb))
     app.add_middleware(MetricsMiddleware, metrics=metrics)
     app.add_middleware(RequestMiddleware)  # the last one added is the outermost
     add_error_handlers(app)

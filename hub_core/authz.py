@@ -116,7 +116,7 @@ class CredentialKind(enum.StrEnum):
 
     ANONYMOUS = "anonymous"
     SESSION = "session"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a kind, not a secret
     SYSTEM = "system"
 
 

@@ -15,7 +15,52 @@ _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 
 # First path segments of the hub's own routes, and words that would read as somebody official.
 RESERVED_NAMES = frozenset(
-    ["admin-api", "api", "assets", "auth", "bridges", "chat", "codes", "collections", "csg", "datasets", "docs", "favicon.ico", "healthz", "hf", "hubtalk", "join", "login", "logout", "mcp", "mcps", "metrics", "models", "new", "oauth", "openapi.json", "organizations", "papers", "project", "prompts", "public", "readyz", "resolve", "robots.txt", "root", "settings", "skills", "spaces", "static", "system", "tools", "users", "v1", "ws", "xet"]
+    [
+        "admin-api",
+        "api",
+        "assets",
+        "auth",
+        "bridges",
+        "chat",
+        "codes",
+        "collections",
+        "csg",
+        "datasets",
+        "docs",
+        "favicon.ico",
+        "healthz",
+        "hf",
+        "hubtalk",
+        "join",
+        "login",
+        "logout",
+        "mcp",
+        "mcps",
+        "metrics",
+        "models",
+        "new",
+        "oauth",
+        "openapi.json",
+        "organizations",
+        "papers",
+        "project",
+        "prompts",
+        "public",
+        "readyz",
+        "resolve",
+        "robots.txt",
+        "root",
+        "settings",
+        "skills",
+        "spaces",
+        "static",
+        "system",
+        "tools",
+        "users",
+        "v1",
+        "ws",
+        "xet",
+    ]
 )
 
 

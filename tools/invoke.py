@@ -21,7 +21,6 @@ from hub_core.secrecy import redact
 from tools.contract import Effect, Plan, ToolContext
 from tools.registry import AnyTool, default_registry
 
-
 MAX_ERRORS = 20
 
 

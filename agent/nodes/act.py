@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_core.messages import ToolMessage
 from langgraph.runtime import Runtime
 
 from agent.dependencies import depends_on, structural
@@ -12,25 +13,17 @@ from agent.nodes import pseudo
 from agent.nodes.outcomes import ask, ask_which, done, effect_of, failed, waits
 from agent.nodes.work import Work
 from agent.state import MAX_MALFORMED, MAX_TOOL_CALLS, Call, Context, State
+from hub_core.authz import Permission
 from hub_core.errors import AmbiguousRepo, HubError, InvalidArguments, LimitExceeded, LLMUnavailable, ToolNotFound
 from tools import invoke
 from tools.contract import Effect, Plan
 
-# Their results hold text that anybody may have written into a repo.
-CONTENT_TOOLS = frozenset(
-    [
-        "read_file",
-        "preview_dataset",
-        "query_dataset",
-        "describe_dataset",
-        "show_commit",
-        "compare_revisions",
-        "list_commits",
-        "get_repo",
-        "search_repos",
-        "list_files",
-    ]
+# Reads whose results hold nothing that somebody else could have worded. All others may carry what anybody wrote into a repo.
+OWN_WORDS = frozenset(
+    "whoami help get_preferences list_approvals list_tokens list_ssh_keys list_users get_user list_access get_download_command".split()
 )
+# What gives away rights, and would outlive a conversation.
+RIGHTS = frozenset(["people", "credentials"])
 
 
 def act(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -80,7 +73,7 @@ def _after_batch(work: Work) -> None:
     asked = turn["waiting"] or turn["question"] or turn["declined"]
     if asked or not work.ctx.speaks or turn["mode"] == "plan":
         turn["ready"] = True
-    if work.ctx.speaks and any(step["status"] == "ok" and step["tool"] in CONTENT_TOOLS for step in turn["steps"]):
+    if work.ctx.speaks and any(step["status"] == "ok" and step["tool"] not in OWN_WORDS for step in turn["steps"]):
         turn["tainted"] = True
 
 
@@ -113,7 +106,8 @@ def _perform(work: Work, call: Call) -> None:
 def _run(work: Work, call: Call) -> None:
     ctx, args = work.ctx, call.get("args") or {}
     result: invoke.Done | invoke.Waiting
-    planned = invoke.plan(ctx.tools, call["name"], args) if work.turn["tainted"] else None
+    ctx.services.sessions.person(ctx.actor.user_id, Permission.CHAT)  # who was locked out meanwhile does nothing more
+    planned = invoke.plan(ctx.tools, call["name"], args) if _swayed(work, call) else None
     if planned is not None and planned.effect is Effect.WRITE:
         # The model has read text that others wrote: what it wants to change now, a person confirms.
         approval = ctx.services.approvals.request(
@@ -126,6 +120,13 @@ def _run(work: Work, call: Call) -> None:
         done(work, call, result)
     else:
         waits(work, call, result)
+
+
+def _swayed(work: Work, call: Call) -> bool:
+    """Whether what others wrote may be behind a call: read in this turn, or, for rights, anywhere in what the model remembers."""
+    if work.turn["tainted"] or not work.ctx.speaks or work.ctx.registry.get(call["name"]).group not in RIGHTS:
+        return bool(work.turn["tainted"])
+    return any(isinstance(message, ToolMessage) and message.name not in OWN_WORDS for message in work.messages)
 
 
 def _must_wait(work: Work, call: Call) -> bool:

@@ -109,6 +109,8 @@ def _consent(work: Work, text: str, pending: list[ApprovalView]) -> None:
             work.focus.question = None
             work.note("question_dropped")
             work.turn["ready"] = True
+    elif consent == "reject" and work.focus.tool is not None:
+        return  # perhaps the last change is to be taken back: the model reads it
     elif not work.ctx.speaks:
         work.note("nothing_pending")
         work.turn["ready"] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
@@ -14,6 +15,7 @@ from hub_core.errors import HubError
 from hub_core.secrecy import redact
 
 MAX_RESULT_CHARS = 8000
+_CLOSING = re.compile(r"<\s*/\s*data", re.IGNORECASE)
 MAX_RESULT_CHARS_PLANNER = 1000
 
 
@@ -70,7 +72,7 @@ class Work:
             limit = MAX_RESULT_CHARS if self.ctx.speaks else MAX_RESULT_CHARS_PLANNER
             if len(raw) > limit:
                 raw = raw[:limit] + f"... ({len(raw) - limit} more characters)"
-            content += "\n<data>\n" + raw.replace("</data", "<\\/data") + "\n</data>"
+            content += "\n<data>\n" + _CLOSING.sub(r"<\\/data", raw) + "\n</data>"
         self.messages.append(ToolMessage(content, tool_call_id=call["id"], name=call["name"]))
 
     def adopt_calls(self, calls: list[Call] | None = None) -> None:

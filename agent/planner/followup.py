@@ -38,7 +38,7 @@ _SORRY = re.compile(
     r"\b(?:sorry|my bad|my mistake|oops|whoops|typo|i misspoke|got (?:it|that) wrong|wrong one|other one|mixed (?:it|them) up)\b|"
     r"(?:说|搞|弄|写|打|记)错了?|不好意思|抱歉|口误|啊|"
     r"(?:言い|書き)?間違え(?:た|ました|てた|ちゃった)?|間違い(?:です|でした)?|すみません|すいません|ごめんなさい|訂正|"
-    r"(?:잘못|실수로?|헷갈렸|착각)(?: ?말했(?:어|네|다|어요|네요)| ?했(?:어|네|다|어요))?|미안|죄송(?:해요|합니다)?"
+    r"(?:잘못|실수로?|헷갈렸|착각)(?: ?말했(?:어|네|다|어요|네요)| ?했(?:어|네|다|어요))?|미안|죄송(?:해요|합니다)?|아니다|아니지|아 ?맞다|앗"
 )
 # Takes the last change back, where no commit, file or other thing is named.
 _UNDO = re.compile(
@@ -47,6 +47,8 @@ _UNDO = re.compile(
     r"(?:元|もと|前)(?:の状態)?に(?:戻|もど)|戻(?:して|しといて|しておいて|せ)|取り?消し|アンドゥ|なかったことに|"
     r"되돌(?:려|리)|원래(?:대로|상태)|원상 ?복구|원복|무르|(?:방금|아까|좀 ?전).{0,12}취소|실행 ?취소"
 )
+# Right after a change these take it back; otherwise they only refuse.
+_CANCEL = re.compile(r"\bcancel(?: that| it)?\b|取消|キャンセル|やっぱ(?:り)?(?:なし|やめ)|취소")
 _WORDS = {"role": _role, "visibility": _visibility, "scope": _scope, "status": _status, "kind": _kind, "choice": _choice}
 
 
@@ -221,9 +223,11 @@ def repeat(doc: Document, ctx: Context) -> list[Step] | None:
 def takes_back(doc: Document, ctx: Context) -> bool:
     """Whether the message asks to undo the last change: an undo word, nothing else named, and not much else said."""
     named = [span for span in doc.spans if span.how not in ("pronoun", "focus") and span.type not in ("number", "when")]
-    if named or not _UNDO.search(doc.low) or "?" in doc.text or ctx.focus.tool in ("show_commit", "list_commits"):
-        return False
     last = ctx.tools.get(ctx.focus.tool or "")
+    if last is not None and last.effect != "read" and len(doc.text) <= 16 and not named and _CANCEL.search(doc.low):
+        return True
+    if named or not _UNDO.search(doc.low) or "?" in doc.text:
+        return False
     return len(doc.text) <= 24 or (len(doc.text) <= 80 and last is not None and last.effect != "read")
 
 

@@ -24,10 +24,23 @@ def load(topic_file: str) -> dict[str, Any]:
 def bounded(pattern: str, *, literal: bool) -> str:
     """A regex for a word: ASCII words stand alone, CJK words may be glued to others."""
     body = re.escape(pattern).replace(r"\ ", r"\s+") if literal else f"(?:{pattern})"
-    bare = re.sub(r"\(\?[:=!<]+|[\\^$()\[\]]", "", pattern)
+    # A lookahead at the end says by itself what may follow: the word's own last letter is the one before it.
+    bare = re.sub(r"\(\?[:=!<]+|[\\^$()\[\]]", "", pattern if literal else _without_lookahead(pattern))
     head = r"(?<![A-Za-z0-9_])" if bare and _ASCII_EDGE.match(bare[0]) else ""
     tail = r"(?![A-Za-z0-9_])" if bare and _ASCII_EDGE.match(bare[-1].replace("?", "a")) else ""
     return f"{head}{body}{tail}"
+
+
+def _without_lookahead(pattern: str) -> str:
+    """The pattern without a lookahead that ends it."""
+    if not pattern.endswith(")"):
+        return pattern
+    depth = 0
+    for at in range(len(pattern) - 1, -1, -1):
+        depth += {")": 1, "(": -1}.get(pattern[at], 0)
+        if depth == 0:
+            return pattern[:at] if pattern[at : at + 3] in ("(?=", "(?!") else pattern
+    return pattern
 
 
 @cache

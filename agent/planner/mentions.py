@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from agent.planner.document import Document, Span
-from agent.planner.lexicon import bounded, load, talk
+from agent.planner.lexicon import bounded, load, spot, talk
 from agent.planner.linker import Index
 from agent.planner.types import Entity, Focus
 
@@ -23,6 +23,13 @@ _BOTH = re.compile(r"\b(?:both|all) (?:of )?(?:them|these|those)\b|\bboth\b|两�
 _NEWEST = re.compile(
     r"(?:the )?(?:newest|latest|most recent|last)(?: one| commit| change)?(?![\w-])|最新的?(?:那个|一个|提交|一次)?|最近(?:那个|一次)|"
     r"(?:一番新しい|最新の?|直近の?)(?:やつ|もの|コミット)?|(?:가장 |제일 )?(?:최신|최근)(?: ?거| ?것| ?커밋)?"
+)
+_JUST_MADE = re.compile(
+    r"(?:the (?:new )?(?:one|repo|model|dataset)|what) (?:i|we|you)(?:'ve)? (?:just )?(?:made|created|forked|copied|uploaded|renamed)|"
+    r"my (?:new )?(?:fork|copy)(?! of)|the (?:new )?(?:fork|copy)(?! of)|the new one|"
+    r"(?:刚刚?才?|新)(?:建|创建|做|弄|复制|fork|派生)好?的?(?:那个|这个|仓库|模型|数据集)?|"
+    r"(?:さっき|今|新しく)?(?:作|フォーク|コピー|複製)(?:った|した)(?:やつ|もの|ばかりの(?:やつ|もの)?|リポジトリ|ほう)|"
+    r"(?:방금|아까|새로)\s?(?:만든|포크한|복사한|올린|생성한)\s?(?:거|것|저장소|레포|모델|데이터셋)"
 )
 # What follows an owner when their repo is meant.
 _ONE = re.compile(
@@ -44,6 +51,8 @@ def resolve(doc: Document, focus: Focus, index: Index) -> None:
     _listed(doc, focus, index)
     _newest(doc, focus)
     _of_owner(doc, focus, index)
+    _of_sort(doc, focus, index)
+    _only_file(doc, focus)
     for topic, type_, attribute in _POINTERS:
         value = getattr(focus, attribute)
         if not value or doc.of(type_):
@@ -54,7 +63,7 @@ def resolve(doc: Document, focus: Focus, index: Index) -> None:
                 break
     if not focus.repo or any(span.how != "ordinal" and not span.weak for span in doc.of("repo")):
         return
-    for match in talk("pronoun_repo").finditer(doc.low):
+    for match in (*_JUST_MADE.finditer(doc.low), *talk("pronoun_repo").finditer(doc.low)):
         doc.add(Span(match.start(), match.end(), "repo", focus.repo, _entities(index, "repo", focus.repo), "pronoun"))
         break
 
@@ -82,6 +91,39 @@ def _of_owner(doc: Document, focus: Focus, index: Index) -> None:
         if len(names) == 1:
             doc.spans.remove(span)
             doc.add(Span(span.start, after.end(), "repo", names[0], _entities(index, "repo", names[0]), "ordinal"))
+
+
+def _of_sort(doc: Document, focus: Focus, index: Index) -> None:
+    """`the model one`, `7b那个`: the only repo of that kind among those shown, or the only one with that part in its name."""
+    if doc.of("repo"):
+        return
+    shown = [item for item in focus.listed if item["type"] == "repo"]
+    for start, end, kind in spot("kind", doc.low):
+        fits = [str(item["value"]) for item in shown if item.get("kind") == kind]
+        after = _ONE.match(doc.low, end)
+        if after and len(fits) == 1 and doc.add(Span(start, after.end(), "repo", fits[0], _entities(index, "repo", fits[0]), "ordinal")):
+            return
+    for span in doc.of("ident", "number"):
+        after = _ONE.match(doc.low, span.end)
+        part = doc.low[span.start : span.end].strip()
+        names = [*(str(item["value"]) for item in shown), focus.repo or ""]
+        fits = sorted({name for name in names if part in re.split(r"[-_./]", name.lower())})
+        if not fits and focus.repo:
+            stem = re.split(r"[-_.]", focus.repo.lower())[0]
+            fits = sorted({e.value for e in index.exact(f"{stem}-{part}") if e.type == "repo"})
+        if after and part and len(fits) == 1:
+            doc.spans.remove(span)
+            doc.add(Span(span.start, after.end(), "repo", fits[0], _entities(index, "repo", fits[0]), "ordinal"))
+            return
+
+
+def _only_file(doc: Document, focus: Focus) -> None:
+    """`open it` after a folder with one file was shown."""
+    if focus.tool != "list_files" or len(focus.listed) != 1 or doc.of("path", "repo"):
+        return
+    for match in talk("pronoun_repo").finditer(doc.low):
+        if doc.add(Span(match.start(), match.end(), "path", str(focus.listed[0]["value"]), (), "pronoun")):
+            return
 
 
 def _entities(index: Index, type_: str, value: str) -> tuple[Entity, ...]:

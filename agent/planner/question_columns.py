@@ -162,15 +162,22 @@ def _plural(word: str) -> str:
 
 def misspelt(word: str, columns: Sequence[ColumnInfo]) -> ColumnInfo | None:
     """The only column whose name is one typing error away (two from eight letters on)."""
-    if len(word) < 5 or not word.isascii():
+    if len(word) < 5 or not word.isascii() or singular(word) in _known_words():
         return None
-    limit = 1 if len(word) < 8 else 2
-    near = [
-        column
-        for column in columns
-        if any(
-            level < 3 and len(form) >= 5 and OSA.distance(word, form, score_cutoff=limit) <= limit
-            for form, level in phrases(column).items()
-        )
-    ]
+    near = [column for column in columns if any(level < 3 and _near(word, form) for form, level in phrases(column).items())]
     return near[0] if len(near) == 1 else None
+
+
+def _near(word: str, form: str) -> bool:
+    """One error away, two for long words. Short words with one other letter are other words: `store` is no `score`."""
+    if len(form) < 5 or form[0] != word[0]:
+        return False
+    distance = OSA.distance(word, form, score_cutoff=2)
+    if len(word) >= 8:
+        return distance <= 2
+    return distance <= 1 and (len(word) != len(form) or sorted(word) == sorted(form))
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    return frozenset(singular(str(word)) for entry in load("questions")["columns"].values() for word in entry["words"])

@@ -336,12 +336,12 @@ class Shape(Roles):
             query.outputs, query.distinct = [(sql.identifier(things[0].name), "")], True
             query.order = [(sql.identifier(things[0].name), False)]
             query.limit = limit if numbers else None
-        elif (things or measures) and (asked or self.filtered) and not noun:
+        elif (things or measures) and (asked or self.filtered) and ((self.filtered and asked) or not noun):
             query.outputs = [(sql.identifier(column.name), "") for column in [*things, *measures]]
             query.limit = limit
         elif measures or things:
             raise Unsure
-        elif query.order or (self.filtered and (asked or noun)):
+        elif query.order or (self.filtered and (asked or noun or any(mark.kind in ("bound", "between") for mark in marks.all))):
             query.limit = limit
         else:
             raise Unsure

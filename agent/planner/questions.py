@@ -69,7 +69,7 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         return reading
     repo, named = _dataset(reading, doc, world)
     on_tables = reading.kind in ("act", "ask") and all(step.tool in _TABLE_TOOLS for step in reading.steps)
-    if repo is None or (not named and not on_tables and reading.kind == "act" and reading.steps[0].confidence >= SURE):
+    if repo is None or not (named or on_tables or _open_to_tables(reading)):
         return reading
     sql = _asked(repo, text, doc, world)
     if sql is None or (sql == _PLAIN_COUNT and (reading.kind == "act" or not (named or on_tables))):
@@ -85,6 +85,14 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         reading.language,
         focus,
     )
+
+
+def _open_to_tables(reading: Reading) -> bool:
+    """True when the reading is not sure, or the thread just looked into the dataset."""
+    focus = reading.focus
+    if focus.tool in _TABLE_TOOLS and focus.args.get("repo") == focus.repo:
+        return True
+    return reading.kind != "act" or reading.steps[0].confidence < SURE
 
 
 def _dataset(reading: Reading, doc: Document, world: World) -> tuple[str | None, bool]:

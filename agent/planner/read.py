@@ -32,6 +32,7 @@ _ACCEPTS = {
     "public_key": ("text",), "email": ("email",), "revision": ("revision",),
 }  # fmt: skip
 _NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
+_WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
 _RANKED = 8
 
 
@@ -70,14 +71,15 @@ class _Turn:
         rest = max(0.0, 1.0 - sum(p for _, p in kept))
         # What the schema rules out goes to its rivals, but never makes an unsure reading look sure.
         scale = min(1.0 / (total + rest), 1.6)
-        return sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1])
+        return _pooled(sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1]))
 
     def fit(self, doc: Document, name: str) -> float:
         """How well a tool can take what the message names."""
         spec = self.tools.get(name)
         if spec is None:
             return 1.0
-        weight = 1.0
+        # Who did something is a question about the past, never an order to do it.
+        weight = 0.1 if spec.effect != "read" and _WHO.match(doc.low) else 1.0
         for span in doc.spans:
             if span.type not in _STRONG or _owner_mention(doc, span):
                 continue
@@ -103,6 +105,8 @@ class _Turn:
             known = (slot.type == "org" and self.focus.org) or (slot.type == "branch" and self.focus.branch)
             if not known and not cue(noun).search(doc.masked):
                 weight *= 0.35
+        if spec.name in ("get_org", "get_user") and cue("repo_noun").search(doc.masked) and not cue("user_noun").search(doc.masked):
+            weight *= 0.15  # "models by labs" asks for its repos
         if spec.name == "delete_user" and not doc.of("user") and not cue("user_noun").search(doc.masked):
             weight *= 0.5
         return weight
@@ -117,6 +121,21 @@ def _of_thread_commit(step: Step, focus: Focus) -> Step:
     if step.tool not in ("revert_commit", "show_commit") or step.missing != ("revision",) or not focus.revision:
         return step
     return replace(step, args={**step.args, "revision": focus.revision}, missing=())
+
+
+def _pooled(scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Adding a member sets the role of one who is in already, so a doubt between the two is none."""
+    p = dict(scores)
+    if (
+        scores[:1]
+        and scores[0][0] in ("add_org_member", "update_org_member")
+        and min(p.get("add_org_member", 0.0), p.get("update_org_member", 0.0)) > 0.3
+    ):
+        return [
+            ("add_org_member", p["add_org_member"] + p["update_org_member"]),
+            *((n, v) for n, v in scores if n not in ("add_org_member", "update_org_member")),
+        ]
+    return scores
 
 
 def _owner_mention(doc: Document, span: Span) -> bool:
@@ -191,6 +210,9 @@ def _special(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Rea
     if kind == "forbidden":
         return _forbidden(turn, doc)
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    if takes_back(doc, ctx) and turn.focus.tool in ("show_commit", "list_commits") and turn.focus.repo and turn.focus.revision:
+        step = Step("revert_commit", {"repo": turn.focus.repo, "revision": turn.focus.revision}, confidence=0.9)
+        return _acts(turn, [step], (("revert_commit", 0.9),))
     if "undo" in turn.tools and takes_back(doc, ctx):
         return _acts(turn, [Step("undo", {}, confidence=0.9)], (("undo", 0.9),))
     if again := repeat(doc, ctx):
@@ -272,7 +294,9 @@ _ABOUT_THE_THREAD = (
 )
 
 
-def _elliptic(turn: _Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus) -> tuple[Document, list[tuple[str, float]]]:
+def _elliptic(
+    turn: _Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus, *, clause: bool = False
+) -> tuple[Document, list[tuple[str, float]]]:
     """A message without an object, read as being about the thread's repo where that makes more sense."""
     if (
         not focus.repo
@@ -281,12 +305,17 @@ def _elliptic(turn: _Turn, doc: Document, scores: list[tuple[str, float]], focus
     ):
         return doc, scores
     tool, p = scores[0]
-    if (p >= 0.9 and (tool in _ABOUT_THE_THREAD or tool in PSEUDO_TOOLS)) or len(doc.text) > 60:
+    if (p >= 0.9 and (tool in _ABOUT_THE_THREAD or (tool in PSEUDO_TOOLS and not clause))) or len(doc.text) > 60:
         return doc, scores
     full = _about(turn, doc, focus)
     better = turn.scored([full])[0]
     spec = turn.tools.get(better[0][0])
-    if spec is not None and spec.takes("repo") and better[0][1] >= 0.6 and (better[0][1] >= p or tool == better[0][0] or p < 0.9):
+    if (
+        spec is not None
+        and spec.takes("repo")
+        and better[0][1] >= 0.6
+        and (better[0][1] >= p or tool in PSEUDO_TOOLS or tool == better[0][0] or p < 0.9)
+    ):
         return full, better
     return doc, scores
 
@@ -299,11 +328,12 @@ def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plai
         made = [s.value for s in parts[0].of("ident", "repo_ref")] if found[0][0] == "create_repo" else []
         named = next((s.value for part in parts for s in part.of("repo")), next(iter(made), turn.focus.repo))
         for at, part in enumerate(parts[1:], 1):
-            if not part.spans and named and found[at][1] < 0.9:
+            if not part.spans and named and (found[at][1] < 0.9 or found[at][0] in PSEUDO_TOOLS):
                 inner = replace(turn.focus, repo=str(named))
                 again = _reresolved(turn, part, inner)
                 whole = turn.scored([again if again.spans else _about(turn, part, inner)])[0][0]
-                found[at] = whole if whole[1] > found[at][1] and whole[0] in turn.tools else found[at]
+                better = whole[1] > found[at][1] or (found[at][0] in PSEUDO_TOOLS and whole[1] >= 0.6)
+                found[at] = whole if better and whole[0] in turn.tools else found[at]
         return found
 
     def is_read(tool: str) -> bool:
@@ -317,7 +347,7 @@ def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plai
     sure: list[tuple[str, float]] = []
     for part in parts:
         again = _reresolved(turn, part, focus)
-        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus)
+        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus, clause=True)
         if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
             return _order(turn, doc, scores)
         found = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]

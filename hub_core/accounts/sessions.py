@@ -78,8 +78,8 @@ class SessionService:
             raise Unauthenticated("This session has ended.", hint="Sign in again.")
         return _actor(row.id, row.username, row.is_admin, channel)
 
-    def holder(self, user_id: int | None, permission: Permission, channel: str = "git") -> Actor:
-        """The person that a signed address was made for (None: nobody), with no more scope than `permission` takes.
+    def person(self, user_id: int | None, permission: Permission, channel: str = "git") -> Actor:
+        """The person of something that began earlier (None: nobody), by the state of now, with no more scope than `permission` takes.
 
         Raises:
             Unauthenticated: the account was disabled or deleted since.

@@ -40,7 +40,9 @@ class Threads:
         with self._db.write() as session:
             if session.get(Thread, chosen) is not None:
                 raise InvalidInput("This thread id is taken.", hint="Leave it out to get a new one.")
-            row = Thread(id=chosen, user_id=actor.user_id, title=storable(title)[:MAX_TITLE], channel=actor.channel, created_at=now, updated_at=now)
+            row = Thread(
+                id=chosen, user_id=actor.user_id, title=storable(title)[:MAX_TITLE], channel=actor.channel, created_at=now, updated_at=now
+            )
             session.add(row)
             return _thread(row)
 

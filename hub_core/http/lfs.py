@@ -162,7 +162,7 @@ class _LfsEdge:
             await self._repo(request, actor, kind, Permission.REPO_READ)
             raise
         # The hub gave this address to somebody with the right to use it; they must have it still.
-        holder = await run_in_threadpool(self._services.sessions.holder, user_id, permission)
+        holder = await run_in_threadpool(self._services.sessions.person, user_id, permission)
         size = params.get("size", "")
         return await self._repo(request, holder, kind, permission), int(size) if size.isdecimal() else None
 

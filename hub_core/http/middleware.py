@@ -158,8 +158,8 @@ async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
     await send({"type": "http.response.body", "body": raw})
 
 
-def usual_limit(path: str) -> int | None:
-    """The limit for a path of this hub: Git, LFS and uploads have limits of their own, everything else is small."""
-    if protocol_of(path) or path.startswith(_UPLOADS):
-        return None
-    return 16 * MIB
+def usual_limit(path: str, upload_mb: int = 1024) -> int | None:
+    """The limit for a path of this hub: Git and LFS have limits of their own, uploads take a file, everything else is small."""
+    if path.startswith(_UPLOADS):
+        return (upload_mb + 1) * MIB
+    return None if protocol_of(path) else 16 * MIB

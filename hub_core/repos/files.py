@@ -89,7 +89,7 @@ class GitReader:
     def read(self, start: int, length: int) -> bytes:
         """Bytes `[start, start+length)`, cut at the end of the file."""
         if self.held.sha != self.sha:
-            self.held.data = b""
+            self.held.sha, self.held.data = "", b""
             self.held.data, self.held.sha = self.git.blob(self.repo_id, self.sha, limit=MAX_GIT), self.sha
         return self.held.data[start : start + length]
 

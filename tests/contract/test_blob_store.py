@@ -178,6 +178,11 @@ def test_a_store_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
 
 def test_clients_are_sent_to_the_public_address_of_the_store(tmp_path: Path) -> None:
     store = S3BlobStore(
-        "hub", endpoint_url="http://objects:8333", public_url="https://objects.example.com", access_key="a", secret_key="b", staging=tmp_path
+        "hub",
+        endpoint_url="http://objects:8333",
+        public_url="https://objects.example.com",
+        access_key="a",
+        secret_key="b",
+        staging=tmp_path,
     )
     assert str(store.download_url("x")).startswith("https://objects.example.com/hub/x?")

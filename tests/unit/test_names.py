@@ -20,7 +20,9 @@ def test_hostile_paths_are_refused(path: str) -> None:
         check_path(path)
 
 
-@pytest.mark.parametrize("path", ["README.md", "data/train.csv", "数据/训练.csv", "데이터 파일.txt", ".gitattributes", ".github/x.yml", "a b/c#d?.txt"])
+@pytest.mark.parametrize(
+    "path", ["README.md", "data/train.csv", "数据/训练.csv", "데이터 파일.txt", ".gitattributes", ".github/x.yml", "a b/c#d?.txt"]
+)
 def test_plain_paths_pass(path: str) -> None:
     assert check_path(path) == path
 

@@ -89,7 +89,9 @@ class CreateTokenIn(ToolInput):
     scope: Annotated[Scope, Slot(SlotType.SCOPE)] = Field(description="read, write, or admin (also manages people, access and credentials)")
     username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="whose token; oneself without it", max_length=64)
     repo: Annotated[str | None, Slot(SlotType.REPO)] = Field(None, description="limit it to this repo", max_length=200)
-    expires: Annotated[str | None, Slot(SlotType.WHEN)] = Field(None, description="30d, 12h, 2w, 1y, a date, or never (the default)", max_length=40)
+    expires: Annotated[str | None, Slot(SlotType.WHEN)] = Field(
+        None, description="30d, 12h, 2w, 1y, a date, or never (the default)", max_length=40
+    )
 
 
 class CreateToken(Tool[CreateTokenIn, NewTokenOut]):

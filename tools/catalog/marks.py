@@ -91,7 +91,9 @@ class SetTagsInput(OneRepo):
     """Which tags, and how they meet the ones that are there."""
 
     tags: Annotated[
-        list[TagText], Slot(SlotType.TAGS), Field(description="Tags.", min_length=1, max_length=100, examples=[["support", "text-generation"]])
+        list[TagText],
+        Slot(SlotType.TAGS),
+        Field(description="Tags.", min_length=1, max_length=100, examples=[["support", "text-generation"]]),
     ]
     mode: Annotated[TagMode, Slot(SlotType.CHOICE), Field(description="add, remove or replace.")] = TagMode.ADD
 

@@ -141,7 +141,9 @@ class CreateUserIn(ToolInput):
 
     username: Annotated[str, Slot(SlotType.NEW_NAME)] = Field(description="the new user's name", max_length=64)
     email: Annotated[str, Slot(SlotType.EMAIL)] = Field("", description="e-mail address", max_length=254)
-    password: Annotated[str | None, Slot(SlotType.SECRET)] = Field(None, description="at least 8 characters; one is generated without it", max_length=1000)
+    password: Annotated[str | None, Slot(SlotType.SECRET)] = Field(
+        None, description="at least 8 characters; one is generated without it", max_length=1000
+    )
 
 
 class CreateUser(Tool[CreateUserIn, NewUserOut]):

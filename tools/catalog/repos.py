@@ -52,7 +52,9 @@ class SearchReposInput(ToolInput):
     )
     kind: KindArg | None = None
     owner: Annotated[str, Slot(SlotType.OWNER), Field(description="User or organisation that owns them.", max_length=64)] | None = None
-    tags: Annotated[list[TagText], Slot(SlotType.TAGS), Field(description="Tags they all carry.", max_length=20)] = Field(default_factory=list)
+    tags: Annotated[list[TagText], Slot(SlotType.TAGS), Field(description="Tags they all carry.", max_length=20)] = Field(
+        default_factory=list
+    )
     license: LicenseArg | None = None
     visibility: VisibilityArg | None = None
     deleted: Annotated[bool, Slot(SlotType.FLAG), Field(description="Look in the trash.")] = False

@@ -79,5 +79,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InvalidArguments("The body is not valid JSON.", hint="Send the arguments as one JSON object.") from error
     if not isinstance(value, dict) or len(value) > MAX_ARGUMENTS:
-        raise InvalidArguments("The arguments are not one JSON object with at most 100 members.", hint='For example: {"repo": "acme/support-7b"}')
+        raise InvalidArguments(
+            "The arguments are not one JSON object with at most 100 members.", hint='For example: {"repo": "acme/support-7b"}'
+        )
     return value

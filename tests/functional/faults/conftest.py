@@ -38,4 +38,5 @@ def clone(hub: ForkedHub, work: Path, name: str, path: str = "/admin/thing.git")
     """A clone with LFS switched on."""
     git(work, "clone", "-q", hub.address(path), name)
     git(work / name, "lfs", "install", "--local")
+    git(work / name, "lfs", "pull")
     return work / name

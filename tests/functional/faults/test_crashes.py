@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import shutil
@@ -76,7 +77,7 @@ def crash_pushes(hub: ForkedHub, work: Path, every: int) -> None:
 
 
 def test_a_push_with_large_files_is_cut_off(hub: ForkedHub, work: Path) -> None:
-    crash_pushes(hub, work, every=9)
+    crash_pushes(hub, work, every=17)
 
 
 @pytest.mark.slow
@@ -96,7 +97,11 @@ def seen(hub: ForkedHub) -> dict[str, Any]:
     return found
 
 
-BIG = "version https://example.org\n" + "x" * 9_000_000
+def settled(state: dict[str, Any]) -> dict[str, Any]:
+    """Without the ids of commits, which hold the time. A repo whose making was cut off may still be without its first files."""
+    return {name: {**facts, "head": "", "branches": [b["name"] for b in facts["branches"]]} for name, facts in state.items() if facts["head"]}
+
+
 CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
     "commit": ("write_file", {**REPO, "path": "a.txt", "content": "new"}),
     "large commit": ("write_file", {**REPO, "path": "large.bin", "content": "not plain"}),
@@ -119,7 +124,7 @@ def crash_changes(hub: ForkedHub, copy_of: Callable[[int], ForkedHub], tool: str
     first = copy_of(0)
     first.die_at(ENDLESS)
     first.tool(tool, **arguments)
-    total = first.taken()
+    total, new = first.taken(), seen(first)
     first.kill()
     for step in steps_to_try(total, every):
         other = copy_of(step)
@@ -130,15 +135,14 @@ def crash_changes(hub: ForkedHub, copy_of: Callable[[int], ForkedHub], tool: str
             answered = False
         other.restart()
         now = seen(other)
-        assert {name: now[name] for name in old if name in now} == {name: old[name] for name in old if name in now} or tool in (
-            "write_file", "revert_commit", "create_branch",
-        ), f"step {step}"  # fmt: skip
+        assert now == old or settled(now) == settled(new), f"step {step}: neither the old state nor the new one"
         assert now != old or not answered, f"step {step}: an acknowledged change is lost"
         assert other.problems() == [], f"step {step}"
         if now == old:
             other.tool(tool, **arguments)
         check_usable(other, f"step {step}")
         other.kill()
+        shutil.rmtree(other.settings.data_dir)
 
 
 def check_usable(hub: ForkedHub, where: str) -> None:
@@ -159,7 +163,7 @@ def copy_of(hub: ForkedHub, tmp_path: Path) -> Any:
     def make(number: int) -> ForkedHub:
         folder = tmp_path / f"copy{number}"
         shutil.copytree(hub.settings.data_dir, folder)
-        made = ForkedHub(_moved(hub, folder))
+        made = ForkedHub(dataclasses.replace(hub.settings, data_dir=folder))
         copies.append(made)
         made.start()
         return made
@@ -169,15 +173,9 @@ def copy_of(hub: ForkedHub, tmp_path: Path) -> Any:
         each.kill()
 
 
-def _moved(hub: ForkedHub, folder: Path) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(hub.settings, data_dir=folder)
-
-
 @pytest.mark.parametrize("name", ["commit", "create", "fork"])
 def test_a_change_by_the_api_is_cut_off(hub: ForkedHub, copy_of: Any, name: str) -> None:
-    crash_changes(hub, copy_of, *CHANGES[name], every=5)
+    crash_changes(hub, copy_of, *CHANGES[name], every=15)
 
 
 @pytest.mark.slow

@@ -24,7 +24,20 @@ CHANGES = [name for name in NAMES if name not in READS and name != "undo"]
 # The commit to revert is known only after the run.
 WITH_LATE_INVERSE = {"write_file", "upload_file", "move_file", "delete_file", "revert_commit"}
 # Differ from call to call: secrets, ids made by chance, times, and commits, which hold a time.
-VOLATILE = {"created_at", "updated_at", "deleted_at", "expires_at", "last_used_at", "token", "password", "commit", "head", "elapsed_ms", "id", "at"}
+VOLATILE = {
+    "created_at",
+    "updated_at",
+    "deleted_at",
+    "expires_at",
+    "last_used_at",
+    "token",
+    "password",
+    "commit",
+    "head",
+    "elapsed_ms",
+    "id",
+    "at",
+}
 
 
 def post(client: TestClient, world: World, name: str, body: Any, who: str = "alice", **params: Any) -> Any:

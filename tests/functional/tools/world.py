@@ -73,7 +73,9 @@ class World:
             }
         seen["users"] = [(user["username"], user["status"]) for user in self.call("root", "list_users")["items"]]
         orgs = [org["name"] for org in self.call("root", "list_orgs")["items"]]
-        seen["orgs"] = {name: sorted((m["username"], m["role"]) for m in self.call("root", "get_org", org=name)["members"]) for name in orgs}
+        seen["orgs"] = {
+            name: sorted((m["username"], m["role"]) for m in self.call("root", "get_org", org=name)["members"]) for name in orgs
+        }
         for who in ("alice", "root"):
             for tool in ("list_tokens", "list_ssh_keys"):
                 seen[f"{tool} {who}"] = sorted(item.get("name") or item["title"] for item in self.call(who, tool)["items"])

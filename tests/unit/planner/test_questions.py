@@ -107,6 +107,12 @@ def test_two_columns_of_one_meaning_are_not_guessed_between() -> None:
     assert to_sql("average time", [ColumnInfo("wait_minutes", "int64"), ColumnInfo("work_minutes", "int64")]) is None
 
 
+def test_a_misspelt_column_is_found_but_another_word_is_not_taken_for_it() -> None:
+    scored = [ColumnInfo("id", "int64"), ColumnInfo("score", "int64"), ColumnInfo("department", "string", ("law", "art"))]
+    assert to_sql("average scroe per departmnt", scored) == to_sql("average score per department", scored) is not None
+    assert to_sql("average store", scored) is None
+
+
 def test_a_bare_count_is_about_the_rows_of_this_table() -> None:
     nouns = table_nouns("tickets-q3")
     assert to_sql("how many tickets are there", columns("tickets"), nouns) is not None

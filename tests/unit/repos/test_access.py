@@ -47,7 +47,13 @@ def test_single_checks_and_lists_agree(db: Database, people: dict[str, Actor], n
 
 def test_with_role_does_not_count_visibility(db: Database, people: dict[str, Actor]) -> None:
     with db.read() as session:
-        for name, least, count in (("stranger", Role.READ, 0), ("guest", Role.READ, 3), ("guest", Role.WRITE, 0), ("writer", Role.WRITE, 3), ("writer", Role.ADMIN, 0)):
+        for name, least, count in (
+            ("stranger", Role.READ, 0),
+            ("guest", Role.READ, 3),
+            ("guest", Role.WRITE, 0),
+            ("writer", Role.WRITE, 3),
+            ("writer", Role.ADMIN, 0),
+        ):
             found = session.scalars(sa.select(Repo).where(with_role(people[name], least))).all()
             assert len(found) == count, (name, least)
 

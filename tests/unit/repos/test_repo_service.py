@@ -256,5 +256,3 @@ def test_every_change_leaves_an_event(hub: Services, alice: Actor, bob: Actor) -
     events = hub.events.query(alice, EventQuery(repo_id=repo.id, action="visibility"))
     assert [(e.actor, e.details) for e in events] == [("alice", {"before": "private", "after": "public"})]
     assert hub.events.query(bob, EventQuery(repo_id=repo.id)) == []
-
-
