@@ -188,7 +188,7 @@ class _local:  # noqa: N801 - used like a function
 
         self._opened = _services()
         services = self._opened.__enter__()
-        prepare(services)
+        prepare(services, serving=False)
         return services, local_actor(services, self._username)
 
     def __exit__(self, *details: Any) -> None:

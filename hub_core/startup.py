@@ -23,9 +23,13 @@ class FirstStart:
     password: str | None
 
 
-def prepare(services: Services) -> FirstStart:
-    """Make the administrator and, on an empty hub, the demo assets. Safe to repeat, on every node."""
-    password = services.users.bootstrap()
+def prepare(services: Services, *, serving: bool = True) -> FirstStart:
+    """Make the administrator and, on an empty hub, the demo assets. Safe to repeat, on every node.
+
+    Args:
+        serving: False for a command beside the server, whose environment says nothing about the server's preset token.
+    """
+    password = services.users.bootstrap(follow_token=serving)
     if services.settings.demo and _is_empty(services):
         with services.db.read() as session:
             admin = session.scalars(sa.select(User).where(User.username == ADMIN)).one()

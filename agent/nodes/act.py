@@ -73,7 +73,7 @@ def _after_batch(work: Work) -> None:
     asked = turn["waiting"] or turn["question"] or turn["declined"]
     if asked or not work.ctx.speaks or turn["mode"] == "plan":
         turn["ready"] = True
-    if work.ctx.speaks and any(step["status"] == "ok" and step["tool"] not in OWN_WORDS for step in turn["steps"]):
+    if work.ctx.speaks and any(step["status"] == "ok" and _of_others(work, step["tool"]) for step in turn["steps"]):
         turn["tainted"] = True
 
 
@@ -126,7 +126,12 @@ def _swayed(work: Work, call: Call) -> bool:
     """Whether what others wrote may be behind a call: read in this turn, or, for rights, anywhere in what the model remembers."""
     if work.turn["tainted"] or not work.ctx.speaks or work.ctx.registry.get(call["name"]).group not in RIGHTS:
         return bool(work.turn["tainted"])
-    return any(isinstance(message, ToolMessage) and message.name not in OWN_WORDS for message in work.messages)
+    return any(isinstance(message, ToolMessage) and _of_others(work, str(message.name)) for message in work.messages)
+
+
+def _of_others(work: Work, tool: str) -> bool:
+    """Whether a result of this tool may hold what other people wrote."""
+    return tool in work.ctx.registry and work.ctx.registry.get(tool).effect is Effect.READ and tool not in OWN_WORDS
 
 
 def _must_wait(work: Work, call: Call) -> bool:

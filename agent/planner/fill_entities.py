@@ -30,6 +30,8 @@ def repo(form: Form, slot: SlotSpec) -> Any:
     """A linked repo; else an unknown name as said; else, when nothing is named, the repo the thread is about."""
     wants_deleted = form.spec.name == "restore_repo"
     named = form.free("repo")
+    if form.spec.name == "set_tags" and (tagged := said_as_tags(form)) and (len(named) > len(tagged) or form.focus.repo):
+        named = [span for span in named if span not in tagged]
     kinds = slot.kinds
     if kinds and len(named) > 1 and (fit := [span for span in named if span.kind in kinds]):
         named = fit
@@ -50,6 +52,15 @@ def repo(form: Form, slot: SlotSpec) -> Any:
     if form.inherit and form.focus.repo:
         return form.focus.repo
     return None
+
+
+_TAG_AHEAD = re.compile(r"(?:\btagged (?:as |with )?|\b(?:the|with|a) tags? |\btags?: ?|标签\s*(?:是|为|叫|:)?|タグ[にはをも]|태그(?:에|로|는|를)?\s)\s*[\"'`「]?$")
+_TAG_BEHIND = re.compile(r"^[\"'`」]?(?: tag\b| label\b|(?:という|っていう)?タグ(?![にの])|\s*(?:이라는|라는)?\s?태그(?!에))")
+
+
+def said_as_tags(form: Form) -> list[Span]:
+    """Repo names that are meant as tags here: they stand where a tag stands ("add the faq tag", "タグにfaqも")."""
+    return [s for s in form.doc.of("repo") if _TAG_AHEAD.search(form.before(s)) or _TAG_BEHIND.match(form.after(s))]
 
 
 def _repo_value(form: Form, slot: SlotSpec, span: Span, kinds: tuple[str, ...], *, deleted: bool) -> Any:

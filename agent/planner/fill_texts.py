@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from agent.planner.fill_entities import said_as_tags
 from agent.planner.form import Form
 from agent.planner.lexicon import cue, spot
 from agent.planner.residue import chunks, listed, words_left
@@ -23,6 +24,7 @@ def tags(form: Form, slot: SlotSpec) -> Any:
         form.used.extend(form.free("text"))
         return [part for value in quoted for part in re.split(r"\s*[,、,]\s*", value) if part]
     keep = [s for s in form.doc.spans if s.type in ("ident", "git_tag", "license", "repo_ref", "branch", "number", "path", "revision")]
+    keep += [s for s in said_as_tags(form) if s not in form.used]
     tail = next((s for s in form.free("text")), None)
     if tail is not None:
         form.used.append(tail)
@@ -33,7 +35,7 @@ def tags(form: Form, slot: SlotSpec) -> Any:
             chars[span.start : span.end] = form.doc.low[span.start : span.end]
     found = listed(chunks(form.doc, "tags", "".join(chars)))
     found = [word for word in found if not re.fullmatch(r"[ぁ-ん]{1,3}|[가-힣]", word) and len(word) <= 60]
-    return [re.sub(r"^(?:is|as|the|a)\s+|(?:だ|です|을|를|는|은)$", "", word) for word in found] or None
+    return [re.sub(r"^(?:is|as|the|a)\s+|(?:だ|です|を|も|を?も|을|를|는|은|도)$", "", word) for word in found] or None
 
 
 def _search_tags(form: Form) -> list[str] | None:

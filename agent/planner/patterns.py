@@ -9,7 +9,7 @@ QUOTED = re.compile(
     r"`(?P<a>[^`\n]+)`|\"(?P<b>[^\"]+)\"|「(?P<c>[^」]+)」|『(?P<d>[^』]+)』|《(?P<e>[^》]+)》|(?<![A-Za-z0-9])'(?P<f>[^'\n]+)'(?![A-Za-z0-9])|【(?P<g>[^】]+)】"
 )
 PUBLIC_KEY = re.compile(
-    r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp\d+|sk-[a-z0-9-]+@openssh\.com)\s+[A-Za-z0-9+/=]{8,}(?:[ \t]+[^\s,;、。]+@?[^\s,;、。]*)?"
+    r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp\d+|sk-[a-z0-9-]+@openssh\.com)\s+[A-Za-z0-9+/=]{8,}(?:[ \t]+[A-Za-z0-9._+-]*[@\d_-][A-Za-z0-9._@+-]*)?"
 )
 URL = re.compile(r"https?://[^\s\u3000-\u9fff\uac00-\ud7a3<>\"')]+")
 EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")

@@ -20,7 +20,7 @@ from agent.planner.mentions import resolve
 from agent.planner.normalise import fold, mend
 from agent.planner.polarity import ban, order_of, polarity
 from agent.planner.spans import Lexis, annotate
-from agent.planner.split import split
+from agent.planner.split import boundaries, split
 from agent.planner.types import PSEUDO_TOOLS, Entity, Focus, Question, Reading, Step, ToolSpec, World
 
 # Below these the person is asked which tool is meant: reads are cheap, other acts are not.
@@ -237,17 +237,22 @@ def _forbidden(turn: _Turn, doc: Document) -> Reading:
     span = ban(doc)
     if span is not None:
         before = max((m.end() for m in re.finditer(r"[,;.!。、]|\sbut\s", doc.masked[: span[0]])), default=0)
-        for rest in (doc.cut(span[1], len(doc.text)), doc.cut(0, before)):
+        before = max(before, *(end for start, end, _ in boundaries(doc) if end <= span[0]), 0)
+        focus = _carry(turn.focus, [Step("", _objects(doc))])
+        steps: list[Step] = []
+        for rest in (doc.cut(0, before), doc.cut(span[1], len(doc.text))):
             if len(padding_left(rest)) < 2 or ban(rest):
                 continue
-            inner = _carry(turn.focus, [Step("", _objects(doc))])
-            again = _reresolved(turn, rest, inner)
-            again = again if again.spans or not inner.repo else _about(turn, again, inner)
-            scores = turn.scored([again])[0]
+            again = _reresolved(turn, rest, focus)
+            again = again if again.spans or not focus.repo else _about(turn, again, focus)
+            again, scores = _elliptic(turn, again, turn.scored([again])[0], focus)
             if scores[0][0] in turn.tools and scores[0][1] >= 0.6:
-                steps = turn.steps(again, scores[0][0], inner)
-                if not any(step.missing for step in steps):
-                    return _acts(turn, [replace(step, confidence=scores[0][1]) for step in steps], tuple(scores[:3]))
+                found = turn.steps(again, scores[0][0], focus)
+                if not any(step.missing for step in found):
+                    steps.extend(replace(step, confidence=scores[0][1]) for step in found)
+                    focus = _carry(focus, found)
+        if steps:
+            return _acts(turn, steps, ((steps[0].tool, steps[0].confidence),))
     return Reading("forbidden", (), (), turn.focus.language, _mentioned(turn.focus, [Step("", _objects(doc))]))
 
 
@@ -326,37 +331,71 @@ def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plai
     def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
         found = [ranked[0] for ranked in turn.scored(parts)]
         made = [s.value for s in parts[0].of("ident", "repo_ref")] if found[0][0] == "create_repo" else []
-        named = next((s.value for part in parts for s in part.of("repo")), next(iter(made), turn.focus.repo))
+        named = next(iter(made), None) or next((s.value for part in parts for s in part.of("repo")), turn.focus.repo)
         for at, part in enumerate(parts[1:], 1):
-            if not part.spans and named and (found[at][1] < 0.9 or found[at][0] in PSEUDO_TOOLS):
+            bare = not part.spans or (bool(made) and not part.of("repo", "repo_ref", "org", "token", "ssh_key"))
+            if bare and named and found[at][1] < 0.9:
                 inner = replace(turn.focus, repo=str(named))
                 again = _reresolved(turn, part, inner)
-                whole = turn.scored([again if again.spans else _about(turn, part, inner)])[0][0]
-                better = whole[1] > found[at][1] or (found[at][0] in PSEUDO_TOOLS and whole[1] >= 0.6)
-                found[at] = whole if better and whole[0] in turn.tools else found[at]
+                whole = turn.scored([again if again.of("repo") else _about(turn, part, inner)])[0][0]
+                found[at] = whole if whole[1] > found[at][1] and whole[0] in turn.tools else found[at]
         return found
 
     def is_read(tool: str) -> bool:
         return tool in turn.tools and turn.tools[tool].effect == "read"
 
-    parts = [doc] if plain else split(doc, scores[0], judge, is_read)
-    if len(parts) == 1:
-        return _order(turn, *_elliptic(turn, doc, scores, turn.focus))
-    focus = turn.focus
-    steps: list[Step] = []
-    sure: list[tuple[str, float]] = []
-    for part in parts:
-        again = _reresolved(turn, part, focus)
-        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus, clause=True)
-        if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
+    ranges = [(0, len(doc.text))] if plain else split(doc, scores[0], judge, is_read)
+    while len(ranges) > 1:
+        found = _clauses(turn, doc, ranges)
+        if found is None:
             return _order(turn, doc, scores)
-        found = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]
-        steps.extend(step for step in found if all(step.tool != old.tool or step.args != old.args for old in steps))
-        sure.append(ranked[0])
-        focus = _carry(focus, found)
+        again = _torn(found)
+        if again is None:
+            return _together(turn, doc, scores, found)
+        # Two halves of one order ("name it x" and "the key is y"): read them as one.
+        ranges[again : again + 2] = [(ranges[again][0], ranges[again + 1][1])]
+    return _order(turn, *_elliptic(turn, doc, scores, turn.focus))
+
+
+_Clauses = list[tuple[tuple[str, float], list[Step]]]
+
+
+def _clauses(turn: _Turn, doc: Document, ranges: Sequence[tuple[int, int]]) -> _Clauses | None:
+    """The tool and the steps of each clause, each read after what the ones before it made or used."""
+    focus = turn.focus
+    found: _Clauses = []
+    for start, end in ranges:
+        again = _reresolved(turn, doc.cut(start, end), focus)
+        made = any(step.tool == "create_repo" for _, steps in found for step in steps)
+        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus, made=made)
+        if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
+            return None
+        steps = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]
+        found.append((ranked[0], steps))
+        focus = _carry(focus, steps)
+    return found
+
+
+def _torn(found: _Clauses) -> int | None:
+    """The first of two neighbours that are halves of one call: the same tool, and what one lacks the other has."""
+    for at in range(len(found) - 1):
+        (one, ones), (two, twos) = found[at], found[at + 1]
+        if one[0] != two[0] or len(ones) != 1 or len(twos) != 1:
+            continue
+        a, b = ones[0], twos[0]
+        if (a.missing or b.missing) and all(a.args[name] == b.args[name] for name in a.args.keys() & b.args.keys()):
+            return at
+    return None
+
+
+def _together(turn: _Turn, doc: Document, scores: list[tuple[str, float]], found: _Clauses) -> Reading:
+    """The steps of all clauses, once each; a question when one of them is unsure."""
+    steps: list[Step] = []
+    for _, more in found:
+        steps.extend(step for step in more if all(step.tool != old.tool or step.args != old.args for old in steps))
     if len(steps) > 1 and any(_unsure(turn, step) for step in steps):
         return _choose(turn, doc, scores[:3])
-    return _acts(turn, steps, tuple(sure))
+    return _acts(turn, steps, tuple(sure for sure, _ in found))
 
 
 def _reresolved(turn: _Turn, part: Document, focus: Focus) -> Document:

@@ -113,6 +113,14 @@ _LOAN = frozenset(
 )
 
 
+# Spoken English that is in no word list: never a name.
+_SLANG = re.compile(
+    r"(?:is|are|was|were|do|does|did|has|have|had|ca|wo|would|could|should|ai)nt|(?:what|who|that|there|here|where|how|it|let|he|she)s|(?:i|you|we|they)(?:m|ve|ll|re|d)|"
+    r"(?:wan|gon|got)na|gotta|gimme|lemme|dunno|kinda|sorta|outta|cuz|coz|bc|tho|thx|tysm|tyvm|pls|plz|plzz|rn|asap|btw|imo|fyi|lol|lmao|omg|nvm|idk|tbh|ngl|yea|yeah|nah|nope|yup|yep|"
+    r"ur|ppl|smth|smthn|sth|abt|y'?all|whatcha|gonna|cmon|alright|oops|hmm+|uh+|um+|ok+|okey|heya|yo|ty|np|k|u|r|n|d|im|ill|ive|mate|dude|bro|folks"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Lexis:
     """Words that are language, not names: those of the example sentences, and whatever is common."""
@@ -239,6 +247,8 @@ def _weak(doc: Document, found: Link, span: Span, lexis: Lexis) -> bool:
     if span.type in ("token", "ssh_key"):
         # Tokens and keys are called "ci" or "laptop": only a message about tokens or keys names them.
         return not cue("token_noun" if span.type == "token" else "key_noun").search(doc.low)
+    if span.type == "user" and said in _ROLE_WORDS and doc.text[found.start - 1 : found.start] != "@" and _as_role(doc, found):
+        return True
     if found.how == "exact" and (not said.isalpha() or doc.text[found.start - 1 : found.start] == "@"):
         return False
     if found.how == "joined" and " " in said:
@@ -253,6 +263,17 @@ def _weak(doc: Document, found: Link, span: Span, lexis: Lexis) -> bool:
     # A plural right after a plain word is its noun ("test datasets"), so it says nothing about a name.
     follows = cue(noun).match(after.lstrip(" 的の"))
     return not (follows and not re.match(r"\s*\w+s\b", after, re.ASCII))
+
+
+_ROLE_WORDS = ("admin", "read", "write", "reader", "writer", "owner")
+
+
+def _as_role(doc: Document, found: Link) -> bool:
+    """True when a word that is a role and somebody's name too stands where a role stands."""
+    return bool(
+        re.search(r"(?:\b(?:as|to|an?|be|become|with|give|make (?:him|her|them))\s*(?:an? )?|[给为成当是])\s*$", doc.low[: found.start])
+        or re.match(r"\s*(?:(?:으)?로(?![가-힣])|で|に(?:し|上|昇|変|設|格|な)|として|権限|权限|권한|access\b|rights?\b|role\b)", doc.low[found.end :])
+    )
 
 
 def _entity_span(doc: Document, start: int, end: int, entities: tuple[Entity, ...], how: str) -> Span:
@@ -344,7 +365,7 @@ def _idents(doc: Document, lexis: Lexis) -> None:
             and not (cjk and bare not in lexis.vocabulary and bare not in _LOAN)
         ):
             continue
-        if not shaped and not cjk and doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l"):
+        if not shaped and not cjk and (doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l") or _SLANG.fullmatch(bare)):
             continue
         if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", bare) and all(lexis.is_word(part) for part in bare.split("-")) and bare in lexis.vocabulary:
             continue

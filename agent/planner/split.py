@@ -6,15 +6,25 @@ import re
 from collections.abc import Callable, Sequence
 
 from agent.planner.document import Document
-from agent.planner.lexicon import talk
+from agent.planner.lexicon import spot, talk
 
 Scored = tuple[str, float]
+Range = tuple[int, int]
 Judge = Callable[[Sequence[Document]], list[Scored]]
 
-_SOFT = re.compile(r"^[\s,、.!?。;]*$|^(?:て|で|고)[\s、,]*$")
-_VERB_ENDING = re.compile(r"^(?:て|で|고)")
+_SOFT = re.compile(r"^[\s,、.!?。;()]*$|^(?:て|で|고|서)[\s、,]*$")
+_VERB_ENDING = re.compile(r"^(?:て|で|고|서)")
 _MOST = 5
 _SURE, _SOFT_SURE, _BARE = 0.45, 0.7, 0.85
+_OWN_TOPIC = re.compile(r"(?:描述|简介|说明|标签|许可证?|协议|默认分支|可见性)(?:也|都|就)?(?:改|换|设|加|写|打|调)")
+_TAKING_AWAY = ("delete", "remove", "revoke")
+_OWN_OBJECT = ("repo", "org", "repo_ref")
+# What may stand beside a value in a clause that only adds it to the act before ("give him write", "给write", "readで").
+_BESIDE_A_VALUE = re.compile(
+    r"\b(?:as|with|give|gets?|him|her|them|it|the|a|an|access|role|rights?|only|just|please|pls|thx|thanks|keep|is|fine|enough|but|and|for|now|by|be|should)\b"
+    r"|权限|就行|就好|就够了|即可|给个?|他|她|它|设成?|设为|是|要|用|先|吧|的|了|谢谢|只|は|が|を|に|で|の|と|も|権限|ください|お願い(?:します)?|おねがい(?:します)?|いい|大丈夫|です|よ|ね|だけ"
+    r"|권한|으로|로|은|는|을|를|이|가|만|면|돼요?|됩니다|해줘요?|해주세요|주세요|줘|부탁(?:해요|드려요)?|요|[\s,.!?;:、。()~]+"
+)
 
 
 def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
@@ -27,7 +37,7 @@ def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
             continue
         if not doc.text[:start].strip() or not doc.text[end:].strip(" .!?。"):
             continue
-        found.append((start, end, bool(_SOFT.match(match.group()))))
+        found.append((start, end, bool(_SOFT.match(match.group())) and not _OWN_TOPIC.match(masked[end:])))
     merged: list[tuple[int, int, bool]] = []
     for cut in sorted(found):
         if merged and not doc.text[merged[-1][1] : cut[0]].strip(" ,、."):
@@ -38,24 +48,46 @@ def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
     return merged[: _MOST - 1]
 
 
-def split(doc: Document, whole: Scored, judge: Judge, is_read: Callable[[str], bool]) -> list[Document]:
-    """The orders of a message in turn; the message itself when it is one order."""
+def split(doc: Document, whole: Scored, judge: Judge, is_read: Callable[[str], bool]) -> list[Range]:
+    """Where the orders of a message stand, in turn; the whole message when it is one order."""
     cuts = boundaries(doc)
     while cuts:
         edges = [0, *(cut[1] for cut in cuts), len(doc.text)]
         ends = [*(cut[0] if not _keeps_ending(doc, cut) else cut[1] for cut in cuts), len(doc.text)]
-        parts = [doc.cut(start, end) for start, end in zip(edges, ends, strict=False)]
+        ranges = list(zip(edges, ends, strict=False))
+        parts = [doc.cut(start, end) for start, end in ranges]
         scores = judge(parts)
         weak = _weakest(doc, parts, scores, cuts, whole, is_read)
         if weak is None:
-            return parts
+            return ranges
         del cuts[weak]
-    return [doc]
+    return [(0, len(doc.text))]
+
+
+def only_value(part: Document) -> bool:
+    """True for a clause that is nothing but a role or a visibility: it belongs to the act before it."""
+    if part.spans:
+        return False
+    low = part.masked
+    found = False
+    for topic in ("role", "visibility", "scope"):
+        for start, end, _ in spot(topic, low):
+            low, found = low[:start] + " " * (end - start) + low[end:], True
+    return found and not _BESIDE_A_VALUE.sub("", low)
+
+
+def _same_verb(part: Document, tool: str, whole: Scored) -> bool:
+    """True for "…, remove it" after a clause that says what to remove: the pronoun is that thing, not the thread's repo."""
+    if part.spans and any(span.how not in ("pronoun", "focus") for span in part.spans):
+        return False
+    verb, of_whole = tool.partition("_")[0], whole[0].partition("_")[0]
+    alike = verb == of_whole or (verb in _TAKING_AWAY and of_whole in _TAKING_AWAY)
+    return alike and tool != whole[0] and whole[1] >= _SURE
 
 
 def _keeps_ending(doc: Document, cut: tuple[int, int, bool]) -> bool:
     """True for connectors that are the ending of the verb before them (`して`, `하고`)."""
-    return bool(re.match(r"(?:して|て|で|고|줘|주세요|해|라)", doc.text[cut[0] : cut[1]]))
+    return bool(re.match(r"(?:して|て|で|고|서|줘|주세요|해|라)", doc.text[cut[0] : cut[1]]))
 
 
 def _weakest(
@@ -68,18 +100,26 @@ def _weakest(
 ) -> int | None:
     """The cut to give up, or None when all parts stand."""
     tools = [tool for tool, _ in scores]
+    for at, part in enumerate(parts):
+        if at and cuts[at - 1][2] and only_value(part):
+            return at - 1
+        if at and _same_verb(part, tools[at], whole):
+            return at - 1
     if whole[0] not in tools and whole[1] > max(p for _, p in scores) and any(soft for *_, soft in cuts):
         return 0
     for at, (part, (tool, p)) in enumerate(zip(parts, scores, strict=True)):
         near = [index for index in (at - 1, at) if 0 <= index < len(cuts)]
         soft = [index for index in near if cuts[index][2]]
-        needed = _SURE if not soft else _SOFT_SURE
+        needed = _SURE if not soft or part.of(*_OWN_OBJECT) else _SOFT_SURE
         objects = bool(part.spans) or bool(talk("pronoun_repo", part.language).search(part.low))
         if not objects and tool not in ("undo", "whoami", "list_orgs", "list_users", "search_repos"):
             needed = max(needed, _SURE if not soft else _BARE)
         if tool in ("out_of_scope", "small_talk", "not_available", "help") or p < needed:
             return (soft or near)[0]
         commas = [index for index in soft if not _VERB_ENDING.match(doc.text[cuts[index][0] : cuts[index][1]])]
+        # "branch x of y is merged, remove it": the pronoun is what the first half names, so both halves are one order.
+        if commas and at and not part.spans and tool.partition("_")[0] == tools[at - 1].partition("_")[0]:
+            return commas[0]
         if commas and not objects and whole[1] >= 0.6 and whole[0] in tools:
             return soft[0]
         if soft and at < len(parts) - 1 and whole[1] >= 0.6 and whole[0] in tools and whole[0] != tool and (is_read(tool) or not objects):

@@ -50,7 +50,7 @@ def connect(settings: Settings, url: str, username: str) -> Iterator[Connection]
 
     with ExitStack() as stack:
         services = stack.enter_context(open_services(settings))
-        prepare(services)
+        prepare(services, serving=False)
         agent = stack.enter_context(open_agent(services))
         yield LocalConnection(services, agent, local_actor(services, username))
 

@@ -17,7 +17,7 @@ ADMIN = "admin"
 PRESET_TOKEN = "preset"  # noqa: S105 - the name of the token
 
 
-def bootstrap(db: Database, settings: Settings, passwords: Passwords) -> str | None:
+def bootstrap(db: Database, settings: Settings, passwords: Passwords, *, follow_token: bool = True) -> str | None:
     """Make the user `admin` when it is not there, and make its token follow `settings.admin_token`. Safe to repeat on every node.
 
     Returns:
@@ -28,8 +28,9 @@ def bootstrap(db: Database, settings: Settings, passwords: Passwords) -> str | N
             generated = _ensure_admin(session, settings, passwords)
     except sa.exc.IntegrityError:
         generated = None  # another node was faster
-    with db.write() as session:
-        _sync_preset_token(session, settings.admin_token)
+    if follow_token:
+        with db.write() as session:
+            _sync_preset_token(session, settings.admin_token)
     return generated
 
 

@@ -34,9 +34,9 @@ class UserService:
         self._settings = settings
         self._passwords = passwords or Passwords()
 
-    def bootstrap(self) -> str | None:
+    def bootstrap(self, *, follow_token: bool = True) -> str | None:
         """Make the user `admin` at first start and let its token follow the settings; returns a generated password once."""
-        return bootstrap(self._db, self._settings, self._passwords)
+        return bootstrap(self._db, self._settings, self._passwords, follow_token=follow_token)
 
     def by_name(self, session: Session, username: str) -> User:
         """The row of a user who is not deleted.

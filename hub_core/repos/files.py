@@ -179,11 +179,9 @@ class FileService:
         """
         self._require(actor, Permission.REPO_WRITE, repo)
         ready = [self._placed(repo, change) for change in changes]
-        branch = branch or repo.default_branch
-        # A repo whose making was cut off has no commit yet; the first one begins its default branch.
-        first = branch == repo.default_branch and not self._git.branches(repo.id)
-        hook = self.hook(actor, repo)
-        return self._git.commit(repo.id, branch, base, ready, self.author(actor), _check_message(message), hook=hook, create=first)
+        return self._git.commit(
+            repo.id, branch or repo.default_branch, base, ready, self.author(actor), _check_message(message), hook=self.hook(actor, repo)
+        )
 
     def commit_stream(
         self, actor: Actor, repo: Repo, path: str, chunks: Iterator[bytes], message: str, *, branch: str | None = None

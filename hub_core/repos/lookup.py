@@ -75,7 +75,8 @@ def _by_name(session: Session, actor: Actor, said: str, kind: RepoKind | None, d
 
 
 def _of_kind(session: Session, query: sa.Select[Repo], kind: RepoKind | None, deleted: bool) -> list[Repo]:
-    query = query.where(Repo.deleted_at.is_not(None) if deleted else Repo.deleted_at.is_(None))
+    # What a crash left of a repo in the making has a time of deletion from before it was made.
+    query = query.where(Repo.deleted_at >= Repo.created_at if deleted else Repo.deleted_at.is_(None))
     if kind:
         query = query.where(Repo.kind == kind)
     return list(session.scalars(query.order_by(Repo.deleted_at.desc(), Repo.namespace, Repo.kind)))

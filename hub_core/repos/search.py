@@ -93,7 +93,7 @@ class SearchService:
 
 def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
     if query.deleted:
-        found: list[sa.ColumnElement[bool]] = [Repo.deleted_at.is_not(None), with_role(actor, Role.ADMIN)]
+        found: list[sa.ColumnElement[bool]] = [Repo.deleted_at >= Repo.created_at, with_role(actor, Role.ADMIN)]
     else:
         found = [Repo.deleted_at.is_(None), visible(actor)]
     for column, value in ((Repo.kind, query.kind), (Repo.visibility, query.visibility)):

@@ -27,6 +27,7 @@ from hub_core.settings import Settings
 
 HUB_AUTHOR = Author("hubtalk", "hub@localhost")
 MAX_DESCRIPTION = 2000
+NEVER_SEEN = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class RepoService:
@@ -108,9 +109,8 @@ class RepoService:
             repo = _new_row(actor, namespace, repo_id.name, kind, visibility)
             repo.description, repo.license = _check_description(description), license
             self._insert(session, repo)
-            audit.record(session, actor, "repo.create", repo.full_name, repo_id=repo.id, kind=str(kind), visibility=str(visibility))
         try:
-            self._first_commit(repo)
+            self._first_commit(actor, repo)
         except BaseException:
             # The row without its first commit would be a half-made repo.
             with self._db.write() as session:
@@ -118,16 +118,32 @@ class RepoService:
             raise
         return self.get(actor, f"{kind}:{repo.full_name}")
 
-    def _first_commit(self, repo: Repo) -> None:
+    def _first_commit(self, actor: Actor, repo: Repo) -> None:
         changes = [FileChange(path, content) for path, content in initial_files(RepoKind(repo.kind), repo.name, repo.license).items()]
 
-        def mark(change: RefsChange) -> RefsApply:
+        def appear(change: RefsChange) -> RefsApply:
             def inside(session: Session, _applied: Sequence[RefUpdate]) -> None:
-                session.execute(sa.update(Repo).where(Repo.id == repo.id).values(initial_commit=change.updates[0].new))
+                row = self._appear(session, repo)
+                row.initial_commit = change.updates[0].new
+                details = {"kind": row.kind, "visibility": row.visibility}
+                audit.record(session, actor, "repo.create", row.full_name, repo_id=row.id, **details)
 
             return inside
 
-        self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, INITIAL_MESSAGE, hook=mark, create=True)
+        self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, INITIAL_MESSAGE, hook=appear, create=True)
+
+    def _appear(self, session: Session, repo: Repo) -> Repo:
+        """Show a repo that was inserted, now that it has what belongs in it.
+
+        Raises:
+            AlreadyExists: somebody else was faster.
+        """
+        row = session.get_one(Repo, repo.id)
+        self._check_free(session, RepoId(row.namespace, row.name), RepoKind(row.kind))
+        _drop_redirect(session, row.namespace, row.kind, row.name)
+        row.deleted_at = None
+        _flush_unique(session, row.full_name)
+        return row
 
     def fork(self, actor: Actor, said: str, to: str | None = None) -> RepoView:
         """Copy a repo (all refs and LFS objects) into a namespace where the caller may create. The copy is private unless the source is public."""
@@ -143,10 +159,15 @@ class RepoService:
             for tag in session.scalars(sa.select(RepoTag).where(RepoTag.repo_id == source.id)):
                 session.add(RepoTag(repo_id=repo.id, tag=tag.tag, source=tag.source))
             session.add(LineageEdge(repo_id=repo.id, relation="fork", source=f"{source.kind}:{source.full_name}"))
-            audit.record(session, actor, "repo.fork", repo.full_name, repo_id=repo.id, source=source.full_name)
-        try:
+
+        def appear(session: Session) -> None:
             # Together with the refs: they must never lead to large files that the copy does not hold.
-            self._git.fork(source.id, repo.id, lambda session: self._lfs.copy_links(source.id, repo.id, session))
+            self._lfs.copy_links(source.id, repo.id, session)
+            row = self._appear(session, repo)
+            audit.record(session, actor, "repo.fork", row.full_name, repo_id=row.id, source=source.full_name)
+
+        try:
+            self._git.fork(source.id, repo.id, appear)
         except BaseException:
             with self._db.write() as session:
                 session.execute(sa.delete(Repo).where(Repo.id == repo.id))
@@ -327,10 +348,11 @@ class RepoService:
             raise _taken(str(repo_id))
 
     def _insert(self, session: Session, repo: Repo) -> None:
+        """Add a repo that nobody sees before `_appear`: what a crash leaves of it looks like something deleted long ago."""
         self._check_free(session, RepoId(repo.namespace, repo.name), RepoKind(repo.kind))
-        _drop_redirect(session, repo.namespace, repo.kind, repo.name)
+        repo.deleted_at = NEVER_SEEN
         session.add(repo)
-        _flush_unique(session, repo.full_name)
+        session.flush()
 
 
 def _taken(name: str) -> HubError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -122,7 +123,7 @@ def find_path(ctx: ToolContext, repo: Repo, said: str, revision: str = "") -> st
     paths = ctx.services.files.paths(ctx.actor, repo, revision)
     if path in paths:
         return path
-    tests = (
+    tests: tuple[Callable[[str], bool], ...] = (
         lambda known: known.endswith("/" + path),
         lambda known: known.casefold() == path.casefold(),
         lambda known: known.casefold().rpartition("/")[2].rpartition(".")[0] == path.casefold(),
@@ -156,8 +157,7 @@ class _CommitTool(Tool[Any, CommitOut]):
         """Resolve the names and work out the commit."""
         repo, resolved = locate(ctx, args, Permission.REPO_WRITE)
         branch = args.branch or repo.default_branch
-        branches = ctx.services.history.branches(ctx.actor, repo)
-        if branch not in branches and (branches or branch != repo.default_branch):
+        if branch not in ctx.services.history.branches(ctx.actor, repo):
             raise RevisionNotFound(f"There is no branch '{branch}'.", hint="list_branches shows them; create_branch makes one.")
         files, shown, message, more = self.changes(ctx, repo, args)
         facts = {"repo": repo.full_name, "branch": branch}
@@ -176,8 +176,7 @@ class _CommitTool(Tool[Any, CommitOut]):
 
 
 def _exists(ctx: ToolContext, repo: Repo, branch: str | None, path: str) -> bool:
-    empty = not ctx.services.history.branches(ctx.actor, repo)
-    return not empty and path in ctx.services.files.paths(ctx.actor, repo, branch or repo.default_branch)
+    return path in ctx.services.files.paths(ctx.actor, repo, branch or repo.default_branch)
 
 
 class WriteFileInput(OneRepo):

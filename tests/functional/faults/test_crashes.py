@@ -98,8 +98,8 @@ def seen(hub: ForkedHub) -> dict[str, Any]:
 
 
 def settled(state: dict[str, Any]) -> dict[str, Any]:
-    """Without the ids of commits, which hold the time. A repo whose making was cut off may still be without its first files."""
-    return {name: {**facts, "head": "", "branches": [b["name"] for b in facts["branches"]]} for name, facts in state.items() if facts["head"]}
+    """Without the ids of commits, which hold the time."""
+    return {name: {**facts, "head": "", "branches": [b["name"] for b in facts["branches"]]} for name, facts in state.items()}
 
 
 CHANGES: dict[str, tuple[str, dict[str, Any]]] = {
