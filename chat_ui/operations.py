@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from hub_core.http.metrics import CONTENT_TYPE, Metrics
+from hub_core.errors import Unavailable
 from hub_core.services import Services
 
 
@@ -39,6 +40,6 @@ def _database_answers(services: Services) -> bool:
     try:
         with services.db.read() as session:
             session.execute(sa.text("select 1"))
-    except sa.exc.SQLAlchemyError:
+    except (Unavailable, sa.exc.SQLAlchemyError):
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from hub_core.errors import StorageFull, Unavailable
 
 NAMING = {
     "ix": "ix_%(column_0_N_label)s",
@@ -80,17 +83,28 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for queries; whatever it changed is dropped."""
-        with self._sessions() as session:
+        """A session for queries; whatever it changed is dropped. Raises like `write`."""
+        with database_errors(), self._sessions() as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        with self._sessions.begin() as session:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            StorageFull: the disk of the database is full; nothing was changed.
+            Unavailable: the database does not answer.
+        """
+        with database_errors(), self._sessions.begin() as session:
             if self.is_sqlite:
                 session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
             yield session
+
+    @contextmanager
+    def connection(self) -> Iterator[sa.Connection]:
+        """A bare connection, for queries that are asked all the time. Raises like `write`."""
+        with database_errors(), self.engine.connect() as connection:
+            yield connection
 
     def upgrade(self) -> None:
         """Bring the schema to the newest version."""
@@ -107,6 +121,24 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Turn what is wrong with the database itself, and not with a statement, into the hub's errors."""
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        number, state = getattr(error.orig, "sqlite_errorcode", None), getattr(error.orig, "sqlstate", None)
+        if number in _SQLITE_FULL or state in _POSTGRES_FULL:
+            raise StorageFull("The disk of the hub's database is full; nothing was changed.", hint="Ask an administrator.") from error
+        raise Unavailable("The database of the hub does not answer.", hint="Try again; then ask an administrator.") from error
+    except sa.exc.TimeoutError as error:
+        raise Unavailable("The hub is busy.", hint="Try again in a moment.") from error
+
+
+_SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+_POSTGRES_FULL = {"53100"}
 
 
 def _configure_sqlite(engine: sa.Engine) -> None:

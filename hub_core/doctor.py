@@ -38,7 +38,7 @@ def _database(services: Services) -> Finding:
     try:
         with services.db.read() as session:
             session.execute(sa.text("SELECT 1"))
-    except sa.exc.SQLAlchemyError as error:
+    except (HubError, sa.exc.SQLAlchemyError) as error:
         return Finding("database", f"does not answer: {type(error).__name__}")
     return Finding("database")
 

@@ -95,9 +95,14 @@ def _retired(services: Services) -> list[int]:
 
 
 def _overdue(services: Services) -> list[int]:
-    before = utcnow() - dt.timedelta(days=services.settings.trash_days)
     with services.db.read() as session:
-        return list(session.scalars(sa.select(Repo.id).where(Repo.deleted_at < before).limit(100)))
+        return list(session.scalars(sa.select(Repo.id).where(*_is_overdue(services)).limit(100)))
+
+
+def _is_overdue(services: Services) -> tuple[sa.ColumnElement[bool], ...]:
+    """Too long in the trash, or never finished: a repo that is being made looks like one that was deleted in 1970."""
+    now = utcnow()
+    return Repo.deleted_at < now - dt.timedelta(days=services.settings.trash_days), Repo.created_at < now - STALE_UPLOAD
 
 
 def _consolidate(services: Services, repo_id: int) -> bool:
@@ -111,10 +116,9 @@ def _consolidate(services: Services, repo_id: int) -> bool:
 
 def _purge(services: Services, repo_id: int) -> bool:
     """Remove a repo for good whose time in the trash is over."""
-    before = utcnow() - dt.timedelta(days=services.settings.trash_days)
     with services.db.write() as session:
-        row = session.get(Repo, repo_id, with_for_update=True)
-        if row is None or row.deleted_at is None or row.deleted_at >= before:
+        row = session.scalar(sa.select(Repo).where(Repo.id == repo_id, *_is_overdue(services)).with_for_update())
+        if row is None:
             return False
         audit.record(session, SYSTEM, "repo.purge", row.full_name, repo_id=row.id, kind=row.kind)
         services.git.delete_repo(repo_id)

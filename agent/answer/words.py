@@ -26,8 +26,8 @@ def word(language: str, group: str, value: Any) -> str:
 
 
 def plain(value: Any, limit: int = MAX_TEXT) -> str:
-    """A value on one line, without what would break Markdown."""
-    text = " ".join(str(value).split())
+    """A value on one line, without what would make a link or a picture of it: names and texts of repos are anybody's."""
+    text = " ".join(str(value).split()).replace("](", "]\\(").replace("][", "]\\[")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -20,7 +20,18 @@ from tools.contract import Effect, Plan
 
 # Reads whose results hold nothing that somebody else could have worded. All others may carry what anybody wrote into a repo.
 OWN_WORDS = frozenset(
-    "whoami help get_preferences list_approvals list_tokens list_ssh_keys list_users get_user list_access get_download_command".split()
+    [
+        "whoami",
+        "help",
+        "get_preferences",
+        "list_approvals",
+        "list_tokens",
+        "list_ssh_keys",
+        "list_users",
+        "get_user",
+        "list_access",
+        "get_download_command",
+    ]
 )
 # What gives away rights, and would outlive a conversation.
 RIGHTS = frozenset(["people", "credentials"])

@@ -43,7 +43,7 @@ _FIRST = {
     "set_user_status": ("status",),
     "move_repo": ("repo", "new_name"),
     "add_ssh_key": ("text",),
-    "create_user": ("email", "new_name"),
+    "create_user": ("email", "secret", "new_name"),
     "list_audit_events": ("when", "repo", "user"),
 }
 _JOINER = re.compile(

@@ -54,7 +54,9 @@ def repo(form: Form, slot: SlotSpec) -> Any:
     return None
 
 
-_TAG_AHEAD = re.compile(r"(?:\btagged (?:as |with )?|\b(?:the|with|a) tags? |\btags?: ?|标签\s*(?:是|为|叫|:)?|タグ[にはをも]|태그(?:에|로|는|를)?\s)\s*[\"'`「]?$")
+_TAG_AHEAD = re.compile(
+    r"(?:\btagged (?:as |with )?|\b(?:the|with|a) tags? |\btags?: ?|标签\s*(?:是|为|叫|:)?|タグ[にはをも]|태그(?:에|로|는|를)?\s)\s*[\"'`「]?$"
+)
 _TAG_BEHIND = re.compile(r"^[\"'`」]?(?: tag\b| label\b|(?:という|っていう)?タグ(?![にの])|\s*(?:이라는|라는)?\s?태그(?!에))")
 
 

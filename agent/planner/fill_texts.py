@@ -167,9 +167,13 @@ def sql(form: Form, slot: SlotSpec) -> Any:
 
 
 def secret(form: Form, slot: SlotSpec) -> Any:
-    """A password that is said after its word."""
+    """A password that is said after its word. It is nothing else as well: a name is shown to everybody."""
     match = re.search(
         r"(?:password|pw|passphrase|密码|パスワード|비밀번호|비번)(?:\s+(?:is|to|of)|是|为|:|:|は|를|은|는)?\s*[:「\"'`]?\s*([^\s\"'`」,、。]{6,64})",
         form.doc.text,
+        re.IGNORECASE,
     )
-    return match[1] if match else None
+    if match is None:
+        return None
+    form.used.extend(span for span in form.doc.spans if span.start < match.end(1) and match.start(1) < span.end and span not in form.used)
+    return match[1]

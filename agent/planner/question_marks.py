@@ -85,10 +85,20 @@ def _word(word: str) -> str:
 
 
 @cache
-def _filler() -> tuple[frozenset[str], re.Pattern[str]]:
+def _filler() -> tuple[frozenset[str], frozenset[str]]:
+    """Words that carry nothing: English ones, and those that are written without spaces between."""
     table = load("questions")["filler"]
-    glued = sorted({str(word) for language in ("zh", "ja", "ko") for word in table[language]}, key=len, reverse=True)
-    return frozenset(str(table["en"]).split()), re.compile(f"(?:{'|'.join(map(re.escape, glued))})+")
+    return frozenset(str(table["en"]).split()), frozenset(str(word) for language in ("zh", "ja", "ko") for word in table[language])
+
+
+def _empty_run(run: str) -> bool:
+    """Whether a text without spaces is made of words that carry nothing. Looks at each place once: a regular expression would try every way to cut it."""
+    _, glued = _filler()
+    longest = max(map(len, glued))
+    reached = [True, *[False] * len(run)]
+    for end in range(1, len(run) + 1):
+        reached[end] = any(reached[start] and run[start:end] in glued for start in range(max(0, end - longest), end))
+    return reached[-1]
 
 
 def find_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str]) -> list[Mark] | None:
@@ -113,9 +123,9 @@ def _complete(low: str, columns: Sequence[ColumnInfo], marks: list[Mark]) -> lis
     for mark in marks:
         chars[mark.start : mark.end] = HOLE * (mark.end - mark.start)
     rest = "".join(chars)
-    words, glued = _filler()
+    words, _ = _filler()
     for run in re.finditer(rf"[{CJK}々ー]+", rest):
-        if not glued.fullmatch(run.group()):
+        if not _empty_run(run.group()):
             return None
     for run in re.finditer(r"[^\W_][\w']*", re.sub(rf"[{CJK}々ー]", " ", rest)):
         word = run.group()
@@ -173,8 +183,8 @@ def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Ma
 @cache
 def _plain(word: str) -> bool:
     """A word that is said in questions anyway, a single letter, or a number."""
-    words, glued = _filler()
-    if len(word) < 2 or word in words or glued.fullmatch(word) or re.fullmatch(r"[\d.,\s-]+", word):
+    words, _ = _filler()
+    if len(word) < 2 or word in words or _empty_run(word) or re.fullmatch(r"[\d.,\s-]+", word):
         return True
     return any(_pattern("cues", kind).fullmatch(word) for kind in load("questions")["cues"]) or any(
         p.fullmatch(word) for _, _, p in _supers()

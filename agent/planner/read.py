@@ -5,147 +5,29 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from agent.language import detect_language
 from agent.planner import classify as classifier
 from agent.planner import questions
 from agent.planner.document import Document, Span
 from agent.planner.encoder import encoder
-from agent.planner.fill import fill
 from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat, takes_back
 from agent.planner.lexicon import cue
 from agent.planner.linker import Index, index_of
 from agent.planner.mentions import resolve
 from agent.planner.normalise import fold, mend
 from agent.planner.polarity import ban, order_of, polarity
-from agent.planner.spans import Lexis, annotate
+from agent.planner.spans import Lexis
 from agent.planner.split import boundaries, split
+from agent.planner.turn import DESTRUCTIVE_AT, READ_AT, WRITE_AT, Turn
 from agent.planner.types import PSEUDO_TOOLS, Entity, Focus, Question, Reading, Step, ToolSpec, World
-
-# Below these the person is asked which tool is meant: reads are cheap, other acts are not.
-READ_AT, WRITE_AT, DESTRUCTIVE_AT = 0.30, 0.45, 0.55
-_STRONG = ("repo", "user", "org", "token", "ssh_key", "sql", "path", "branch", "git_tag", "attachment", "public_key", "email", "revision")
-_ACCEPTS = {
-    "repo": ("repo",), "user": ("user", "owner"), "org": ("org", "owner", "new_name"), "token": ("token", "new_name"), "ssh_key": ("ssh_key", "new_name"), "sql": ("sql", "text"),
-    "path": ("path", "new_path", "attachment"), "branch": ("branch", "revision", "new_name"), "git_tag": ("git_tag", "revision", "new_name", "tags"), "attachment": ("attachment",),
-    "public_key": ("text",), "email": ("email",), "revision": ("revision",),
-}  # fmt: skip
-_NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
-_WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
-_RANKED = 8
 
 
 def warm_up() -> None:
     """Load the encoder and the head; call it in a background thread at start."""
     encoder()
     classifier.head()
-
-
-@dataclass
-class _Turn:
-    """One message being read."""
-
-    text: str
-    world: World
-    focus: Focus
-    tools: Mapping[str, ToolSpec]
-    index: Index
-    lexis: Lexis
-    now: dt.datetime | None
-
-    def document(self, text: str, focus: Focus) -> Document:
-        doc = annotate(text, self.world, focus, self.index, self.lexis, self.now)
-        doc.language = self.focus.language or "en"
-        resolve(doc, focus, self.index)
-        return doc
-
-    def scored(self, docs: Sequence[Document]) -> list[list[tuple[str, float]]]:
-        """For each document the likeliest tools, re-ranked by what they can take."""
-        return [self.rerank(doc, scores) for doc, scores in zip(docs, classifier.classify(list(docs)), strict=True)]
-
-    def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
-        kept = [(name, p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS][:_RANKED]
-        weighed = [(name, p * self.fit(doc, name)) for name, p in kept]
-        total = sum(p for _, p in weighed) or 1.0
-        rest = max(0.0, 1.0 - sum(p for _, p in kept))
-        # What the schema rules out goes to its rivals, but never makes an unsure reading look sure.
-        scale = min(1.0 / (total + rest), 1.6)
-        return _pooled(sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1]))
-
-    def fit(self, doc: Document, name: str) -> float:
-        """How well a tool can take what the message names."""
-        spec = self.tools.get(name)
-        if spec is None:
-            return 1.0
-        # Who did something is a question about the past, never an order to do it.
-        weight = 0.1 if spec.effect != "read" and _WHO.match(doc.low) else 1.0
-        for span in doc.spans:
-            if span.type not in _STRONG or _owner_mention(doc, span):
-                continue
-            slots = [slot for slot in spec.slots if slot.type in _ACCEPTS[span.type]]
-            if not slots:
-                weight *= 0.3
-            elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
-                weight *= 0.15
-        return max(weight * self.grounded(doc, spec), 0.02)
-
-    def grounded(self, doc: Document, spec: ToolSpec) -> float:
-        """Less for a tool about organisations, tokens, keys, branches or tags when nothing in the message speaks of one."""
-        weight = 1.0
-        for slot in spec.slots:
-            noun = _NOUNS.get(slot.type)
-            if (
-                noun is None
-                or not slot.required
-                or doc.of(slot.type)
-                or any(e.type == slot.type for weak in doc.weak for e in weak.entities)
-            ):
-                continue
-            known = (slot.type == "org" and self.focus.org) or (slot.type == "branch" and self.focus.branch)
-            if not known and not cue(noun).search(doc.masked):
-                weight *= 0.35
-        if spec.name in ("get_org", "get_user") and cue("repo_noun").search(doc.masked) and not cue("user_noun").search(doc.masked):
-            weight *= 0.15  # "models by labs" asks for its repos
-        if spec.name == "delete_user" and not doc.of("user") and not cue("user_noun").search(doc.masked):
-            weight *= 0.5
-        return weight
-
-    def steps(self, doc: Document, name: str, focus: Focus) -> list[Step]:
-        steps = fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)
-        return [_of_thread_commit(step, focus) for step in steps]
-
-
-def _of_thread_commit(step: Step, focus: Focus) -> Step:
-    """`revert it` after a commit was shown or made."""
-    if step.tool not in ("revert_commit", "show_commit") or step.missing != ("revision",) or not focus.revision:
-        return step
-    return replace(step, args={**step.args, "revision": focus.revision}, missing=())
-
-
-def _pooled(scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    """Adding a member sets the role of one who is in already, so a doubt between the two is none."""
-    p = dict(scores)
-    if (
-        scores[:1]
-        and scores[0][0] in ("add_org_member", "update_org_member")
-        and min(p.get("add_org_member", 0.0), p.get("update_org_member", 0.0)) > 0.3
-    ):
-        return [
-            ("add_org_member", p["add_org_member"] + p["update_org_member"]),
-            *((n, v) for n, v in scores if n not in ("add_org_member", "update_org_member")),
-        ]
-    return scores
-
-
-def _owner_mention(doc: Document, span: Span) -> bool:
-    """A person or organisation said only to tell whose repo is meant."""
-    if span.type not in ("user", "org"):
-        return False
-    owners = {entity.value.partition("/")[0].lower() for other in doc.of("repo") for entity in other.entities}
-    return str(span.value).lower() in owners and bool(
-        re.match(r"'s\b|の|的|의", doc.low[span.end : span.end + 3]) or re.search(r"\b(?:by|of|from|in)\s*$", doc.low[: span.start])
-    )
 
 
 def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], now: dt.datetime | None = None) -> Reading:
@@ -158,7 +40,7 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
     focus = replace(focus, language=language)
     index = index_of(world.entities())
     lexis = Lexis(classifier.head().vocabulary)
-    turn = _Turn(text, world, focus, tools, index, lexis, now)
+    turn = Turn(text, world, focus, tools, index, lexis, now)
     folded = _mended(fold(text), index, lexis, language)
     if not re.search(r"\w", folded):
         return _pseudo("small_talk" if folded else "out_of_scope", turn, ())
@@ -183,7 +65,7 @@ def _mended(text: str, index: Index, lexis: Lexis, language: str) -> str:
     return text
 
 
-def _after_question(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading | None:
+def _after_question(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading | None:
     """The message as the answer to the open question; the question is dropped when it is not."""
     question = turn.focus.question
     if question is None:
@@ -199,7 +81,7 @@ def _after_question(turn: _Turn, doc: Document, scores: list[tuple[str, float]])
     return None
 
 
-def _special(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading | None:
+def _special(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading | None:
     """Readings that come before splitting: polarity, repeats, a bare name."""
     kind = polarity(doc)
     if kind == "hypothetical":
@@ -220,7 +102,7 @@ def _special(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Rea
     return _bare(turn, doc)
 
 
-def _preview(turn: _Turn, doc: Document) -> Reading:
+def _preview(turn: Turn, doc: Document) -> Reading:
     """What an act would do: the likeliest act of the question's order."""
     scores = turn.scored([order_of(doc)])[0]
     acts = [(name, p) for name, p in scores if name in turn.tools and turn.tools[name].effect != "read"]
@@ -232,7 +114,7 @@ def _preview(turn: _Turn, doc: Document) -> Reading:
     return Reading("preview", tuple(steps), tuple(acts[:3]), turn.focus.language, _mentioned(turn.focus, steps))
 
 
-def _forbidden(turn: _Turn, doc: Document) -> Reading:
+def _forbidden(turn: Turn, doc: Document) -> Reading:
     """A ban: nothing is done, except what another clause asks for instead."""
     span = ban(doc)
     if span is not None:
@@ -262,7 +144,7 @@ def _objects(doc: Document) -> dict[str, object]:
     return {named[s.type]: s.entities[0].value for s in reversed(doc.spans) if s.type in named and s.entities}
 
 
-def _bare(turn: _Turn, doc: Document) -> Reading | None:
+def _bare(turn: Turn, doc: Document) -> Reading | None:
     """Nothing but a name: show it."""
     named = [span for span in doc.spans if span.type in ("repo", "user", "org") and span.linked]
     if len(named) != 1 or len(doc.spans) != 1 or re.sub(r"[\W_]+", "", doc.masked.replace("\x1f", "")):
@@ -271,7 +153,7 @@ def _bare(turn: _Turn, doc: Document) -> Reading | None:
     return _acts(turn, turn.steps(doc, tool, turn.focus), ((tool, 0.9),)) if tool in turn.tools else None
 
 
-def _about(turn: _Turn, doc: Document, focus: Focus) -> Document:
+def _about(turn: Turn, doc: Document, focus: Focus) -> Document:
     """The message with the thread's repo put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
     glue = {"ja": "を", "ko": " ", "en": ": "}.get(doc.language, "")
     prefix = "X" + glue
@@ -300,14 +182,16 @@ _ABOUT_THE_THREAD = (
 
 
 def _elliptic(
-    turn: _Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus, *, clause: bool = False
+    turn: Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus, *, clause: bool = False, made: bool = False
 ) -> tuple[Document, list[tuple[str, float]]]:
-    """A message without an object, read as being about the thread's repo where that makes more sense."""
-    if (
-        not focus.repo
-        or any(span.type in ("repo", "repo_ref", "user", "org", "token", "ssh_key", "ident", "sql") for span in doc.spans)
-        or doc.weak
-    ):
+    """A message without an object, read as being about the thread's repo where that makes more sense.
+
+    After a clause that `made` a repo, people and unknown names are no object of their own either.
+    """
+    other = ("repo", "repo_ref", "org", "token", "ssh_key", "sql", *(() if made else ("user", "ident")))
+    if focus.org and not doc.spans and scores[0][0] == "list_users" and cue("member_noun").search(doc.low):
+        return doc, [("get_org", scores[0][1]), *scores]
+    if not focus.repo or any(span.type in other for span in doc.spans) or doc.weak:
         return doc, scores
     tool, p = scores[0]
     if (p >= 0.9 and (tool in _ABOUT_THE_THREAD or (tool in PSEUDO_TOOLS and not clause))) or len(doc.text) > 60:
@@ -325,7 +209,7 @@ def _elliptic(
     return doc, scores
 
 
-def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plain: bool = False) -> Reading:
+def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain: bool = False) -> Reading:
     """One or several orders."""
 
     def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
@@ -360,14 +244,14 @@ def _orders(turn: _Turn, doc: Document, scores: list[tuple[str, float]], *, plai
 _Clauses = list[tuple[tuple[str, float], list[Step]]]
 
 
-def _clauses(turn: _Turn, doc: Document, ranges: Sequence[tuple[int, int]]) -> _Clauses | None:
+def _clauses(turn: Turn, doc: Document, ranges: Sequence[tuple[int, int]]) -> _Clauses | None:
     """The tool and the steps of each clause, each read after what the ones before it made or used."""
     focus = turn.focus
     found: _Clauses = []
     for start, end in ranges:
         again = _reresolved(turn, doc.cut(start, end), focus)
         made = any(step.tool == "create_repo" for _, steps in found for step in steps)
-        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus, made=made)
+        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus, clause=True, made=made)
         if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
             return None
         steps = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]
@@ -388,7 +272,7 @@ def _torn(found: _Clauses) -> int | None:
     return None
 
 
-def _together(turn: _Turn, doc: Document, scores: list[tuple[str, float]], found: _Clauses) -> Reading:
+def _together(turn: Turn, doc: Document, scores: list[tuple[str, float]], found: _Clauses) -> Reading:
     """The steps of all clauses, once each; a question when one of them is unsure."""
     steps: list[Step] = []
     for _, more in found:
@@ -398,7 +282,7 @@ def _together(turn: _Turn, doc: Document, scores: list[tuple[str, float]], found
     return _acts(turn, steps, tuple(sure for sure, _ in found))
 
 
-def _reresolved(turn: _Turn, part: Document, focus: Focus) -> Document:
+def _reresolved(turn: Turn, part: Document, focus: Focus) -> Document:
     """A clause with its pronouns resolved against what came before it."""
     kept = [span for span in part.spans if span.how != "pronoun"]
     doc = Document(part.text, part.low, kept, list(part.weak), part.language)
@@ -422,7 +306,7 @@ def _carry(focus: Focus, steps: Sequence[Step]) -> Focus:
     return after
 
 
-def _order(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
+def _order(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
     """One order: the likeliest tool whose arguments can be filled."""
     tool, p = scores[0]
     if tool in PSEUDO_TOOLS:
@@ -446,14 +330,14 @@ def _order(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Readi
     return _acts(turn, steps, tuple(scores[:3]))
 
 
-def _unsure(turn: _Turn, step: Step, *, asked: bool = False) -> bool:
+def _unsure(turn: Turn, step: Step, *, asked: bool = False) -> bool:
     """Too little confidence to act; a question needs more of it before it is taken for an order."""
     effect = turn.tools[step.tool].effect
     least = {"read": READ_AT, "write": WRITE_AT}.get(effect, DESTRUCTIVE_AT)
     return step.confidence < least + (0.15 if asked and effect != "read" else 0.0)
 
 
-def _beside_the_point(turn: _Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
+def _beside_the_point(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
     """Small talk and what the hub cannot do; an unsure one that names something of the hub asks instead."""
     tool, p = scores[0]
     real = [(name, odds) for name, odds in scores if name in turn.tools]
@@ -462,12 +346,12 @@ def _beside_the_point(turn: _Turn, doc: Document, scores: list[tuple[str, float]
     return _pseudo(tool, turn, tuple(scores[:3]))
 
 
-def _pseudo(kind: str, turn: _Turn, candidates: tuple[tuple[str, float], ...]) -> Reading:
+def _pseudo(kind: str, turn: Turn, candidates: tuple[tuple[str, float], ...]) -> Reading:
     kind_ = "small_talk" if kind == "small_talk" else "not_available" if kind == "not_available" else "out_of_scope"
     return Reading(kind_, (), candidates, turn.focus.language, turn.focus)  # type: ignore[arg-type]
 
 
-def _choose(turn: _Turn, doc: Document, candidates: Sequence[tuple[str, float]]) -> Reading:
+def _choose(turn: Turn, doc: Document, candidates: Sequence[tuple[str, float]]) -> Reading:
     """Ask which of the likeliest tools is meant."""
     real = tuple((name, p) for name, p in candidates if name in turn.tools)
     if not real:
@@ -478,7 +362,7 @@ def _choose(turn: _Turn, doc: Document, candidates: Sequence[tuple[str, float]])
     return Reading("choose_tool", steps, real, turn.focus.language, focus)
 
 
-def _acts(turn: _Turn, steps: Sequence[Step], candidates: tuple[tuple[str, float], ...]) -> Reading:
+def _acts(turn: Turn, steps: Sequence[Step], candidates: tuple[tuple[str, float], ...]) -> Reading:
     """The steps, or a question when the first incomplete one lacks something."""
     focus = _mentioned(turn.focus, steps)
     open_ = next((step for step in steps if step.missing or step.choices), None)

@@ -272,7 +272,10 @@ def _as_role(doc: Document, found: Link) -> bool:
     """True when a word that is a role and somebody's name too stands where a role stands."""
     return bool(
         re.search(r"(?:\b(?:as|to|an?|be|become|with|give|make (?:him|her|them))\s*(?:an? )?|[给为成当是])\s*$", doc.low[: found.start])
-        or re.match(r"\s*(?:(?:으)?로(?![가-힣])|で|に(?:し|上|昇|変|設|格|な)|として|権限|权限|권한|access\b|rights?\b|role\b)", doc.low[found.end :])
+        or re.match(
+            r"\s*(?:(?:으)?로(?![가-힣])|で|に(?:し|上|昇|変|設|格|な)|として|権限|权限|권한|access\b|rights?\b|role\b)",
+            doc.low[found.end :],
+        )
     )
 
 

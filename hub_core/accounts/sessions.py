@@ -72,7 +72,7 @@ class SessionService:
         Raises:
             Unauthenticated: it is unknown or has ended, or its owner is disabled.
         """
-        with self._db.engine.connect() as connection:
+        with self._db.connection() as connection:
             row = connection.execute(_BY_DIGEST, {"digest": digest(secret)}).one_or_none()
         if row is None or row.expires_at <= utcnow() or row.status != "active":
             raise Unauthenticated("This session has ended.", hint="Sign in again.")

@@ -18,7 +18,7 @@ from hub_core.accounts.tables import Token, User
 from hub_core.accounts.views import NewToken, TokenView
 from hub_core.authz import Actor, CredentialKind, Permission, Scope
 from hub_core.db import Database, utcnow
-from hub_core.errors import AlreadyExists, Conflict, InvalidName, TokenNotFound, Unauthenticated
+from hub_core.errors import AlreadyExists, Conflict, InvalidName, TokenNotFound, Unauthenticated, Unavailable
 from hub_core.repos.lookup import find_repo
 from hub_core.repos.tables import Repo
 
@@ -115,7 +115,7 @@ class TokenService:
         Raises:
             Unauthenticated: it is unknown, has ended, or its owner is disabled.
         """
-        with self._db.engine.connect() as connection:
+        with self._db.connection() as connection:
             row = connection.execute(_BY_DIGEST, {"digest": digest(plaintext)}).one_or_none()
         now = utcnow()
         if row is None:
@@ -137,7 +137,7 @@ class TokenService:
         try:
             with self._db.write() as session:
                 session.execute(sa.update(Token).where(Token.id == token_id, stale).values(last_used_at=now))
-        except sa.exc.OperationalError:
+        except Unavailable:
             # A full disk or a busy database must not keep people out.
             log.warning("could not note the use of token %d", token_id, exc_info=True)
 

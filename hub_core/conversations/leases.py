@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from hub_core.conversations.tables import ThreadLease
 from hub_core.db import Database, utcnow
-from hub_core.errors import ThreadBusy
+from hub_core.errors import ThreadBusy, Unavailable
 
 LEASE = dt.timedelta(seconds=15)
 POLL_S = 0.05
@@ -107,6 +107,6 @@ class Leases:
                 holders: list[Any] = list(self._held.values())
             if holders:
                 # A database that does not answer for a moment must not end the renewing.
-                with suppress(SQLAlchemyError), self._db.write() as session:
+                with suppress(SQLAlchemyError, Unavailable), self._db.write() as session:
                     statement = sa.update(ThreadLease).where(ThreadLease.holder.in_(holders))
                     session.execute(statement.values(expires_at=utcnow() + LEASE), execution_options={"synchronize_session": False})

@@ -51,6 +51,13 @@ class NodeCache:
         self._root = root
         self._blobs = blobs
         self._locks = [threading.Lock() for _ in range(64)]
+        self._turns = [threading.Lock() for _ in range(64)]
+
+    @contextmanager
+    def turn(self, repo_id: int) -> Iterator[None]:
+        """Let the hub's own commits to one repo follow each other on this node: at the same time they would only overtake each other."""
+        with self._turns[repo_id % len(self._turns)]:
+            yield
 
     def snapshot(self, state: RepoState) -> Path:
         """A bare repository with exactly the refs and packs of `state`.

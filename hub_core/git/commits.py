@@ -115,6 +115,10 @@ class Committer:
         return self._write(repo_id, branch_ref(branch), branch, build, hook, retry=True)
 
     def _write(self, repo_id: int, name: str, branch: str, build: Build, hook: RefHook | None, *, retry: bool) -> CommitResult:
+        with self.cache.turn(repo_id):
+            return self._write_in_turn(repo_id, name, branch, build, hook, retry=retry)
+
+    def _write_in_turn(self, repo_id: int, name: str, branch: str, build: Build, hook: RefHook | None, *, retry: bool) -> CommitResult:
         for _ in range(_ATTEMPTS):
             state = self.refs.state(repo_id)
             head = state.refs.get(name)

@@ -152,6 +152,12 @@ def test_odd_names_and_values_cannot_break_out(name: str, value: str, text: str)
             check(database("tickets"), sql, {"data"})
 
 
+@pytest.mark.parametrize("filler", ["なのは", "一个一家的是", "있는지", "が高いのは"])
+def test_long_runs_of_small_words_are_read_in_one_pass(filler: str) -> None:
+    # Tried in every way to cut them, these would take longer than the universe has.
+    assert to_sql(filler * 40 + "猫", columns("tickets")) is None
+
+
 class LookingWorld(StaticWorld):
     def columns(self, repo: str) -> tuple[ColumnInfo, ...]:
         return columns("tickets") if repo == "acme/tickets-q3" else ()

@@ -1,0 +1,135 @@
+"""One message being read: its document, the likeliest tools re-ranked by what they can take, and their filled calls."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agent.planner import classify as classifier
+from agent.planner.document import Document, Span
+from agent.planner.fill import fill
+from agent.planner.lexicon import cue
+from agent.planner.linker import Index
+from agent.planner.mentions import resolve
+from agent.planner.spans import Lexis, annotate
+from agent.planner.types import PSEUDO_TOOLS, Focus, Step, ToolSpec, World
+
+# Below these the person is asked which tool is meant: reads are cheap, other acts are not.
+READ_AT, WRITE_AT, DESTRUCTIVE_AT = 0.30, 0.45, 0.55
+_STRONG = ("repo", "user", "org", "token", "ssh_key", "sql", "path", "branch", "git_tag", "attachment", "public_key", "email", "revision")
+_ACCEPTS = {
+    "repo": ("repo",), "user": ("user", "owner"), "org": ("org", "owner", "new_name"), "token": ("token", "new_name"), "ssh_key": ("ssh_key", "new_name"), "sql": ("sql", "text"),
+    "path": ("path", "new_path", "attachment"), "branch": ("branch", "revision", "new_name"), "git_tag": ("git_tag", "revision", "new_name", "tags"), "attachment": ("attachment",),
+    "public_key": ("text",), "email": ("email",), "revision": ("revision",),
+}  # fmt: skip
+_NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
+_WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
+_RANKED = 8
+
+
+@dataclass
+class Turn:
+    """One message being read."""
+
+    text: str
+    world: World
+    focus: Focus
+    tools: Mapping[str, ToolSpec]
+    index: Index
+    lexis: Lexis
+    now: dt.datetime | None
+
+    def document(self, text: str, focus: Focus) -> Document:
+        doc = annotate(text, self.world, focus, self.index, self.lexis, self.now)
+        doc.language = self.focus.language or "en"
+        resolve(doc, focus, self.index)
+        return doc
+
+    def scored(self, docs: Sequence[Document]) -> list[list[tuple[str, float]]]:
+        """For each document the likeliest tools, re-ranked by what they can take."""
+        return [self.rerank(doc, scores) for doc, scores in zip(docs, classifier.classify(list(docs)), strict=True)]
+
+    def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        kept = [(name, p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS][:_RANKED]
+        weighed = [(name, p * self.fit(doc, name)) for name, p in kept]
+        total = sum(p for _, p in weighed) or 1.0
+        rest = max(0.0, 1.0 - sum(p for _, p in kept))
+        # What the schema rules out goes to its rivals, but never makes an unsure reading look sure.
+        scale = min(1.0 / (total + rest), 1.6)
+        return _pooled(sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1]))
+
+    def fit(self, doc: Document, name: str) -> float:
+        """How well a tool can take what the message names."""
+        spec = self.tools.get(name)
+        if spec is None:
+            return 1.0
+        # Who did something is a question about the past, never an order to do it.
+        weight = 0.1 if spec.effect != "read" and _WHO.match(doc.low) else 1.0
+        for span in doc.spans:
+            if span.type not in _STRONG or _owner_mention(doc, span):
+                continue
+            slots = [slot for slot in spec.slots if slot.type in _ACCEPTS[span.type]]
+            if not slots:
+                weight *= 0.3
+            elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
+                weight *= 0.15
+        return max(weight * self.grounded(doc, spec), 0.02)
+
+    def grounded(self, doc: Document, spec: ToolSpec) -> float:
+        """Less for a tool about organisations, tokens, keys, branches or tags when nothing in the message speaks of one."""
+        weight = 1.0
+        for slot in spec.slots:
+            noun = _NOUNS.get(slot.type)
+            if (
+                noun is None
+                or not slot.required
+                or doc.of(slot.type)
+                or any(e.type == slot.type for weak in doc.weak for e in weak.entities)
+            ):
+                continue
+            known = (slot.type == "org" and self.focus.org) or (slot.type == "branch" and self.focus.branch)
+            if not known and not cue(noun).search(doc.masked):
+                weight *= 0.35
+        if spec.name in ("get_org", "get_user") and cue("repo_noun").search(doc.masked) and not cue("user_noun").search(doc.masked):
+            weight *= 0.15  # "models by labs" asks for its repos
+        if spec.name == "delete_user" and not doc.of("user") and not cue("user_noun").search(doc.masked):
+            weight *= 0.5
+        return weight
+
+    def steps(self, doc: Document, name: str, focus: Focus) -> list[Step]:
+        steps = fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)
+        return [_of_thread_commit(step, focus) for step in steps]
+
+
+def _of_thread_commit(step: Step, focus: Focus) -> Step:
+    """`revert it` after a commit was shown or made."""
+    if step.tool not in ("revert_commit", "show_commit") or step.missing != ("revision",) or not focus.revision:
+        return step
+    return replace(step, args={**step.args, "revision": focus.revision}, missing=())
+
+
+def _pooled(scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Adding a member sets the role of one who is in already, so a doubt between the two is none."""
+    p = dict(scores)
+    if (
+        scores[:1]
+        and scores[0][0] in ("add_org_member", "update_org_member")
+        and min(p.get("add_org_member", 0.0), p.get("update_org_member", 0.0)) > 0.3
+    ):
+        return [
+            ("add_org_member", p["add_org_member"] + p["update_org_member"]),
+            *((n, v) for n, v in scores if n not in ("add_org_member", "update_org_member")),
+        ]
+    return scores
+
+
+def _owner_mention(doc: Document, span: Span) -> bool:
+    """A person or organisation said only to tell whose repo is meant."""
+    if span.type not in ("user", "org"):
+        return False
+    owners = {entity.value.partition("/")[0].lower() for other in doc.of("repo") for entity in other.entities}
+    return str(span.value).lower() in owners and bool(
+        re.match(r"'s\b|の|的|의", doc.low[span.end : span.end + 3]) or re.search(r"\b(?:by|of|from|in)\s*$", doc.low[: span.start])
+    )
