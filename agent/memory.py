@@ -13,6 +13,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from hub_core.settings import Settings
 
+SETUP_ATTEMPTS = 10
+
 
 class PruningSqliteSaver(SqliteSaver):
     """A SQLite saver that can drop all but the newest checkpoint of a thread."""
@@ -49,13 +51,21 @@ def open_checkpointer(settings: Settings) -> tuple[BaseCheckpointSaver[Any], Any
 
 def _open_postgres(url: sa.URL, serde: JsonPlusSerializer) -> tuple[BaseCheckpointSaver[Any], Any]:
     from langgraph.checkpoint.postgres import PostgresSaver
+    from psycopg import IntegrityError, ProgrammingError
     from psycopg.rows import dict_row
     from psycopg_pool import ConnectionPool
 
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    pool: Any = ConnectionPool[Any](
-        conninfo, min_size=1, max_size=8, open=True, kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-    )
+    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+    # Checked when taken: the database may have been restarted since the last turn.
+    pool: Any = ConnectionPool[Any](conninfo, min_size=1, max_size=8, open=True, kwargs=options, check=ConnectionPool.check_connection)
     saver = PostgresSaver(pool, serde=serde)
-    saver.setup()
+    for attempt in range(SETUP_ATTEMPTS):
+        try:
+            saver.setup()
+            break
+        except (IntegrityError, ProgrammingError):
+            # Another node makes the same tables at this moment.
+            if attempt == SETUP_ATTEMPTS - 1:
+                raise
     return saver, pool

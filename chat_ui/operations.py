@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from hub_core.http.metrics import CONTENT_TYPE, Metrics
 from hub_core.errors import Unavailable
+from hub_core.http.metrics import CONTENT_TYPE, Metrics
 from hub_core.services import Services
 
 

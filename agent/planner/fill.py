@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent.planner import fill_credentials as credentials
 from agent.planner import fill_entities as entities
 from agent.planner import fill_names as names
 from agent.planner import fill_texts as texts
@@ -20,7 +21,7 @@ from agent.planner.types import Focus, SlotSpec, Step, ToolSpec, World
 _BY_TYPE: Mapping[str, Filler] = {
     "repo": entities.repo, "kind": entities.kind, "user": entities.user, "org": entities.org, "owner": entities.owner, "role": values.role, "visibility": values.visibility,
     "branch": entities.branch, "git_tag": entities.git_tag, "revision": entities.revision, "path": entities.path, "new_path": entities.new_path, "tags": texts.tags,
-    "license": values.license_, "scope": values.scope, "token": entities.token, "ssh_key": entities.ssh_key, "new_name": names.new_name, "text": texts.text, "query": texts.query,
+    "license": values.license_, "scope": values.scope, "token": credentials.token, "ssh_key": credentials.ssh_key, "new_name": names.new_name, "text": texts.text, "query": texts.query,
     "sql": texts.sql, "number": values.number, "flag": values.flag, "email": values.email, "when": values.when, "status": values.status, "language": values.language,
     "attachment": entities.attachment, "choice": values.choice, "secret": texts.secret,
 }  # fmt: skip

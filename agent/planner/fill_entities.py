@@ -12,7 +12,7 @@ from typing import Any
 from agent.planner import patterns as pat
 from agent.planner.document import Span
 from agent.planner.form import Form, kind_said, pick_entity
-from agent.planner.lexicon import cue
+from agent.planner.lexicon import cue, spot
 from agent.planner.types import SlotSpec
 
 _ME = re.compile(
@@ -44,14 +44,34 @@ def repo(form: Form, slot: SlotSpec) -> Any:
     for weak in form.doc.weak:
         if any(e.type == "repo" for e in weak.entities) and not form.doc.taken(weak.start, weak.end):
             values = [e.value for e in weak.entities if e.type == "repo"]
+            if len(values) == 1 and values[0].startswith(f"{form.world.username}/") and form.spec.effect != "destructive":
+                form.used.append(weak)
+                return values[0]
             form.choices[slot.name] = values
             form.used.append(weak)
             return None
     if ident := _unknown_repo(form):
         return form.use(ident)
+    if some := _some_of(form, kinds):
+        form.choices[slot.name] = some
+        return None
     if form.inherit and form.focus.repo:
         return form.focus.repo
     return None
+
+
+_SOME = re.compile(r"\b(?:one of|a|an|some|any)\b|[某有]个|一个|之一|(?:の)?(?:ひとつ|一つ|1つ|どれか)|하나")
+
+
+def _some_of(form: Form, kinds: tuple[str, ...]) -> list[str]:
+    """The repos of an organisation to choose from, when "a dataset of acme" is all that is said."""
+    owners = [str(s.value).lower() for s in form.free("org")]
+    said = {value for _, _, value in spot("kind", form.doc.masked)}
+    if len(owners) != 1 or len(said) != 1 or not _SOME.search(form.doc.masked) or form.spec.slot("org"):
+        return []
+    found = [e for e in form.world.entities() if e.type == "repo" and not e.deleted and e.kind in said and (not kinds or e.kind in kinds)]
+    names = list(dict.fromkeys(e.value for e in found if e.value.lower().startswith(owners[0] + "/")))
+    return names if len(names) <= 8 else []
 
 
 _TAG_AHEAD = re.compile(
@@ -184,35 +204,6 @@ def owner(form: Form, slot: SlotSpec) -> Any:
     if refs := [s for s in form.free("ident") if form.near("org_noun", s) or form.near("user_noun", s) or re.match(r"'s\b", form.after(s))]:
         return form.use(refs[0])
     return form.world.username if cue("mine").search(form.doc.masked) and form.world.username else None
-
-
-def token(form: Form, slot: SlotSpec) -> Any:
-    """A token by name; an unknown name as said."""
-    for span in [*form.free("token"), *form.doc.weak]:
-        if span.type == "token" or any(e.type == "token" for e in span.entities):
-            form.used.append(span)
-            return next(e.value for e in span.entities if e.type == "token")
-    spans = form.free("ident", "text", "repo_ref")
-    near = [s for s in spans if form.near("token_noun", s)]
-    if picked := (near or spans)[:1]:
-        return form.use(picked[0])
-    if repos := form.free("repo", "branch"):
-        # A repo of that name may exist while a token is meant: a required token name takes what is named.
-        return form.said(repos[0]) if form.use(repos[0]) else None
-    return None
-
-
-def ssh_key(form: Form, slot: SlotSpec) -> Any:
-    """A key by title."""
-    for span in [*form.free("ssh_key"), *form.doc.weak]:
-        if any(e.type == "ssh_key" for e in span.entities):
-            form.used.append(span)
-            return next(e.value for e in span.entities if e.type == "ssh_key")
-    spans = form.free("text", "ident", "repo_ref", "email")
-    if spans:
-        return form.use(spans[0])
-    match = re.search(r"(?:my|the|called|named)\s+([a-z0-9][\w-]*)\s+(?:ssh |public )?key", form.doc.low)
-    return match[1] if match and match[1] not in ("ssh", "public", "old", "new", "that", "other") else None
 
 
 def starts_from(form: Form, span: Span) -> bool:

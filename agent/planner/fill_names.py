@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from agent.planner import patterns as pat
+from agent.planner.document import Span
 from agent.planner.fill_entities import starts_from, word_beside
 from agent.planner.form import Form
 from agent.planner.lexicon import cue, spot
@@ -73,9 +74,25 @@ def _cued(form: Form) -> str | None:
     return None
 
 
+_ANNOUNCED = re.compile(
+    r"(?:\b(?:called|named|names?|call it|name it|titled?|title|to|into|as|it|new|make|create|add|register|open|start|set up|for|is|with)|->|→|[:,(])\s*(?:is |a |an |the )?[\"'`]?$"
+)
+
+
+def plausible(form: Form, span: Span) -> bool:
+    """True for a token that may be a new name: it looks like one, or the words before it announce one. Other words are just words."""
+    said = str(span.value)
+    if span.type != "ident" or span.how in ("quoted", "at") or re.search(r"[\d_./-]", said) or pat.CJK.search(form.doc.text):
+        return True
+    noun = {"create_repo": "repo_noun", "create_org": "org_noun", "create_user": "user_noun"}.get(form.spec.name)
+    return bool(_ANNOUNCED.search(form.before(span, 24)) or (noun and form.near(noun, span)))
+
+
 def _fresh(form: Form) -> str | None:
     """An unknown or quoted name, or what is linked only because something has that name."""
-    spans = form.free("ident", "repo_ref") + [s for s in form.free("text") if pat.NAME_SHAPE.fullmatch(str(s.value))]
+    spans = [s for s in form.free("ident", "repo_ref") if plausible(form, s)] + [
+        s for s in form.free("text") if pat.NAME_SHAPE.fullmatch(str(s.value))
+    ]
     if form.spec.name in ("create_token", "add_ssh_key"):
         spans = [*spans, *(s for s in form.free("text") if s.how == "quoted" and s not in spans), *form.free("token", "ssh_key")]
     if not spans and form.spec.name in ("create_repo", "create_org", "create_user"):
@@ -132,7 +149,7 @@ def _target_name(form: Form) -> str | None:
     else:
         own = ""
     names = (
-        form.free("ident", "repo_ref")
+        [s for s in form.free("ident", "repo_ref") if plausible(form, s)]
         + [s for s in form.free("text") if pat.NAME_SHAPE.fullmatch(str(s.value))]
         + form.free("repo")
         + form.free("git_tag")

@@ -138,17 +138,33 @@ def _message(form: Form) -> Any:
     return None
 
 
-def _content(form: Form) -> Any:
-    """Content without quotes: what follows the announcing word at the end."""
-    patterns = (
-        r"(?:with(?: the)?(?: content| text)?|saying|containing|that (?:says|reads))\s+(?P<v>[^\x1f]+)$",
-        r"(?:内容(?:是|为)?|写上?|写入)\s*(?P<v>[^\x1f]{2,})$",
-        r"(?:内容(?:は|を)?)\s*(?P<v>[^\x1f]{2,}?)\s*(?:で|に|と書|として|$)",
-        r"(?:내용(?:은|을)?)\s*(?P<v>[^\x1f]{2,}?)\s*(?:(?:으)?로|라고|$)",
+_CONTENT = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        r"\b(?:with(?: the)?(?: contents?| text)?|saying|containing|(?:that |which )?(?:just |only )?(?:says|reads)|reading)\s+(?P<v>.+)$",
+        r"(?:内容|里面|正文)(?:就|只)?(?:是|为|写上?|填|放)\s*[::,]?\s*(?P<v>.{2,})$|(?:写上|写入|写着|内容[::,]?)\s*(?P<w>.{2,})$",
+        r"(?:内容|中身|本文)(?:は|を|に)\s*(?P<v>.{2,}?)\s*(?:で(?:お願い|いい|$)|に(?:して|し|$)|と(?:書|$)|って書|として|だけ|$)",
+        r"(?:내용|본문)(?:은|을|에)?\s*(?P<v>.{2,}?)\s*(?:(?:으)?로\s?(?:해|써|넣|적|$)|(?:이)?라고|$)",
     )
-    for pattern in patterns:
-        if match := re.search(pattern, form.doc.masked):
-            return form.doc.text[match.start("v") : match.end("v")].strip(" .。") or None
+)
+
+
+def _content(form: Form) -> Any:
+    """Content without quotes: what follows the announcing word, up to the end or to the repo it goes to."""
+    low, masked = form.doc.low, form.doc.masked
+    for pattern in _CONTENT:
+        for match in pattern.finditer(low):
+            group = "w" if match.groupdict().get("w") else "v"
+            start, end = match.span(group)
+            if masked[match.start()] == "\x1f":
+                continue
+            for span in form.used:
+                lead = re.search(r"\s(?:to|in|into|on|onto|of|for)\s+(?:the )?(?:repo |dataset |file )?$", low[start : span.start])
+                if start < span.start and lead and span.type in ("repo", "path") and not low[span.end : end].strip(" .!?,"):
+                    end = start + lead.start()
+            value = form.doc.text[start:end].strip().rstrip("。" if form.doc.language != "en" else "")
+            if value and not any(span.start < end and start < span.end and span.type in ("repo", "path") for span in form.used):
+                return value
     return None
 
 

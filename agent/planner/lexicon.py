@@ -95,7 +95,17 @@ def _spotter(topic: str, weak: bool) -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile("|".join(bounded(word, literal=True) for word in words), re.IGNORECASE), value_of
 
 
+# Words for the thing that is set, which hold the word for one of its values.
+_CONCEPTS = {
+    "visibility": re.compile(
+        r"公開(?:範囲|設定|状態|レベル|区分)|公开(?:范围|程度|状态|级别|性)|可见(?:性|范围|度)|공개 ?(?:범위|설정|여부|상태|수준)"
+    )
+}
+
+
 def spot(topic: str, text: str, *, weak: bool = False) -> list[tuple[int, int, str]]:
     """Where values of a topic are named in the text: (start, end, value), longer words first."""
+    if topic in _CONCEPTS:
+        text = _CONCEPTS[topic].sub(lambda match: " " * len(match.group()), text)
     pattern, value_of = _spotter(topic, weak)
     return [(m.start(), m.end(), value_of[" ".join(m.group().lower().split())]) for m in pattern.finditer(text)]

@@ -65,6 +65,12 @@ class Index:
         """Entities whose name is these words with other separators."""
         return tuple(self._squashed.get(squash(words), ()))
 
+    def starting(self, part: str) -> tuple[Entity, ...]:
+        """Repos whose own name starts with these letters."""
+        low = part.lower()
+        repos = (e for name, found in self._exact.items() if "/" not in name and name.startswith(low) for e in found)
+        return tuple(dict.fromkeys(e for e in repos if e.type == "repo"))
+
     def fuzzy(self, name: str) -> tuple[Entity, ...]:
         """Entities whose name is one edit away (two from eight letters on), with equal digits."""
         low = name.lower()

@@ -38,7 +38,11 @@ def fold(text: str) -> str:
 
     Chinese and Japanese full stops and enumeration commas are kept. Control characters become spaces. Cut at MAX_CHARS.
     """
-    text = unicodedata.normalize("NFC", text[: MAX_CHARS * 2])
+    return "".join(_folded(unicodedata.normalize("NFC", text[: MAX_CHARS * 2])))[:MAX_CHARS].strip()
+
+
+def _folded(text: str) -> list[str]:
+    """What each character becomes."""
     out = []
     for char in text:
         if char in "\n\t" or "\u3131" <= char <= "\u318e":
@@ -46,9 +50,32 @@ def fold(text: str) -> str:
         elif unicodedata.category(char) in ("Cc", "Cf", "Zs", "Zl", "Zp", "Cs"):
             out.append("" if unicodedata.category(char) == "Cf" else " ")
         else:
-            out.append(unicodedata.normalize("NFKC", char))
-    folded = "".join(out).translate(_QUOTES)
-    return unicodedata.normalize("NFC", folded)[:MAX_CHARS].strip()
+            out.append(unicodedata.normalize("NFC", unicodedata.normalize("NFKC", char)).translate(_QUOTES))
+    return out
+
+
+_HIRAGANA_LOANS = re.compile(
+    "ぶらんち|もでる|でーたせっと|でーた|たぐ|ふぁいる|らいせんす|とーくん|ふぁいんちゅーん|でぷろい|りぽじとり|れぽじとり|こみっと|ふぉーく|ゆーざー|めんばー|すぺーす|ぷろんぷと|だうんろーど|あっぷろーど|りねーむ|あくせす|あかうんと|ろぐいん"
+)
+
+
+def in_katakana(text: str) -> str:
+    """Loanwords that are written in hiragana in a hurry, as they are spelled; of the same length."""
+    return _HIRAGANA_LOANS.sub(lambda match: "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in match.group()), text)
+
+
+def as_written(value: str, text: str) -> str:
+    """The part of the original text that reads as the value; the value itself when it is not there, or there in several ways."""
+    pieces = _folded(text[: MAX_CHARS * 2])
+    folded = in_katakana("".join(pieces))
+    starts = [at for at, piece in enumerate(pieces) for _ in piece]
+    places = [match.start() for match in re.finditer(re.escape(value), folded)] if value else []
+    found = {text[starts[at] : starts[at + len(value) - 1] + 1] for at in places}
+    if len(found) != 1:
+        return value
+    # A text that was cut while it was read goes on to its end.
+    cut = len(text) > MAX_CHARS and places[0] + len(value) >= MAX_CHARS
+    return text[starts[places[0]] :].rstrip() if cut else found.pop()
 
 
 def lower(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 
 FENCE = re.compile(r"```[a-zA-Z0-9]*\n?(?P<body>.*?)```", re.DOTALL)
 QUOTED = re.compile(
-    r"`(?P<a>[^`\n]+)`|\"(?P<b>[^\"]+)\"|「(?P<c>[^」]+)」|『(?P<d>[^』]+)』|《(?P<e>[^》]+)》|(?<![A-Za-z0-9])'(?P<f>[^'\n]+)'(?![A-Za-z0-9])|【(?P<g>[^】]+)】"
+    r"`(?P<a>[^`\n]+)`|(?<![A-Za-z0-9][(=\[])\"(?P<b>[^\"]+)\"|「(?P<c>[^」]+)」|『(?P<d>[^』]+)』|《(?P<e>[^》]+)》|(?<![A-Za-z0-9])(?<![A-Za-z0-9][(=\[])'(?P<f>[^'\n]+)'(?![A-Za-z0-9])|【(?P<g>[^】]+)】"
 )
 PUBLIC_KEY = re.compile(
     r"(?:ssh-(?:rsa|ed25519|dss)|ecdsa-sha2-nistp\d+|sk-[a-z0-9-]+@openssh\.com)\s+[A-Za-z0-9+/=]{8,}(?:[ \t]+[A-Za-z0-9._+-]*[@\d_-][A-Za-z0-9._@+-]*)?"

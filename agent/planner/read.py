@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from agent.language import detect_language
 from agent.planner import classify as classifier
@@ -16,12 +17,12 @@ from agent.planner.followup import Context, answer, is_answer, padding_left, ref
 from agent.planner.lexicon import cue
 from agent.planner.linker import Index, index_of
 from agent.planner.mentions import resolve
-from agent.planner.normalise import fold, mend
+from agent.planner.normalise import as_written, fold, in_katakana, mend
 from agent.planner.polarity import ban, order_of, polarity
 from agent.planner.spans import Lexis
 from agent.planner.split import boundaries, split
 from agent.planner.turn import DESTRUCTIVE_AT, READ_AT, WRITE_AT, Turn
-from agent.planner.types import PSEUDO_TOOLS, Entity, Focus, Question, Reading, Step, ToolSpec, World
+from agent.planner.types import PSEUDO_TOOLS, Entity, EntityType, Focus, Question, Reading, Step, ToolSpec, World
 
 
 def warm_up() -> None:
@@ -41,13 +42,27 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
     index = index_of(world.entities())
     lexis = Lexis(classifier.head().vocabulary)
     turn = Turn(text, world, focus, tools, index, lexis, now)
-    folded = _mended(fold(text), index, lexis, language)
+    folded = _mended(in_katakana(fold(text)), index, lexis, language)
     if not re.search(r"\w", folded):
         return _pseudo("small_talk" if folded else "out_of_scope", turn, ())
     doc = turn.document(folded, focus)
     scores = turn.scored([doc])[0]
     reading = _after_question(turn, doc, scores) or _special(turn, doc, scores) or _orders(turn, doc, scores)
-    return questions.refine(reading, text, doc, world, tools)
+    return _verbatim(questions.refine(reading, text, doc, world, tools), text, tools)
+
+
+def _verbatim(reading: Reading, text: str, tools: Mapping[str, ToolSpec]) -> Reading:
+    """Free text (contents of files, descriptions) as the person wrote it, not as it was folded for reading."""
+
+    def restored(tool: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        free = {slot.name for slot in tools[tool].slots if slot.type == "text"} if tool in tools else set()
+        return {name: as_written(value, text) if name in free and isinstance(value, str) else value for name, value in args.items()}
+
+    steps = tuple(replace(step, args=restored(step.tool, step.args)) for step in reading.steps)
+    question = reading.focus.question
+    if question is not None and question.tool is not None:
+        question = replace(question, args=restored(question.tool, question.args))
+    return replace(reading, steps=steps, focus=replace(reading.focus, question=question))
 
 
 def _mended(text: str, index: Index, lexis: Lexis, language: str) -> str:
@@ -58,7 +73,12 @@ def _mended(text: str, index: Index, lexis: Lexis, language: str) -> str:
     def known(word: str) -> bool:
         return bool(index.exact(word)) or lexis.is_word(word) or bool(index.fuzzy(word))
 
-    quoted = [m.span() for m in re.finditer(r"`[^`]*`|\"[^\"]*\"|:\s.*$", text, re.DOTALL)]
+    quoted = [
+        m.span()
+        for m in re.finditer(
+            r"`[^`]*`|\"[^\"]*\"|:\s.*$|\b(?:saying|says|reads|reading|containing|description (?:to|as))\s.*$", text, re.DOTALL
+        )
+    ]
     for start, end, word in reversed(mend(text, lexis.vocabulary, known)):
         if not any(a <= start < b for a, b in quoted):
             text = text[:start] + word + text[end:]
@@ -153,16 +173,15 @@ def _bare(turn: Turn, doc: Document) -> Reading | None:
     return _acts(turn, turn.steps(doc, tool, turn.focus), ((tool, 0.9),)) if tool in turn.tools else None
 
 
-def _about(turn: Turn, doc: Document, focus: Focus) -> Document:
-    """The message with the thread's repo put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
-    glue = {"ja": "を", "ko": " ", "en": ": "}.get(doc.language, "")
+def _about(turn: Turn, doc: Document, focus: Focus, type_: EntityType = "repo") -> Document:
+    """The message with the thread's repo (or organisation) put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
+    value = str((focus.repo if type_ == "repo" else focus.org) or "")
+    glue = {"ja": "を" if type_ == "repo" else "に", "ko": " " if type_ == "repo" else "에 ", "en": ": "}.get(doc.language, "")
     prefix = "X" + glue
     at = len(prefix)
     spans = [replace(span, start=span.start + at, end=span.end + at) for span in doc.spans]
-    entities = tuple(e for e in turn.index.exact(focus.repo or "") if e.type == "repo") or (Entity("repo", focus.repo or ""),)
-    return Document(
-        prefix + doc.text, prefix.lower() + doc.low, [Span(0, 1, "repo", focus.repo, entities, "focus"), *spans], [], doc.language
-    )
+    entities = tuple(e for e in turn.index.exact(value) if e.type == type_) or (Entity(type_, value),)
+    return Document(prefix + doc.text, prefix.lower() + doc.low, [Span(0, 1, type_, value, entities, "focus"), *spans], [], doc.language)
 
 
 _ABOUT_THE_THREAD = (
@@ -213,25 +232,15 @@ def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain
     """One or several orders."""
 
     def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
-        found = [ranked[0] for ranked in turn.scored(parts)]
-        made = [s.value for s in parts[0].of("ident", "repo_ref")] if found[0][0] == "create_repo" else []
-        named = next(iter(made), None) or next((s.value for part in parts for s in part.of("repo")), turn.focus.repo)
-        for at, part in enumerate(parts[1:], 1):
-            bare = not part.spans or (bool(made) and not part.of("repo", "repo_ref", "org", "token", "ssh_key"))
-            if bare and named and found[at][1] < 0.9:
-                inner = replace(turn.focus, repo=str(named))
-                again = _reresolved(turn, part, inner)
-                whole = turn.scored([again if again.of("repo") else _about(turn, part, inner)])[0][0]
-                found[at] = whole if whole[1] > found[at][1] and whole[0] in turn.tools else found[at]
-        return found
+        return [best for best, _ in _in_turn(turn, parts)]
 
     def is_read(tool: str) -> bool:
         return tool in turn.tools and turn.tools[tool].effect == "read"
 
     ranges = [(0, len(doc.text))] if plain else split(doc, scores[0], judge, is_read)
     while len(ranges) > 1:
-        found = _clauses(turn, doc, ranges)
-        if found is None:
+        found = _in_turn(turn, [doc.cut(start, end) for start, end in ranges])
+        if any(tool not in turn.tools or p < READ_AT for (tool, p), _ in found):
             return _order(turn, doc, scores)
         again = _torn(found)
         if again is None:
@@ -244,20 +253,40 @@ def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain
 _Clauses = list[tuple[tuple[str, float], list[Step]]]
 
 
-def _clauses(turn: Turn, doc: Document, ranges: Sequence[tuple[int, int]]) -> _Clauses | None:
+def _in_turn(turn: Turn, parts: Sequence[Document]) -> _Clauses:
     """The tool and the steps of each clause, each read after what the ones before it made or used."""
     focus = turn.focus
     found: _Clauses = []
-    for start, end in ranges:
-        again = _reresolved(turn, doc.cut(start, end), focus)
-        made = any(step.tool == "create_repo" for _, steps in found for step in steps)
-        again, ranked = _elliptic(turn, again, turn.scored([again])[0], focus, clause=True, made=made)
-        if ranked[0][0] not in turn.tools or ranked[0][1] < READ_AT:
-            return None
-        steps = [replace(step, confidence=ranked[0][1]) for step in turn.steps(again, ranked[0][0], focus)]
-        found.append((ranked[0], steps))
+    before: Step | None = None
+    for part in parts:
+        again = _reresolved(turn, part, focus)
+        again, ranked = _after(turn, again, turn.scored([again])[0], focus, before)
+        tool, p = ranked[0]
+        steps = [replace(step, confidence=p) for step in turn.steps(again, tool, focus)] if tool in turn.tools else []
+        found.append(((tool, p), steps))
         focus = _carry(focus, steps)
+        before = steps[-1] if steps else before
     return found
+
+
+_OF_PEOPLE = ("set_user_status", "reset_password", "get_user")
+
+
+def _after(
+    turn: Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus, before: Step | None
+) -> tuple[Document, list[tuple[str, float]]]:
+    """A clause that leaves out its object goes on with the object of the clause before it."""
+    if before is None:
+        return _elliptic(turn, doc, scores, focus, clause=True)
+    in_org = bool(before.args.get("org")) or before.tool == "create_org"
+    if in_org and doc.of("user", "ident") and not doc.of("repo", "repo_ref", "org", "token", "ssh_key"):
+        if scores[0][0] in _OF_PEOPLE and scores[0][1] >= 0.8:
+            return doc, scores
+        full = _about(turn, doc, focus, "org")
+        better = turn.scored([full])[0]
+        return (full, better) if better[0][0] in turn.tools and better[0][1] >= WRITE_AT else (doc, scores)
+    made = bool(before.args.get("repo")) or before.tool == "create_repo"
+    return _elliptic(turn, doc, scores, focus, clause=True, made=made)
 
 
 def _torn(found: _Clauses) -> int | None:
@@ -323,11 +352,17 @@ def _order(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Readin
     steps = [replace(step, confidence=p) for step in steps]
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
     steps = [refine(doc, step, ctx) for step in steps]
-    if any(_unsure(turn, step, asked="?" in doc.text) for step in steps):
+    if any(_unsure(turn, step, asked="?" in doc.text and not _POLITE.search(doc.low)) for step in steps):
         if scores[0][0] in turn.tools and not doc.spans and p < READ_AT and padding_left(doc) == "":
             return _pseudo("out_of_scope", turn, tuple(scores[:3]))
         return _choose(turn, doc, scores[:3])
     return _acts(turn, steps, tuple(scores[:3]))
+
+
+# A request put as a question.
+_POLITE = re.compile(
+    r"\b(?:can|could|would|will) you\b|\bplease\b|\bpls\b|帮我|帮忙|麻烦|请(?!问)|(?:て|で)(?:くれ|もら|ほし|ちょうだい|頂け|いただけ)|ください|お願い|(?:줄래|줄 ?수|주실|주라|주세|줘(?![도야서]))"
+)
 
 
 def _unsure(turn: Turn, step: Step, *, asked: bool = False) -> bool:

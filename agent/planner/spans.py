@@ -121,6 +121,9 @@ _SLANG = re.compile(
 )
 
 
+_HARDWARE = re.compile(r"\d*x?(?:[gct]pu|a10|a100|h100|h200|t4|l4|v100)s?x?\d*")
+
+
 @dataclass(frozen=True, slots=True)
 class Lexis:
     """Words that are language, not names: those of the example sentences, and whatever is common."""
@@ -141,6 +144,7 @@ def annotate(text: str, world: World, focus: Focus, index: Index, lexis: Lexis, 
     for name in world.attachments:
         _everywhere(doc, name, "attachment")
     _tail(doc, index)
+    _half_named(doc, index)
     _entities(doc, index, lexis)
     _of_repos(doc, world, focus, lexis)
     _looks(doc)
@@ -233,6 +237,19 @@ def _entities(doc: Document, index: Index, lexis: Lexis) -> None:
         ):
             span.weak = False
             doc.weak.remove(span)
+
+
+_WHATEVER = re.compile(
+    r"(?<![A-Za-z0-9_./-])(?P<part>[A-Za-z0-9][A-Za-z0-9_.-]{2,})[ -]?(?:なんとか|なんちゃら|ナントカ|ほにゃらら|なんたら|なんだっけ|뭐시기|머시기|뭐더라|뭐였더라|어쩌고|어쩌구|무슨무슨|什么的|啥的|什么来着|啥来着|某某|something(?:[ -]or[ -]other)?\b|whatever\b|whatsit\b|whatchamacallit\b)"
+)
+
+
+def _half_named(doc: Document, index: Index) -> None:
+    """A name that is only remembered by its beginning ("support-something", "supportなんとか"): every repo that starts so."""
+    for match in _WHATEVER.finditer(doc.text):
+        found = tuple(e for e in index.starting(match["part"].rstrip("-_.")) if not e.deleted)
+        if found and not index.exact(match["part"]):
+            doc.add(Span(match.start(), match.end(), "repo", found[0].value, found, "fuzzy"))
 
 
 def _listed(doc: Document, span: Span, other: Span) -> bool:
@@ -368,11 +385,11 @@ def _idents(doc: Document, lexis: Lexis) -> None:
             and not (cjk and bare not in lexis.vocabulary and bare not in _LOAN)
         ):
             continue
-        if not shaped and not cjk and (doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l") or _SLANG.fullmatch(bare)):
+        if not shaped and (_SLANG.fullmatch(bare) or (not cjk and doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l"))):
             continue
         if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", bare) and all(lexis.is_word(part) for part in bare.split("-")) and bare in lexis.vocabulary:
             continue
-        if bare in ("read/write", "read-only", "read-write", "and/or"):
+        if _HARDWARE.fullmatch(bare) or bare in ("read/write", "read-only", "read-write", "and/or"):
             continue
         type_ = "repo_ref" if bare.count("/") == 1 and not re.match(r"feature|fix|hotfix|release|bugfix|exp", bare) else "ident"
         doc.add(

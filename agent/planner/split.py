@@ -16,7 +16,7 @@ _SOFT = re.compile(r"^[\s,、.!?。;()]*$|^(?:て|で|고|서)[\s、,]*$")
 _VERB_ENDING = re.compile(r"^(?:て|で|고|서)")
 _MOST = 5
 _SURE, _SOFT_SURE, _BARE = 0.45, 0.7, 0.85
-_OWN_TOPIC = re.compile(r"(?:描述|简介|说明|标签|许可证?|协议|默认分支|可见性)(?:也|都|就)?(?:改|换|设|加|写|打|调)")
+_OWN_TOPIC = re.compile(r"(?:描述|简介|说明|标签|许可证?|协议|默认分支|可见性)(?:也|都|就)?(?:改|换|设|加|写|打|调|用)")
 _TAKING_AWAY = ("delete", "remove", "revoke")
 _OWN_OBJECT = ("repo", "org", "repo_ref")
 # What may stand beside a value in a clause that only adds it to the act before ("give him write", "给write", "readで").
@@ -101,7 +101,7 @@ def _weakest(
     """The cut to give up, or None when all parts stand."""
     tools = [tool for tool, _ in scores]
     for at, part in enumerate(parts):
-        if at and cuts[at - 1][2] and only_value(part):
+        if at and cuts[at - 1][2] and only_value(part) and not _VERB_ENDING.match(doc.text[cuts[at - 1][0] : cuts[at - 1][1]]):
             return at - 1
         if at and _same_verb(part, tools[at], whole):
             return at - 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from agent.planner import classify as classifier
 from agent.planner.document import Document, Span
 from agent.planner.fill import fill
-from agent.planner.lexicon import cue
+from agent.planner.lexicon import cue, spot
 from agent.planner.linker import Index
 from agent.planner.mentions import resolve
 from agent.planner.spans import Lexis, annotate
@@ -27,6 +27,9 @@ _ACCEPTS = {
 _NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
 _WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
 _RANKED = 8
+_MEMBERSHIP = ("add_org_member", "update_org_member", "remove_org_member")
+_ACCESS = ("list_access", "grant_access", "revoke_access")
+_GROUP = re.compile(f"{cue('org_noun').pattern}|{cue('member_noun').pattern}", re.IGNORECASE)
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Turn:
     now: dt.datetime | None
 
     def document(self, text: str, focus: Focus) -> Document:
+        """The text with its spans, pronouns resolved."""
         doc = annotate(text, self.world, focus, self.index, self.lexis, self.now)
         doc.language = self.focus.language or "en"
         resolve(doc, focus, self.index)
@@ -52,6 +56,7 @@ class Turn:
         return [self.rerank(doc, scores) for doc, scores in zip(docs, classifier.classify(list(docs)), strict=True)]
 
     def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        """Likeliest tools weighed by how well they can take what the message names."""
         kept = [(name, p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS][:_RANKED]
         weighed = [(name, p * self.fit(doc, name)) for name, p in kept]
         total = sum(p for _, p in weighed) or 1.0
@@ -75,7 +80,18 @@ class Turn:
                 weight *= 0.3
             elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
                 weight *= 0.15
-        return max(weight * self.grounded(doc, spec), 0.02)
+        return max(weight * self.grounded(doc, spec) * self.whose(doc, spec), 0.02)
+
+    def whose(self, doc: Document, spec: ToolSpec) -> float:
+        """Rights on a repo and membership of an organisation sound alike: what is spoken of, now or just before, decides."""
+        if spec.name in _MEMBERSHIP:
+            if not doc.of("repo", "repo_ref") and spot("kind", doc.masked) and not _GROUP.search(doc.masked):
+                return 0.1
+            if not doc.of("org") and self.focus.tool in _ACCESS and not cue("org_noun").search(doc.masked):
+                return 0.2
+        if spec.name in _ACCESS and not doc.of("repo", "repo_ref") and self.focus.tool in ("get_org", *_MEMBERSHIP):
+            return 1.0 if cue("repo_noun").search(doc.masked) else 0.2
+        return 1.0
 
     def grounded(self, doc: Document, spec: ToolSpec) -> float:
         """Less for a tool about organisations, tokens, keys, branches or tags when nothing in the message speaks of one."""
@@ -99,6 +115,7 @@ class Turn:
         return weight
 
     def steps(self, doc: Document, name: str, focus: Focus) -> list[Step]:
+        """The filled calls of one tool."""
         steps = fill(self.tools[name], doc, self.world, focus, self.index, self.lexis)
         return [_of_thread_commit(step, focus) for step in steps]
 

@@ -62,7 +62,7 @@ class ForkedHub:
         self.process.start()
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.is_alive():
-            with contextlib.suppress(httpx.TransportError), self._client() as client:
+            with contextlib.suppress(httpx.TransportError), self.client() as client:
                 if client.get(f"{self.url}/healthz").status_code == 200:
                     return
             time.sleep(0.02)
@@ -93,11 +93,11 @@ class ForkedHub:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request of the administrator."""
-        with self._client() as client:
+        with self.client() as client:
             return client.request(method, self.url + path, headers={"authorization": f"Bearer {TOKEN}"}, **options)
 
-    def _client(self) -> httpx.Client:
-        # Without the certificates of the world, whose reading takes longer than most requests.
+    def client(self) -> httpx.Client:
+        """A client without the certificates of the world, whose reading takes longer than most requests."""
         return httpx.Client(timeout=60, verify=False)
 
     def tool(self, name: str, /, **arguments: Any) -> dict[str, Any]:
