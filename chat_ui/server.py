@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from chat_ui.api_docs import api_docs_router
 from chat_ui.background import AgentLoader
 from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
@@ -57,6 +58,8 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
         description="A private hub for models, datasets and code that you run by talking to it.",
+        docs_url=None,  # FastAPI's own pages load scripts from another host
+        redoc_url=None,
     )
     app.add_middleware(BodyLimitMiddleware, limit_of=lambda path: usual_limit(path, settings.max_attachment_mb))
     app.add_middleware(MetricsMiddleware, metrics=metrics)
@@ -86,6 +89,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.include_router(chat_router(services, agent))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), include_in_schema=False)
+    app.include_router(api_docs_router(app.openapi))
     app.mount(PATH, ChatGate(services, page.page))
     app.include_router(lfs_router(services))
     app.include_router(git_router(services))

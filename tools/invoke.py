@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from hub_core.approvals.service import ApprovalView
 from hub_core.authz import Permission, require_scope
 from hub_core.errors import Conflict, InvalidArguments
+from hub_core.repos.tables import Repo
 from hub_core.secrecy import redact
 from tools.contract import Effect, Plan, ToolContext
 from tools.registry import AnyTool, default_registry
@@ -101,15 +102,21 @@ def describe_plan(planned: Plan) -> dict[str, Any]:
         "args": planned.args,
         "effect": str(planned.effect),
         "changes": [asdict(change) for change in planned.changes],
-        "facts": planned.facts,
+        "facts": planned.facts | _target(planned),
         "undo": asdict(planned.inverse) if planned.inverse else None,
     }
+
+
+def _target(planned: Plan) -> dict[str, int]:
+    """The id of the repo that is meant: after a move its name may belong to another one."""
+    found = planned.prepared[0] if isinstance(planned.prepared, tuple) and planned.prepared else planned.prepared
+    return {"repo_id": found.id} if isinstance(found, Repo) else {}
 
 
 def _act(described: dict[str, Any]) -> str:
     """What a person agreed to: the very act, on the very thing, with these changes. An undo names its act in the facts only."""
     facts = described["facts"]
-    return digest([described["args"], described["changes"], {key: facts.get(key) for key in ("repo", "tool", "args")}])
+    return digest([described["args"], described["changes"], {key: facts.get(key) for key in ("repo", "repo_id", "tool", "args")}])
 
 
 def digest(value: Any) -> str:

@@ -142,7 +142,9 @@ _CONTENT = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
         r"\b(?:with(?: the)?(?: contents?| text)?|saying|containing|(?:that |which )?(?:just |only )?(?:says|reads)|reading)\s+(?P<v>.+)$",
-        r"(?:内容|里面|正文)(?:就|只)?(?:是|为|写上?|填|放)\s*[::,]?\s*(?P<v>.{2,})$|(?:写上|写入|写着|内容[::,]?)\s*(?P<w>.{2,})$",
+        r"(?:内容|正文)(?:就|只)?(?:是|为|写上?|填|放)?\s*[::,]?\s*(?P<v>.{2,})$",
+        r"(?:里面|里头)(?:就|只)?(?:是|写上?|写着)\s*[::,]?\s*(?P<v>.{2,})$",
+        r"(?:写上|写入|写着)\s*[::,]?\s*(?P<v>.{2,})$",
         r"(?:内容|中身|本文)(?:は|を|に)\s*(?P<v>.{2,}?)\s*(?:で(?:お願い|いい|$)|に(?:して|し|$)|と(?:書|$)|って書|として|だけ|$)",
         r"(?:내용|본문)(?:은|을|에)?\s*(?P<v>.{2,}?)\s*(?:(?:으)?로\s?(?:해|써|넣|적|$)|(?:이)?라고|$)",
     )
@@ -154,8 +156,7 @@ def _content(form: Form) -> Any:
     low, masked = form.doc.low, form.doc.masked
     for pattern in _CONTENT:
         for match in pattern.finditer(low):
-            group = "w" if match.groupdict().get("w") else "v"
-            start, end = match.span(group)
+            start, end = match.span("v")
             if masked[match.start()] == "\x1f":
                 continue
             for span in form.used:

@@ -14,7 +14,7 @@ from agent.planner import questions
 from agent.planner.document import Document, Span
 from agent.planner.encoder import encoder
 from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat, takes_back
-from agent.planner.lexicon import cue
+from agent.planner.lexicon import cue, talk
 from agent.planner.linker import Index, index_of
 from agent.planner.mentions import resolve
 from agent.planner.normalise import as_written, fold, in_katakana, mend
@@ -244,7 +244,8 @@ def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain
             return _order(turn, doc, scores)
         again = _torn(found)
         if again is None:
-            return _together(turn, doc, scores, found)
+            parts = [doc.cut(start, end) for start, end in ranges]
+            return _together(turn, doc, scores, _without_reasons(parts, found))
         # Two halves of one order ("name it x" and "the key is y"): read them as one.
         ranges[again : again + 2] = [(ranges[again][0], ranges[again + 1][1])]
     return _order(turn, *_elliptic(turn, doc, scores, turn.focus))
@@ -299,6 +300,20 @@ def _torn(found: _Clauses) -> int | None:
         if (a.missing or b.missing) and all(a.args[name] == b.args[name] for name in a.args.keys() & b.args.keys()):
             return at
     return None
+
+
+def _without_reasons(parts: Sequence[Document], found: _Clauses) -> _Clauses:
+    """The clauses without those that only tell why ("he has left, take him out"): half an order, and the next one says what to do."""
+    kept = []
+    for at, (part, clause) in enumerate(zip(parts, found, strict=True)):
+        after = parts[at + 1] if at + 1 < len(parts) else None
+        points = after is not None and any(
+            talk(topic, after.language).search(after.low) for topic in ("pronoun_user", "pronoun_repo", "pronoun_org")
+        )
+        half = any(step.missing for step in clause[1]) and at + 1 < len(found) and not any(step.missing for step in found[at + 1][1])
+        if not (half and points and part.spans):
+            kept.append(clause)
+    return kept
 
 
 def _together(turn: Turn, doc: Document, scores: list[tuple[str, float]], found: _Clauses) -> Reading:
@@ -392,6 +407,10 @@ def _choose(turn: Turn, doc: Document, candidates: Sequence[tuple[str, float]]) 
     if not real:
         return _pseudo("out_of_scope", turn, tuple(candidates))
     steps = tuple(turn.steps(doc, name, turn.focus)[0] for name, _ in real)
+    likely = real[0][1] >= 0.35 and all(real[0][1] >= 1.8 * p for _, p in real[1:])
+    if likely and steps[0].choices.get("repo"):
+        # Which repo is asked anyway; the answer settles what was meant, too.
+        return _acts(turn, steps[:1], real)
     question = Question(None, {"text": doc.text}, [], {"tool": [name for name, _ in real]})
     focus = replace(_mentioned(turn.focus, [Step("", _objects(doc))]), question=question)
     return Reading("choose_tool", steps, real, turn.focus.language, focus)

@@ -120,7 +120,8 @@ def _weakest(
         # "branch x of y is merged, remove it": the pronoun is what the first half names, so both halves are one order.
         if commas and at and not part.spans and tool.partition("_")[0] == tools[at - 1].partition("_")[0]:
             return commas[0]
-        if commas and not objects and whole[1] >= 0.6 and whole[0] in tools:
+        own = p >= 0.9 and tools.count(tool) == 1 and tool != whole[0]
+        if commas and not objects and not own and whole[1] >= 0.6 and whole[0] in tools:
             return soft[0]
         if soft and at < len(parts) - 1 and whole[1] >= 0.6 and whole[0] in tools and whole[0] != tool and (is_read(tool) or not objects):
             return soft[-1]

@@ -27,6 +27,14 @@ _ACCEPTS = {
 _NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
 _WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
 _RANKED = 8
+_TELLS_CONTENT = re.compile(
+    r"\b(?:saying|containing|that (?:says|reads)|with the (?:content|text)s?)\s+\S|(?:内容|里面)(?:就|只)?(?:是|为|写|填)\s*[^?吗么啥什\s]|(?:中身|内容)は(?!何|なに|どう|\?)\s*\S|내용은\s*(?!뭐|무엇|어떻|어떤)\S"
+)
+_SHOW = re.compile(r"\b(?:show|list|see|which|what)\b|見せ|見して|(?:出|だ)して|一覧|教えて|看看|看下|看一下|列出|보여|목록|뭐 ?있")
+_MAKE = re.compile(
+    r"\b(?:add|create|make|new|register|generate|issue)\b|追加|作|登録して(?!る|い)|発行|添加|加|新建|创建|生成|추가|만들|등록해(?!둔|놓)|발급"
+)
+_UPLOAD = re.compile(r"upload|attach|\bput\b|\badd\b|push|上传|传|放|附件|アップ|添付|載せ|入れ|追加|업로드|올려|올리|첨부|넣")
 _MEMBERSHIP = ("add_org_member", "update_org_member", "remove_org_member")
 _ACCESS = ("list_access", "grant_access", "revoke_access")
 _GROUP = re.compile(f"{cue('org_noun').pattern}|{cue('member_noun').pattern}", re.IGNORECASE)
@@ -80,7 +88,18 @@ class Turn:
                 weight *= 0.3
             elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
                 weight *= 0.15
-        return max(weight * self.grounded(doc, spec) * self.whose(doc, spec), 0.02)
+        return max(weight * self.grounded(doc, spec) * self.whose(doc, spec) * self.said(doc, spec), 0.02)
+
+    def said(self, doc: Document, spec: ToolSpec) -> float:
+        """Less for acts whose telling words are missing, or that other words in the message speak against."""
+        low = doc.masked
+        if spec.name in ("read_file", "delete_file", "move_file") and doc.of("path") and _TELLS_CONTENT.search(doc.low):
+            return 0.15
+        if spec.name in ("add_ssh_key", "create_token") and not doc.of("public_key") and _SHOW.search(low) and not _MAKE.search(low):
+            return 0.2
+        if spec.name == "upload_file" and not self.world.attachments and not _UPLOAD.search(low):
+            return 0.3
+        return 1.0
 
     def whose(self, doc: Document, spec: ToolSpec) -> float:
         """Rights on a repo and membership of an organisation sound alike: what is spoken of, now or just before, decides."""
