@@ -38,7 +38,8 @@ def _ask_user(work: Work, call: Call, args: dict[str, Any]) -> None:
         return
     candidates = [item for item in args.get("candidates") or [] if isinstance(item, dict) and str(item.get("tool")) in work.ctx.registry]
     work.turn["question"] = {"tool": None, "args": {}, "missing": [], "choices": {}, "text": text, "candidates": candidates}
-    work.focus.question = Question(None, {}, [], {"tool": [str(item["tool"]) for item in candidates]})
+    heard = {"text": str(work.turn["text"])} if work.turn.get("text") else {}
+    work.focus.question = Question(None, heard, [], {"tool": [str(item["tool"]) for item in candidates]})
     work.offers = [
         {"label": "", "tool": item["tool"], "args": dict(item.get("args") or {}), "missing": list(item.get("missing") or [])}
         for item in candidates

@@ -77,12 +77,17 @@ def _some_of(form: Form, kinds: tuple[str, ...]) -> list[str]:
 _TAG_AHEAD = re.compile(
     r"(?:\btagged (?:as |with )?|\b(?:the|with|a) tags? |\btags?: ?|标签\s*(?:是|为|叫|:)?|タグ[にはをも]|태그(?:에|로|는|를)?\s)\s*[\"'`「]?$"
 )
+_TAGGED_WITH = re.compile(r"\b(?:tag|label|mark) [\w./-]{1,60} (?:with|as) (?:the )?[\"'`]?$")
 _TAG_BEHIND = re.compile(r"^[\"'`」]?(?: tag\b| label\b|(?:という|っていう)?タグ(?![にの])|\s*(?:이라는|라는)?\s?태그(?!에))")
 
 
 def said_as_tags(form: Form) -> list[Span]:
     """Repo names that are meant as tags here: they stand where a tag stands ("add the faq tag", "タグにfaqも")."""
-    return [s for s in form.doc.of("repo") if _TAG_AHEAD.search(form.before(s)) or _TAG_BEHIND.match(form.after(s))]
+    return [
+        s
+        for s in form.doc.of("repo")
+        if _TAG_AHEAD.search(form.before(s)) or _TAGGED_WITH.search(form.doc.low[: s.start]) or _TAG_BEHIND.match(form.after(s))
+    ]
 
 
 def _repo_value(form: Form, slot: SlotSpec, span: Span, kinds: tuple[str, ...], *, deleted: bool) -> Any:

@@ -23,7 +23,7 @@ from agent.planner.spans import Lexis
 from agent.planner.types import PSEUDO_TOOLS, Focus, Question, SlotSpec, Step, ToolSpec, World
 
 _PADDING = re.compile(
-    r"\b(?:the|a|an|one|ones|please|pls|it|is|it's|its|use|make|that|this|i|mean|meant|want|of|in|from|by|for|to|as|with|on|at|under|and|too|also|well|just|let's|let|us|say|name|named|called|call|be|should|would|like|"
+    r"\b(?:the|a|an|one|ones|please|pls|it|is|it's|its|use|make|keep|that|this|i|mean|meant|want|of|in|from|by|for|to|as|with|on|at|under|and|too|also|well|just|let's|let|us|say|name|named|called|call|be|should|would|like|"
     r"user|users|org|organization|organisation|team|repo|repository|model|dataset|space|branch|file|token|role|access|rights|only|instead|rather|actually|no|not|sorry|oops|wait|yes|ok|okay|s|now|then|same|thing|what|about|how|do|"
     r"oh|ah|hmm|um|he|she|they|gets?|give|him|her|them|again|thanks|thank|you|all|both|kind|licen[cs]e|scope|visibility|but|wrong|i'm|talking|licensed)\b"
     r"|[的吧了呢啊是用就要请那个这叫把给换成我说指不对也一样同还有和与里中下名为做它谢麻烦]|那个|还是|应该"
@@ -119,6 +119,13 @@ def pick(doc: Document, choices: list[str], ctx: Context) -> str | None:
     ]
     if len(parts) == 1:
         return parts[0]
+    # A part of a name that just one of them has ("the 1b one").
+    words = [{word for word in re.split(r"[-_./]", c.lower()) if word} for c in choices]
+    fits = {
+        at for said in re.findall(r"[a-z0-9]+", low) if len(hit := [n for n, own in enumerate(words) if said in own]) == 1 for at in hit
+    }
+    if len(fits) == 1:
+        return choices[fits.pop()]
     if match := re.fullmatch(r"\W*#?(\d{1,2})\W*(?:番|번|号|个)?\W*", low):
         at = int(match[1]) - 1
         return choices[at] if 0 <= at < len(choices) else None
@@ -168,11 +175,13 @@ def _slot_value(doc: Document, spec: ToolSpec, slot: SlotSpec, args: dict[str, A
     return value
 
 
-def _without_values(doc: Document, question: Question, ctx: Context) -> Document:
+def without_values(doc: Document, question: Question, ctx: Context) -> Document:
     """The document with the words for the asked values ("write access") taken out."""
     spec = ctx.tools.get(question.tool or "")
     low = doc.low
-    for name in question.missing:
+    # An answer may settle more than was asked ("code, and keep it private").
+    also = [slot.name for slot in spec.slots if slot.type in ("role", "visibility", "scope")] if spec else []
+    for name in dict.fromkeys([*question.missing, *also]):
         slot = spec.slot(name) if spec else None
         topics = [slot.type] if slot is not None and slot.type in ("role", "visibility", "scope", "status", "kind") else []
         for topic in topics:
@@ -183,7 +192,7 @@ def _without_values(doc: Document, question: Question, ctx: Context) -> Document
 
 def is_answer(doc: Document, question: Question, ctx: Context, best: tuple[str, float], *, has_value: bool) -> bool:
     """An answer, or a new subject? Short texts are answers; longer ones when nothing else is asked for with confidence."""
-    left = len(padding_left(_without_values(doc, question, ctx)))
+    left = len(padding_left(without_values(doc, question, ctx)))
     spec = ctx.tools.get(question.tool or "")
     slots = [spec.slot(name) for name in question.missing] if spec else []
     free = any(slot is not None and slot.type in ("text", "query", "tags", "sql") for slot in slots)
@@ -236,7 +245,7 @@ def _value_only(doc: Document, spec: ToolSpec, ctx: Context) -> list[Step] | Non
     names = [slot.name for slot in spec.slots if slot.required and slot.type in ("role", "visibility", "scope", "status")]
     if not names or doc.spans or len(doc.text) > 24:
         return None
-    bare = _without_values(doc, Question(spec.name, {}, names), ctx)
+    bare = without_values(doc, Question(spec.name, {}, names), ctx)
     return replaced(doc, spec, dict(ctx.focus.args), ctx) if bare.low != doc.low and not padding_left(bare) else None
 
 

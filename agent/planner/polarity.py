@@ -38,6 +38,14 @@ _PRESENT = {
 _PAST = re.compile(r"\b(?:" + "|".join(_PRESENT) + r")\b", re.IGNORECASE)
 
 
+_TAKEN_BACK = re.compile(
+    r"[.,;!?…、。\s](?:no,? wait|wait,? no|no no|never ?mind|nvm|scratch that|forget it|actually,? (?:no|don'?t)|on second thoughts?,? no|算了吧?|还是别了|还是算了|先不了|やっぱり?(?:いい(?:や|です)?|やめ(?:とく|て|ます)?)|아니다(?: 됐어)?|됐다|됐어요?)[.!?~。\s]*$"
+)
+LEFT_ALONE = re.compile(
+    r"\b(?:leave|keep) (?:\x1f+|it|that|them)(?: (?:alone|as (?:it )?is|as they are|untouched))?\s*$|(?:保持|维持)(?:原样|不变|现状)|不(?:用)?动$|别动$|留着|保留(?:着|下来)?$|そのまま(?:で(?!.*(?:入れ|追加|消|移))|に(?:して|し)|$)|残し(?:て|と)|그대로 ?(?:두|놔|냅|둬)|(?:놔|냅|내버려) ?(?:두|둬)|남겨 ?(?:두|둬)|건드리지 ?(?:말|않)"
+)
+
+
 def polarity(doc: Document) -> Polarity | None:
     """What keeps a message from being an order, if anything."""
     masked = doc.masked
@@ -45,7 +53,7 @@ def polarity(doc: Document) -> Polarity | None:
         return "hypothetical"
     if talk("reported").search(doc.low):
         return "reported"
-    return "forbidden" if ban(doc) else None
+    return "forbidden" if ban(doc) or _TAKEN_BACK.search(masked) else None
 
 
 def ban(doc: Document) -> tuple[int, int] | None:

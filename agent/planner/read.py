@@ -11,6 +11,7 @@ from typing import Any
 from agent.language import detect_language
 from agent.planner import classify as classifier
 from agent.planner import questions
+from agent.planner.answers import completed, nameless, set_again, whole
 from agent.planner.document import Document, Span
 from agent.planner.encoder import encoder
 from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat, takes_back
@@ -18,7 +19,7 @@ from agent.planner.lexicon import cue, talk
 from agent.planner.linker import Index, index_of
 from agent.planner.mentions import resolve
 from agent.planner.normalise import as_written, fold, in_katakana, mend
-from agent.planner.polarity import ban, order_of, polarity
+from agent.planner.polarity import LEFT_ALONE, ban, order_of, polarity
 from agent.planner.spans import Lexis
 from agent.planner.split import boundaries, split
 from agent.planner.turn import DESTRUCTIVE_AT, READ_AT, WRITE_AT, Turn
@@ -96,6 +97,11 @@ def _after_question(turn: Turn, doc: Document, scores: list[tuple[str, float]]) 
     if isinstance(result, str):
         original = turn.document(fold(str(question.args.get("text", ""))), turn.focus)
         return _acts(turn, turn.steps(original, result, turn.focus), ((result, 1.0),)) if result in turn.tools else None
+    if question.tool is None and (said := str(question.args.get("text", ""))):
+        original = turn.document(fold(said), turn.focus)
+        drafts = [turn.steps(original, name, turn.focus)[0] for name in question.choices.get("tool", []) if name in turn.tools]
+        if done := completed(doc, drafts, ctx):
+            return _acts(turn, done, ((done[0].tool, 1.0),))
     if result and is_answer(doc, question, ctx, scores[0], has_value=True):
         return _acts(turn, result, ((result[0].tool, 1.0),))
     return None
@@ -112,6 +118,10 @@ def _special(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Read
     if kind == "forbidden":
         return _forbidden(turn, doc)
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    if again := set_again(doc, ctx):
+        return _acts(turn, again, ((again[0].tool, 0.9),))
+    if (unnamed := nameless(doc, ctx)) is not None:
+        return _acts(turn, [unnamed], ((unnamed.tool, 0.9),))
     if takes_back(doc, ctx) and turn.focus.tool in ("show_commit", "list_commits") and turn.focus.repo and turn.focus.revision:
         step = Step("revert_commit", {"repo": turn.focus.repo, "revision": turn.focus.revision}, confidence=0.9)
         return _acts(turn, [step], (("revert_commit", 0.9),))
@@ -237,11 +247,13 @@ def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain
     def is_read(tool: str) -> bool:
         return tool in turn.tools and turn.tools[tool].effect == "read"
 
-    ranges = [(0, len(doc.text))] if plain else split(doc, scores[0], judge, is_read)
+    ranges = [(0, len(doc.text))] if plain else whole(doc, split(doc, scores[0], judge, is_read))
     while len(ranges) > 1:
         found = _in_turn(turn, [doc.cut(start, end) for start, end in ranges])
-        if any(tool not in turn.tools or p < READ_AT for (tool, p), _ in found):
+        if any((tool not in turn.tools or p < READ_AT) and (tool, p) != _NOTHING for (tool, p), _ in found):
             return _order(turn, doc, scores)
+        if not any(steps for _, steps in found):
+            break
         again = _torn(found)
         if again is None:
             parts = [doc.cut(start, end) for start, end in ranges]
@@ -251,6 +263,7 @@ def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain
     return _order(turn, *_elliptic(turn, doc, scores, turn.focus))
 
 
+_NOTHING = ("nothing", 1.0)
 _Clauses = list[tuple[tuple[str, float], list[Step]]]
 
 
@@ -260,16 +273,23 @@ def _in_turn(turn: Turn, parts: Sequence[Document]) -> _Clauses:
     found: _Clauses = []
     before: Step | None = None
     for part in parts:
+        if LEFT_ALONE.search(part.masked):
+            # "leave X as it is": named to say that nothing happens to it.
+            found.append((_NOTHING, []))
+            continue
+        if before is not None and before.tool == "fork_repo" and _ORIGINAL.search(part.low):
+            focus = replace(focus, repo=str(before.args.get("repo") or focus.repo))
         again = _reresolved(turn, part, focus)
         again, ranked = _after(turn, again, turn.scored([again])[0], focus, before)
         tool, p = ranked[0]
         steps = [replace(step, confidence=p) for step in turn.steps(again, tool, focus)] if tool in turn.tools else []
         found.append(((tool, p), steps))
-        focus = _carry(focus, steps)
+        focus = _carry(focus, steps, turn.world.username)
         before = steps[-1] if steps else before
     return found
 
 
+_ORIGINAL = re.compile(r"\boriginal\b|原来的|原版|原仓库|元の|オリジナル|원본|원래")
 _OF_PEOPLE = ("set_user_status", "reset_password", "get_user")
 
 
@@ -323,7 +343,7 @@ def _together(turn: Turn, doc: Document, scores: list[tuple[str, float]], found:
         steps.extend(step for step in more if all(step.tool != old.tool or step.args != old.args for old in steps))
     if len(steps) > 1 and any(_unsure(turn, step) for step in steps):
         return _choose(turn, doc, scores[:3])
-    return _acts(turn, steps, tuple(sure for sure, _ in found))
+    return _acts(turn, steps, tuple(sure for sure, _ in found if sure != _NOTHING))
 
 
 def _reresolved(turn: Turn, part: Document, focus: Focus) -> Document:
@@ -334,12 +354,15 @@ def _reresolved(turn: Turn, part: Document, focus: Focus) -> Document:
     return doc
 
 
-def _carry(focus: Focus, steps: Sequence[Step]) -> Focus:
+def _carry(focus: Focus, steps: Sequence[Step], me: str = "") -> Focus:
     """The focus for the next clause: what the last one made or used."""
     after = _mentioned(focus, steps)
     last = steps[-1] if steps else None
     if last is not None and last.tool == "create_repo" and last.args.get("name"):
         after = replace(after, repo=str(last.args["name"]))
+    if last is not None and last.tool == "fork_repo" and last.args.get("repo") and me:
+        name, to = str(last.args["repo"]).rpartition("/")[2], str(last.args.get("to") or "")
+        after = replace(after, repo=to if "/" in to else f"{me}/{to or name}")
     if last is not None and last.tool == "create_org" and last.args.get("name"):
         after = replace(after, org=str(last.args["name"]))
     if last is not None and last.tool == "create_user" and last.args.get("username"):

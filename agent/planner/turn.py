@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from agent.planner import classify as classifier
+from agent.planner.answers import of_the_thread
 from agent.planner.document import Document, Span
 from agent.planner.fill import fill
 from agent.planner.lexicon import cue, spot
@@ -33,6 +34,10 @@ _TELLS_CONTENT = re.compile(
 _SHOW = re.compile(r"\b(?:show|list|see|which|what)\b|見せ|見して|(?:出|だ)して|一覧|教えて|看看|看下|看一下|列出|보여|목록|뭐 ?있")
 _MAKE = re.compile(
     r"\b(?:add|create|make|new|register|generate|issue)\b|追加|作|登録して(?!る|い)|発行|添加|加|新建|创建|生成|추가|만들|등록해(?!둔|놓)|발급"
+)
+_UNDO = re.compile(
+    r"undo|revert|\bback\b|revers|cancel|roll|never ?mind|nvm|mistake|wrong|oops|whoops|unhappen|never happened|forget|scratch|as you were|previous|not what|didn'?t mean|did not mean|changed? (?:my|that)|mind|ctrl|take it"
+    r"|撤|回|还原|恢复|取消|错|不对|不是|当没|反悔|后悔|算了|刚才|前に|元に|戻|取り?消|間違|やっぱ|違|なし|アンドゥ|キャンセル|じゃな|さっき|今の|되돌|취소|원래|잘못|실수|무르|물러|복구|원복|아니|방금|없던"
 )
 _UPLOAD = re.compile(r"upload|attach|\bput\b|\badd\b|push|上传|传|放|附件|アップ|添付|載せ|入れ|追加|업로드|올려|올리|첨부|넣")
 _MEMBERSHIP = ("add_org_member", "update_org_member", "remove_org_member")
@@ -66,12 +71,20 @@ class Turn:
     def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
         """Likeliest tools weighed by how well they can take what the message names."""
         kept = [(name, p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS][:_RANKED]
+        if self.focus.tool in ("get_org", *_MEMBERSHIP) and not doc.of("repo", "repo_ref") and not cue("repo_noun").search(doc.masked):
+            # Right after an organisation was shown, rights on a repo and membership are one thing: membership.
+            p_of = dict(kept)
+            joined = p_of.get("grant_access", 0.0), p_of.get("revoke_access", 0.0)
+            p_of["add_org_member"] = p_of.get("add_org_member", 0.0) + joined[0]
+            p_of["remove_org_member"] = p_of.get("remove_org_member", 0.0) + joined[1]
+            kept = [(n, p) for n, p in p_of.items() if (n in self.tools and n not in _ACCESS[1:]) or n in PSEUDO_TOOLS]
         weighed = [(name, p * self.fit(doc, name)) for name, p in kept]
         total = sum(p for _, p in weighed) or 1.0
         rest = max(0.0, 1.0 - sum(p for _, p in kept))
         # What the schema rules out goes to its rivals, but never makes an unsure reading look sure.
         scale = min(1.0 / (total + rest), 1.6)
-        return _pooled(sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1]))
+        ranked = sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1])
+        return _pooled(of_the_thread(ranked, doc, self.focus, self.tools))
 
     def fit(self, doc: Document, name: str) -> float:
         """How well a tool can take what the message names."""
@@ -97,6 +110,8 @@ class Turn:
             return 0.15
         if spec.name in ("add_ssh_key", "create_token") and not doc.of("public_key") and _SHOW.search(low) and not _MAKE.search(low):
             return 0.2
+        if spec.name == "undo" and not _UNDO.search(doc.low):
+            return 0.1
         if spec.name == "upload_file" and not self.world.attachments and not _UPLOAD.search(low):
             return 0.3
         return 1.0

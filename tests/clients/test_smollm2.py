@@ -17,7 +17,7 @@ from tests.common.git_client import commit_file, git
 from tests.common.hub_process import HubProcess, run_hub
 from tests.common.model_files import smollm2
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("smollm2")]
 
 
 @dataclass

@@ -21,6 +21,7 @@ from tests.common.git_client import commit_file, git
 from tests.common.hub_process import PASSWORD, TOKEN, HubProcess
 from tests.common.swift import SwiftServer, run_swift, swift_missing
 
+pytestmark = pytest.mark.xdist_group("production")
 REPO = {"repo": "admin/weights"}
 
 
@@ -115,33 +116,29 @@ def weights(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return content
 
 
-def test_what_was_pushed_comes_back_even_after_the_disk_of_the_node_is_lost(stack: Stack, work: Path, weights: bytes) -> None:
-    assert (stack.clone(work, "again") / "weights.bin").read_bytes() == weights
+def test_a_node_loses_its_disk_between_a_question_and_its_answer(stack: Stack, work: Path, weights: bytes) -> None:
+    assert (stack.clone(work, "before") / "weights.bin").read_bytes() == weights
+    asked = stack.say("make admin/weights public")
+    assert asked["outcome"] == "needs_approval", asked
+    assert stack.hub.tool("get_repo", **REPO)["visibility"] == "private"
+
     stack.hub.stop()
     shutil.rmtree(stack.hub.folder)
     stack.hub.folder.mkdir()
     stack.hub.start()
-    again = stack.clone(work, "after")
-    assert (again / "weights.bin").read_bytes() == weights
-    git(again, "fsck", "--strict")
-    # What the node has on its disk it can make again: the cache, the chat page's texts, and the log that the test asked for.
-    assert {path.name for path in stack.hub.folder.iterdir()} <= {"cache", "chat", "server.log"}
-
-
-def test_a_question_asked_before_a_restart_is_answered_after_it(stack: Stack, weights: bytes) -> None:
-    asked = stack.say("make admin/weights public")
-    assert asked["outcome"] == "needs_approval", asked
-    assert stack.hub.tool("get_repo", **REPO)["visibility"] == "private"
-    stack.hub.restart()
     path = f"/api/v1/chat/{asked['thread_id']}/approvals/{asked['pending']['approval_id']}"
     answer = stack.hub.request("POST", path, json={"decision": "approve"}).json()
     assert answer["outcome"] == "done", answer
     assert stack.hub.tool("get_repo", **REPO)["visibility"] == "public"
-    again = stack.hub.request("POST", path, json={"decision": "approve"})
-    assert again.status_code == 409
-    back = stack.say("make it private again", asked["thread_id"])
-    assert back["outcome"] == "done", back
+    assert stack.hub.request("POST", path, json={"decision": "approve"}).status_code == 409
+    assert stack.say("make it private again", asked["thread_id"])["outcome"] == "done"
     assert stack.hub.tool("get_repo", **REPO)["visibility"] == "private"
+
+    after = stack.clone(work, "after")
+    assert (after / "weights.bin").read_bytes() == weights
+    git(after, "fsck", "--strict")
+    # What a node has on its disk it can make again: the cache, the chat page's texts, and the log that this test asked for.
+    assert {path.name for path in stack.hub.folder.iterdir()} <= {"cache", "chat", "server.log"}
 
 
 def test_two_nodes_are_one_hub(stack: Stack, work: Path, tmp_path: Path, weights: bytes) -> None:

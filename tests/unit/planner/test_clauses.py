@@ -103,7 +103,7 @@ def test_the_text_of_a_file_is_kept_as_it_was_written(reads: Reads) -> None:
 
 
 def test_code_in_a_text_keeps_its_quotes(reads: Reads) -> None:
-    steps = reads("write run.py in birdcalls with the content print('hi')").steps
+    steps = reads("add a file run.py to birdcalls saying print('hi')").steps
     assert steps[0].args["content"] == "print('hi')"
 
 

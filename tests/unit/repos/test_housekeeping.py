@@ -47,7 +47,11 @@ def test_the_trash_is_emptied_only_after_its_days(db_url: str, tmp_path: Path) -
         for name in ("old", "fresh"):
             hub.repos.delete(alice, hub.repos.find(alice, name))
         with hub.db.write() as session:
-            session.execute(sa.update(Repo).where(Repo.key == "old").values(deleted_at=utcnow() - dt.timedelta(days=31), created_at=utcnow() - dt.timedelta(days=40)))
+            session.execute(
+                sa.update(Repo)
+                .where(Repo.key == "old")
+                .values(deleted_at=utcnow() - dt.timedelta(days=31), created_at=utcnow() - dt.timedelta(days=40))
+            )
         assert housekeeping.run_once(hub).purged == 1
         with hub.db.read() as session:
             assert set(session.scalars(sa.select(Repo.name))) == {"fresh", "kept"}
