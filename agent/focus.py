@@ -44,6 +44,8 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
     if tool in LISTED and isinstance(items, list):
         focus.listed = _listed(tool, [item for item in items if not (isinstance(item, dict) and item.get("is_audience"))])
         _note_only_one(focus)
+        if tool == "list_commits" and focus.listed:
+            focus.revision = str(focus.listed[0]["value"])  # "the last commit" from now on
 
 
 def _note_only_one(focus: Focus) -> None:

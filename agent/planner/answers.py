@@ -112,7 +112,8 @@ def whole(doc: Document, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]
         low = part.low
         for first, last, _ in said:
             low = low[:first] + " " * (last - first) + low[last:]
-        if said and not part.spans and not padding_left(Document(part.text, low, [], [], part.language)):
+        act = re.match(r"(?:make|set|change|turn|open|lock|publish)\b|改|换|设|公开|公開|비?공개", part.low)
+        if said and not act and not part.spans and not padding_left(Document(part.text, low, [], [], part.language)):
             kept[-1] = (kept[-1][0], end)
         else:
             kept.append((start, end))

@@ -12,6 +12,7 @@ from agent.planner.fill_entities import said_as_tags
 from agent.planner.form import Form
 from agent.planner.lexicon import cue, spot
 from agent.planner.residue import chunks, listed, words_left
+from agent.planner.spans import SLANG
 from agent.planner.types import SlotSpec
 
 
@@ -34,7 +35,7 @@ def tags(form: Form, slot: SlotSpec) -> Any:
         if span not in form.used:
             chars[span.start : span.end] = form.doc.low[span.start : span.end]
     found = listed(chunks(form.doc, "tags", "".join(chars)))
-    found = [word for word in found if not re.fullmatch(r"[ぁ-ん]{1,3}|[가-힣]", word) and len(word) <= 60]
+    found = [w for w in found if not re.fullmatch(r"[ぁ-ん]{1,3}|[가-힣]", w) and not SLANG.fullmatch(w.lower()) and len(w) <= 60]
     return [re.sub(r"^(?:is|as|the|a)\s+|(?:だ|です|を|も|を?も|을|를|는|은|도)$", "", word) for word in found] or None
 
 

@@ -387,6 +387,9 @@ def _order(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Readin
         return _beside_the_point(turn, doc, scores)
     _, name, steps = max(options, key=lambda item: item[0])
     p = next(odds for tool_, odds in scores if tool_ == name)
+    rival = max((odds for tool_, odds in scores if tool_ != name), default=0.0)
+    if p >= 0.35 and p >= 4 * rival and doc.spans:
+        p = max(p, DESTRUCTIVE_AT + 0.1)  # nothing else comes near
     steps = [replace(step, confidence=p) for step in steps]
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
     steps = [refine(doc, step, ctx) for step in steps]

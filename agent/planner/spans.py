@@ -114,7 +114,7 @@ _LOAN = frozenset(
 
 
 # Spoken English that is in no word list: never a name.
-_SLANG = re.compile(
+SLANG = re.compile(
     r"(?:is|are|was|were|do|does|did|has|have|had|ca|wo|would|could|should|ai)nt|(?:what|who|that|there|here|where|how|it|let|he|she)s|(?:i|you|we|they)(?:m|ve|ll|re|d)|"
     r"(?:wan|gon|got)na|gotta|gimme|lemme|dunno|kinda|sorta|outta|cuz|coz|bc|tho|thx|tysm|tyvm|pls|plz|plzz|rn|asap|btw|imo|fyi|lol|lmao|omg|nvm|idk|tbh|ngl|yea|yeah|nah|nope|yup|yep|"
     r"ur|ppl|smth|smthn|sth|abt|y'?all|whatcha|gonna|cmon|alright|oops|hmm+|uh+|um+|ok+|okey|heya|yo|ty|np|k|u|r|n|d|im|ill|ive|mate|dude|bro|folks"
@@ -385,7 +385,7 @@ def _idents(doc: Document, lexis: Lexis) -> None:
             and not (cjk and bare not in lexis.vocabulary and bare not in _LOAN)
         ):
             continue
-        if not shaped and (_SLANG.fullmatch(bare) or (not cjk and doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l"))):
+        if not shaped and (SLANG.fullmatch(bare) or (not cjk and doc.text[match.end() : match.end() + 2] in ("'t", "'r", "'v", "'l"))):
             continue
         if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", bare) and all(lexis.is_word(part) for part in bare.split("-")) and bare in lexis.vocabulary:
             continue

@@ -81,7 +81,7 @@ def _same_verb(part: Document, tool: str, whole: Scored) -> bool:
     if part.spans and any(span.how not in ("pronoun", "focus") for span in part.spans):
         return False
     verb, of_whole = tool.partition("_")[0], whole[0].partition("_")[0]
-    alike = verb == of_whole or (verb in _TAKING_AWAY and of_whole in _TAKING_AWAY)
+    alike = verb in _TAKING_AWAY and of_whole in _TAKING_AWAY
     return alike and tool != whole[0] and whole[1] >= _SURE
 
 

@@ -18,7 +18,7 @@ from agent.planner.spans import Lexis, annotate
 from agent.planner.types import PSEUDO_TOOLS, Focus, Step, ToolSpec, World
 
 # Below these the person is asked which tool is meant: reads are cheap, other acts are not.
-READ_AT, WRITE_AT, DESTRUCTIVE_AT = 0.30, 0.45, 0.55
+READ_AT, WRITE_AT, DESTRUCTIVE_AT = 0.30, 0.45, 0.50
 _STRONG = ("repo", "user", "org", "token", "ssh_key", "sql", "path", "branch", "git_tag", "attachment", "public_key", "email", "revision")
 _ACCEPTS = {
     "repo": ("repo",), "user": ("user", "owner"), "org": ("org", "owner", "new_name"), "token": ("token", "new_name"), "ssh_key": ("ssh_key", "new_name"), "sql": ("sql", "text"),
@@ -110,6 +110,8 @@ class Turn:
             return 0.15
         if spec.name in ("add_ssh_key", "create_token") and not doc.of("public_key") and _SHOW.search(low) and not _MAKE.search(low):
             return 0.2
+        if spec.name == "set_tags" and spot("visibility", low) and not cue("tag_noun").search(low):
+            return 0.05
         if spec.name == "undo" and not _UNDO.search(doc.low):
             return 0.1
         if spec.name == "upload_file" and not self.world.attachments and not _UPLOAD.search(low):
