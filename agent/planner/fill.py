@@ -11,7 +11,7 @@ from agent.planner import fill_entities as entities
 from agent.planner import fill_names as names
 from agent.planner import fill_texts as texts
 from agent.planner import fill_values as values
-from agent.planner.document import Document, Span
+from agent.planner.document import Document
 from agent.planner.form import Filler, Form
 from agent.planner.lexicon import spot
 from agent.planner.linker import Index
@@ -150,8 +150,3 @@ def _beside(form: Form, slot: SlotSpec) -> list[Any]:
         form.used.append(span)
         last = span
     return found
-
-
-def used_spans(form: Form) -> list[Span]:
-    """The spans that found a slot."""
-    return form.used

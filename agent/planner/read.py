@@ -474,8 +474,3 @@ def _mentioned(focus: Focus, steps: Sequence[Step]) -> Focus:
             after.path = str(args["path"]) if args.get("path") else None
             after.revision = str(args["revision"]) if args.get("revision") else None
     return after
-
-
-def entity_of(world: World, type_: str, value: str) -> Entity | None:
-    """The visible entity of that type and name."""
-    return next((e for e in index_of(world.entities()).exact(value) if e.type == type_), None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.planner import patterns as pat
 from agent.planner.document import Document, Span
 from agent.planner.encoder import is_common
-from agent.planner.lexicon import cue, load, spot
+from agent.planner.lexicon import cue, spot
 from agent.planner.linker import Index, Link, link
 from agent.planner.moments import find_moments
 from agent.planner.normalise import fold, lower
@@ -401,9 +401,3 @@ def _idents(doc: Document, lexis: Lexis) -> None:
                 how="at" if token.startswith("@") else "exact",
             )
         )
-
-
-def language_words() -> dict[str, object]:
-    """The lexicon's table of language names (used by the expander of examples)."""
-    table: dict[str, object] = load("values")["lang"]
-    return table

@@ -37,13 +37,6 @@ class Page(ToolOutput):
     next: str | None = None
 
 
-class Ok(ToolOutput):
-    """What was done, when there is nothing else to show."""
-
-    repo: str | None = None
-    changed: bool = True
-
-
 def repo_out(view: RepoView) -> RepoOut:
     """A view as a tool's result."""
     return RepoOut(
