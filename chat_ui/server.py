@@ -79,8 +79,7 @@ def _with_tools(schema: dict[str, Any]) -> dict[str, Any]:
 def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader, metrics: Metrics) -> None:
     """Put every part in its place; the chat page comes before the Git routes, whose paths are the widest."""
     from chat_ui.api import chat_router
-    from hub_core.http.git_smart import git_router
-    from hub_core.http.lfs import lfs_router
+    from hub_core.http.dialects import add_hub_routes
     from tools.rest.router import tool_router
 
     app.include_router(operations_router(services, metrics, lambda: {"agent": agent.ready, "page": page.ready}))
@@ -91,8 +90,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))
     app.mount(PATH, ChatGate(services, page.page))
-    app.include_router(lfs_router(services))
-    app.include_router(git_router(services))
+    add_hub_routes(app, services)
 
 
 def _greet(settings: Settings, first: FirstStart) -> None:

@@ -27,6 +27,7 @@ MIB = 1024 * 1024
 REQUEST_ID = "X-Request-Id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLLED = frozenset({"/healthz", "/readyz", "/metrics"})
+_OWN_LIMITS = re.compile(r"(/hf)?/api/(?!v1/)")
 _UPLOADS = ("/api/v1/chat/attachments", "/chat/project/file")
 
 
@@ -159,7 +160,7 @@ async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
 
 
 def usual_limit(path: str, upload_mb: int = 1024) -> int | None:
-    """The limit for a path of this hub: Git and LFS have limits of their own, uploads take a file, everything else is small."""
+    """The limit for a path of this hub: Git, LFS and the Hugging Face dialect have their own, uploads take a file, the rest is small."""
     if path.startswith(_UPLOADS):
         return (upload_mb + 1) * MIB
-    return None if protocol_of(path) else 16 * MIB
+    return None if protocol_of(path) or _OWN_LIMITS.match(path) else 16 * MIB

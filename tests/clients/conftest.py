@@ -11,8 +11,7 @@ from fastapi import FastAPI
 
 from hub_core.accounts.tables import User
 from hub_core.authz import Scope, Visibility
-from hub_core.http.git_smart import git_router
-from hub_core.http.lfs import lfs_router
+from hub_core.http.dialects import add_hub_routes
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services, open_services
@@ -51,13 +50,12 @@ def git_app_settings(settings: Settings, sqlite_url: str) -> Settings:
 
 @pytest.fixture
 def live_git_hub(git_app_settings: Settings) -> Iterator[LiveHub]:
-    """A hub with the Git and LFS routes on a real server."""
+    """A hub with the routes of all clients on a real server."""
     with open_services(git_app_settings) as services:
         ann, ben = make_user(services.db, "ann"), make_user(services.db, "ben")
         tokens = [services.tokens.create(actor_for(user), "git", Scope.WRITE).token for user in (ann, ben)]
         app = FastAPI()
-        for router in (git_router(services), lfs_router(services)):
-            app.include_router(router)
+        add_hub_routes(app, services)
         with serve(app) as url:
             yield LiveHub(url, services, ann, ben, *tokens)
 

@@ -1,0 +1,180 @@
+"""One way in for every call of this dialect: find the sender, run the act in one thread, answer errors as the client reads them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+from urllib.parse import unquote
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from hub_core.authz import Actor, Permission
+from hub_core.errors import HubError, InvalidInput, TooLarge, Unauthenticated
+from hub_core.http.auth import authenticate_request
+from hub_core.http.bodies import MIB, spool
+from hub_core.http.errors import json_response
+from hub_core.http.huggingface.errors import hf_error
+from hub_core.http.paths import base_url, repo_name
+from hub_core.repos.kinds import KINDS, PREFIX_TO_KIND, RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+
+MAX_JSON = 16 * MIB
+# A control character that neither paths nor refs may have stands for "%2F" while routes are matched.
+_ENCODED_SLASH = "\x1f"
+
+
+class _KindConvertor(Convertor[RepoKind]):
+    """`models`, `datasets` ... in a path, as a `RepoKind`."""
+
+    regex = "|".join(PREFIX_TO_KIND)
+
+    def convert(self, value: str) -> RepoKind:
+        """The kind of a plural."""
+        return PREFIX_TO_KIND[value]
+
+    def to_string(self, value: RepoKind) -> str:
+        """The plural of a kind."""
+        return KINDS[value].plural
+
+
+register_url_convertor("repokind", _KindConvertor())
+
+
+class EncodedRoute(APIRoute):
+    """A route that tells `%2F` from `/`: clients send the revision `feat/x` as `feat%2Fx`."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match the path as it came over the wire."""
+        raw = scope.get("raw_path")
+        if raw and b"%2" in raw:
+            path = unquote(raw.decode("latin-1").replace("%2F", _ENCODED_SLASH).replace("%2f", _ENCODED_SLASH))
+            scope = {**scope, "path": path}
+        return super().matches(scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of this dialect, with its sender. `body` is at its beginning; it is empty for requests without one."""
+
+    services: Services
+    request: Request
+    actor: Actor
+    body: BinaryIO
+
+    def param(self, name: str) -> str:
+        """A part of the path, decoded; empty where the route has none of that name."""
+        return str(self.request.path_params.get(name, "")).replace(_ENCODED_SLASH, "/")
+
+    @property
+    def kind(self) -> RepoKind:
+        """The kind of repo that the path names; a model without one."""
+        kind = self.request.path_params.get("kind", RepoKind.MODEL)
+        assert isinstance(kind, RepoKind)
+        return kind
+
+    @property
+    def revision(self) -> str:
+        """The revision in the path; empty for the default branch."""
+        return self.param("revision")
+
+    def flag(self, name: str) -> bool:
+        """A yes-or-no of the query, as any client spells it."""
+        return self.request.query_params.get(name, "").lower() in {"1", "true", "yes"}
+
+    def repo(self, permission: Permission = Permission.REPO_READ) -> Repo:
+        """The repo in the path, with `permission` checked; raises like `RepoService.open_repo`."""
+        namespace, name = self.param("namespace"), repo_name(self.param("name"))
+        return self.services.repos.open_repo(self.actor, self.kind, namespace, name, permission)
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object.
+
+        Raises:
+            InvalidInput: it is not one.
+        """
+        raw = self.body.read()
+        try:
+            content = json.loads(raw or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput("The body is not JSON.") from error
+        if not isinstance(content, dict):
+            raise InvalidInput("The body is not a JSON object.")
+        return content
+
+    def url(self, path: str = "") -> str:
+        """An absolute address under the host (and `/hf`) that this client uses; others make it refuse the answer."""
+        return base_url(self.request, self.services.settings) + str(self.request.scope.get("root_path", "")) + path
+
+    def repo_url(self, kind: RepoKind, full_name: str) -> str:
+        """The address of a repo."""
+        return self.url(f"/{KINDS[kind].prefix}{full_name}")
+
+
+Act = Callable[[Call], Any]
+"""Works on a call, in a thread; returns a response, or a JSON-able value for a 200."""
+
+
+def add_route(router: APIRouter, services: Services, methods: str, path: str, act: Act, *, body_limit: int = MAX_JSON) -> None:
+    """Serve `path` with `act`.
+
+    Args:
+        methods: one or more, separated by spaces.
+        body_limit: bytes of body that are taken at most; bodies over 1 MiB wait in a file.
+    """
+    endpoint = _endpoint(services, act, body_limit)
+    name = getattr(act, "__name__", "act")
+    router.add_api_route(path, endpoint, methods=methods.split(), name=name, include_in_schema=False)
+
+
+def _endpoint(services: Services, act: Act, body_limit: int) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        body: BinaryIO = io.BytesIO()
+        try:
+            if request.method not in {"GET", "HEAD"}:
+                body = await _body(request, services, body_limit)
+            return await run_in_threadpool(partial(_run, services, act, request, body))
+        except HubError as error:
+            return hf_error(error, None)
+        finally:
+            body.close()
+
+    return serve
+
+
+async def _body(request: Request, services: Services, limit: int) -> BinaryIO:
+    announced = request.headers.get("content-length", "")
+    encoded = request.headers.get("content-encoding", "")
+    if announced.isdecimal() and int(announced) <= min(MIB, limit) and not encoded:
+        return io.BytesIO(await request.body())
+    if announced.isdecimal() and int(announced) > limit:
+        raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Upload large files with LFS or Xet.")
+    if (await run_in_threadpool(_sender, services, request)).is_anonymous:
+        # Nobody fills the hub's disk without a credential.
+        raise Unauthenticated("Sign in to send this.", hint="Give a token: hf auth login")
+    return await spool(request, limit, services.blobs.staging)
+
+
+def _sender(services: Services, request: Request) -> Actor:
+    return authenticate_request(services, request.headers, request.cookies, channel="api", method=request.method)
+
+
+def _run(services: Services, act: Act, request: Request, body: BinaryIO) -> Response:
+    actor = None
+    try:
+        actor = _sender(services, request)
+        answer = act(Call(services, request, actor, body))
+    except HubError as error:
+        return hf_error(error, actor)
+    return answer if isinstance(answer, Response) else json_response(answer)
