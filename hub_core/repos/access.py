@@ -14,7 +14,7 @@ from hub_core.errors import HubError, RepoNotFound
 from hub_core.repos.tables import Collaborator, Repo
 
 
-def access(session: Session, actor: Actor, repo: Repo) -> Access:
+def access(session: Session | sa.Connection, actor: Actor, repo: Repo) -> Access:
     """The strongest access of `actor` on `repo`, and why.
 
     A deleted repo is only there for those who may restore it (admins). A token that is limited to another repo sees what everybody sees.
@@ -25,7 +25,7 @@ def access(session: Session, actor: Actor, repo: Repo) -> Access:
     return best
 
 
-def _best(session: Session, actor: Actor, repo: Repo) -> Access:
+def _best(session: Session | sa.Connection, actor: Actor, repo: Repo) -> Access:
     visible_to_all = Access(Role.READ, "public") if repo.visibility == Visibility.PUBLIC else Access(None, "no access")
     if actor.is_anonymous or actor.repo_id not in (None, repo.id):
         return visible_to_all
@@ -37,14 +37,10 @@ def _best(session: Session, actor: Actor, repo: Repo) -> Access:
     return max((*found, *_given(session, actor, repo)), key=lambda access: access.role.rank if access.role else 0)
 
 
-def _given(session: Session, actor: Actor, repo: Repo) -> list[Access]:
+def _given(session: Session | sa.Connection, actor: Actor, repo: Repo) -> list[Access]:
     """Roles by membership and by hand, with one query."""
-    member = sa.select(sa.literal("org"), Membership.role).where(
-        Membership.org_id == repo.namespace_id, Membership.user_id == actor.user_id, Membership.org_id.in_(live_orgs())
-    )
-    granted = sa.select(sa.literal("repo"), Collaborator.role).where(Collaborator.repo_id == repo.id, Collaborator.user_id == actor.user_id)
     found = []
-    for source, role in session.execute(member.union_all(granted)):
+    for source, role in session.execute(_ROLES, {"user_id": actor.user_id, "org_id": repo.namespace_id, "repo_id": repo.id}):
         found.append(Access(Role(role), f"{role} in {repo.namespace}" if source == "org" else f"{role} on this repo"))
         if source == "org" and role == Role.WRITE and repo.created_by == actor.user_id:
             found.append(Access(Role.ADMIN, "creator"))
@@ -96,6 +92,17 @@ def visible(actor: Actor) -> sa.ColumnElement[bool]:
 def live_orgs() -> sa.Select[int]:
     """Ids of organisations that are not deleted."""
     return sa.select(Org.id).where(Org.deleted_at.is_(None))
+
+
+# Asked by nearly every request: built once, compiled once.
+_ROLES = sa.union_all(
+    sa.select(sa.literal("org"), Membership.role).where(
+        Membership.org_id == sa.bindparam("org_id"), Membership.user_id == sa.bindparam("user_id"), Membership.org_id.in_(live_orgs())
+    ),
+    sa.select(sa.literal("repo"), Collaborator.role).where(
+        Collaborator.repo_id == sa.bindparam("repo_id"), Collaborator.user_id == sa.bindparam("user_id")
+    ),
+)
 
 
 def with_role(actor: Actor, least: Role) -> sa.ColumnElement[bool]:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from hub_core.authz import Actor
 from hub_core.errors import AmbiguousRepo, InvalidName
-from hub_core.names import parse_repo_id
+from hub_core.names import RepoId, parse_repo_id
 from hub_core.repos.access import access, repo_not_found, visible
 from hub_core.repos.kinds import PREFIX_TO_KIND, RepoKind
 from hub_core.repos.tables import Repo, RepoRedirect
@@ -24,7 +24,7 @@ def find_repo(session: Session, actor: Actor, said: str, kind: RepoKind | None =
         AmbiguousRepo: several; the caller must say which.
     """
     said = said.strip()
-    bare, kind = _split_kind(said, kind)
+    bare, kind = split_kind(said, kind)
     candidates = _by_id(session, actor, bare, kind, deleted) if "/" in bare else _by_name(session, actor, bare, kind, deleted)
     if not candidates:
         raise repo_not_found(said)
@@ -34,7 +34,8 @@ def find_repo(session: Session, actor: Actor, said: str, kind: RepoKind | None =
     return candidates[0]
 
 
-def _split_kind(said: str, kind: RepoKind | None) -> tuple[str, RepoKind | None]:
+def split_kind(said: str, kind: RepoKind | None) -> tuple[str, RepoKind | None]:
+    """The name without the kind that may stand before it (`dataset:acme/faq`, `datasets/acme/faq`), and the kind."""
     head, colon, rest = said.partition(":")
     if colon and head in list(RepoKind):
         return rest, RepoKind(head)
@@ -49,8 +50,7 @@ def _by_id(session: Session, actor: Actor, said: str, kind: RepoKind | None, del
         repo_id = parse_repo_id(said)
     except InvalidName:
         return []
-    query = sa.select(Repo).where(Repo.namespace == repo_id.namespace, Repo.key == repo_id.name.lower())
-    found = _of_kind(session, query, kind, deleted)
+    found = _deleted(session, repo_id, kind) if deleted else live_repos(session, repo_id, kind)
     if not found and not deleted:
         moved = sa.select(RepoRedirect.repo_id).where(RepoRedirect.namespace == repo_id.namespace, RepoRedirect.key == repo_id.name.lower())
         if kind:
@@ -59,6 +59,25 @@ def _by_id(session: Session, actor: Actor, said: str, kind: RepoKind | None, del
     seen = [repo for repo in found if access(session, actor, repo).role is not None]
     # In the trash one name can lie several times; the newest is meant.
     return seen[:1] if deleted and len({repo.kind for repo in seen}) == 1 else seen
+
+
+# Asked by every request that names a repo: built once, compiled once.
+_LIVE = (
+    sa.select(Repo)
+    .where(Repo.key == sa.bindparam("key"), Repo.namespace == sa.bindparam("namespace"), Repo.deleted_at.is_(None))
+    .order_by(Repo.kind)
+)
+
+
+def live_repos(session: Session, repo_id: RepoId, kind: RepoKind | None = None) -> list[Repo]:
+    """The live repos of exactly this name, one of each kind at most. Access is the caller's to check."""
+    found = session.scalars(_LIVE, {"key": repo_id.name.lower(), "namespace": repo_id.namespace})
+    return [repo for repo in found if kind in (None, repo.kind)]
+
+
+def _deleted(session: Session, repo_id: RepoId, kind: RepoKind | None) -> list[Repo]:
+    query = sa.select(Repo).where(Repo.namespace == repo_id.namespace, Repo.key == repo_id.name.lower())
+    return _of_kind(session, query, kind, deleted=True)
 
 
 def _by_name(session: Session, actor: Actor, said: str, kind: RepoKind | None, deleted: bool) -> list[Repo]:

@@ -19,10 +19,10 @@ from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
 from hub_core.repos.access import repo_not_found, require_repo
 from hub_core.repos.kinds import RepoKind
-from hub_core.repos.lookup import find_repo, redirect_target
+from hub_core.repos.lookup import find_repo, live_repos, redirect_target, split_kind
 from hub_core.repos.seed import INITIAL_MESSAGE, initial_files
 from hub_core.repos.tables import LineageEdge, Repo, RepoRedirect, RepoTag
-from hub_core.repos.view import RepoView, repo_views
+from hub_core.repos.view import RepoView, live_views, repo_views
 from hub_core.settings import Settings
 
 HUB_AUTHOR = Author("hubtalk", "hub@localhost")
@@ -62,17 +62,22 @@ class RepoService:
         except InvalidName:
             raise repo_not_found(said) from None
         with self._db.read() as session:
-            query = sa.select(Repo).where(
-                Repo.namespace == wanted.namespace, Repo.kind == kind, Repo.key == wanted.name.lower(), Repo.deleted_at.is_(None)
-            )
-            repo = session.scalar(query) or redirect_target(session, wanted.namespace, wanted.name, kind)
+            found = live_repos(session, wanted, kind)
+            repo = found[0] if found else redirect_target(session, wanted.namespace, wanted.name, kind)
             if repo is None:
                 raise repo_not_found(said)
             require_repo(session, actor, permission, repo, said)
             return repo
 
     def get(self, actor: Actor, said: str, kind: RepoKind | None = None, *, deleted: bool = False) -> RepoView:
-        """A repo's facts."""
+        """A repo's facts; raises like `find`."""
+        bare, named = split_kind(said.strip(), kind)
+        if "/" in bare and not deleted:
+            with self._db.connection() as connection:
+                found = live_views(connection, actor, bare, named)
+            if len(found) == 1:
+                return found[0]
+        # A bare name, an old name, a name in the trash, several or none.
         with self._db.read() as session:
             repo = find_repo(session, actor, said, kind, deleted=deleted)
             role = require_repo(session, actor, Permission.REPO_READ, repo, said).role

@@ -25,7 +25,7 @@ class Repo(Base):
             sqlite_where=sa.text("deleted_at IS NULL"),
             postgresql_where=sa.text("deleted_at IS NULL"),
         ),
-        sa.Index("ix_repos_key", "key"),
+        sa.Index("ix_repos_key", "key", "namespace"),
         sa.Index("ix_repos_kind_updated", "kind", "updated_at", "id"),
     )
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from hub_core.authz import Actor
+from hub_core.errors import InvalidName
 from hub_core.git.tables import GitRef
+from hub_core.names import parse_repo_id
+from hub_core.repos.access import access
+from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Like, Repo, RepoTag
 
 
@@ -38,36 +43,58 @@ class RepoView:
     card: dict[str, Any] = field(default_factory=dict)
 
 
+_SEPARATOR = "\x1f"  # between tags of a card there may be commas inside them
+_DETAILS = (
+    sa.select(GitRef.target)
+    .where(GitRef.repo_id == Repo.id, GitRef.name == sa.literal("refs/heads/").concat(Repo.default_branch))
+    .scalar_subquery()
+    .label("head"),
+    sa.select(sa.func.aggregate_strings(RepoTag.tag, _SEPARATOR)).where(RepoTag.repo_id == Repo.id).scalar_subquery().label("tags"),
+    sa.exists().where(Like.repo_id == Repo.id, Like.user_id == sa.bindparam("user_id", type_=sa.Integer)).label("liked"),
+)
+# Asked by nearly every request, so they are built and compiled once, and the second one is plain Core.
+_OF_REPOS = sa.select(Repo.id, *_DETAILS).where(Repo.id.in_(sa.bindparam("ids", expanding=True)))
+_LIVE = sa.select(*Repo.__table__.c, *_DETAILS).where(
+    Repo.key == sa.bindparam("key"), Repo.namespace == sa.bindparam("namespace"), Repo.deleted_at.is_(None)
+)
+
+
 def repo_views(session: Session, repos: Sequence[Repo], user_id: int | None = None, roles: dict[int, str] | None = None) -> list[RepoView]:
-    """Views of several repos with three queries in all, whatever their number."""
-    ids = [repo.id for repo in repos]
-    tags: dict[int, set[str]] = {}
-    for repo_id, tag in session.execute(sa.select(RepoTag.repo_id, RepoTag.tag).where(RepoTag.repo_id.in_(ids))):
-        tags.setdefault(repo_id, set()).add(tag)
-    default_heads = sa.select(GitRef.repo_id, GitRef.target).join(Repo, Repo.id == GitRef.repo_id)
-    default_heads = default_heads.where(GitRef.repo_id.in_(ids), GitRef.name == sa.literal("refs/heads/") + Repo.default_branch)
-    heads = {row.repo_id: row.target for row in session.execute(default_heads)}
-    liked = set(session.scalars(sa.select(Like.repo_id).where(Like.user_id == user_id, Like.repo_id.in_(ids)))) if user_id else set()
-    return [
-        RepoView(
-            repo_id=repo.id,
-            id=repo.full_name,
-            kind=repo.kind,
-            visibility=repo.visibility,
-            description=repo.description,
-            license=repo.license,
-            tags=tuple(sorted(tags.get(repo.id, ()))),
-            owner=repo.namespace,
-            likes=repo.likes,
-            downloads=repo.downloads,
-            created_at=repo.created_at,
-            updated_at=repo.updated_at,
-            default_branch=repo.default_branch,
-            head=heads.get(repo.id),
-            liked=repo.id in liked,
-            role=(roles or {}).get(repo.id, "read"),
-            deleted_at=repo.deleted_at,
-            card=repo.card,
-        )
-        for repo in repos
-    ]
+    """Views of several repos with one query, whatever their number. One that is removed meanwhile is left out."""
+    found = {row.id: row for row in session.execute(_OF_REPOS, {"ids": [repo.id for repo in repos], "user_id": user_id})}
+    return [_view(repo, found[repo.id], (roles or {}).get(repo.id, "read")) for repo in repos if repo.id in found]
+
+
+def live_views(connection: sa.Connection, actor: Actor, said: str, kind: RepoKind | None = None) -> list[RepoView]:
+    """The live repos called exactly `namespace/name` that the caller may see, one of each kind at most."""
+    try:
+        repo_id = parse_repo_id(said)
+    except InvalidName:
+        return []
+    asked = {"key": repo_id.name.lower(), "namespace": repo_id.namespace, "user_id": actor.user_id}
+    # The rows have the attributes of a `Repo`.
+    found = [(cast(Any, row), access(connection, actor, cast(Any, row)).role) for row in connection.execute(_LIVE, asked).all()]
+    return [_view(row, row, role) for row, role in found if role is not None and kind in (None, row.kind)]
+
+
+def _view(repo: Repo, details: sa.Row[Any], role: str) -> RepoView:
+    return RepoView(
+        repo_id=repo.id,
+        id=f"{repo.namespace}/{repo.name}",
+        kind=repo.kind,
+        visibility=repo.visibility,
+        description=repo.description,
+        license=repo.license,
+        tags=tuple(sorted(set(details.tags.split(_SEPARATOR)))) if details.tags else (),
+        owner=repo.namespace,
+        likes=repo.likes,
+        downloads=repo.downloads,
+        created_at=repo.created_at,
+        updated_at=repo.updated_at,
+        default_branch=repo.default_branch,
+        head=details.head,
+        liked=details.liked,
+        role=str(role),
+        deleted_at=repo.deleted_at,
+        card=repo.card,
+    )

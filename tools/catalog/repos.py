@@ -37,11 +37,12 @@ def locate(
     """The repo row that `args.repo` (and `args.kind`) mean, with the permission checked, and the resolved arguments."""
     kind = getattr(args, "kind", None)
     repo = ctx.services.repos.find(ctx.actor, args.repo, kind, permission=permission, deleted=deleted)
-    resolved = args.model_dump(mode="json", exclude_none=True)
-    resolved.update(repo=repo.full_name)
-    if "kind" in type(args).model_fields:
-        resolved.update(kind=repo.kind)
-    return repo, resolved
+    return repo, _resolved(args, repo.full_name, repo.kind)
+
+
+def _resolved(args: Any, full_name: str, kind: str) -> dict[str, Any]:
+    resolved: dict[str, Any] = args.model_dump(mode="json", exclude_none=True) | {"repo": full_name}
+    return resolved | {"kind": kind} if "kind" in type(args).model_fields else resolved
 
 
 class SearchReposInput(ToolInput):
@@ -90,13 +91,13 @@ class GetRepo(Tool[OneRepo, RepoOut]):
     name, group, input, output, permission = "get_repo", "repos", OneRepo, RepoOut, Permission.REPO_READ
 
     def plan(self, ctx: ToolContext, args: OneRepo) -> Plan:
-        """Resolve the name."""
-        repo, resolved = locate(ctx, args)
-        return Plan(resolved, Effect.READ, prepared=repo)
+        """Resolve the name and read it, at once: this is the tool that is called most."""
+        view = ctx.services.repos.get(ctx.actor, args.repo, args.kind)
+        return Plan(_resolved(args, view.id, view.kind), Effect.READ, prepared=view)
 
     def run(self, ctx: ToolContext, args: OneRepo, plan: Plan) -> RepoOut:
-        """Read it."""
-        return repo_out(ctx.services.repos.get(ctx.actor, f"{plan.prepared.kind}:{plan.prepared.full_name}"))
+        """Show what was read."""
+        return repo_out(plan.prepared)
 
 
 class CreateRepoInput(ToolInput):

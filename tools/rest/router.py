@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from hub_core.errors import InvalidArguments, TooLarge, Unauthenticated
@@ -19,6 +20,7 @@ from tools.registry import default_registry
 
 MAX_BODY = 8 * 1024 * 1024
 MAX_ARGUMENTS = 100
+_FLAG = TypeAdapter(bool)
 
 
 def tool_router(services: Services) -> APIRouter:
@@ -34,11 +36,12 @@ def tool_router(services: Services) -> APIRouter:
             listing.append(bytes(json_response({"tools": [registry.describe(tool) for tool in registry]}).body))
         return Response(listing[0], media_type="application/json")
 
-    @router.post("/api/v1/tools/{name}")
-    async def call_tool(request: Request, name: str, dry_run: bool = False) -> Response:
-        raw = await _arguments(request)
-        return json_response(await run_in_threadpool(_call, services, request, name, raw, dry_run))
+    async def call_tool(request: Request) -> Response:
+        dry_run, raw = _dry_run(request), await _arguments(request)
+        return json_response(await run_in_threadpool(_call, services, request, request.path_params["name"], raw, dry_run))
 
+    # A plain route: the arguments are the tool's to check, and FastAPI's own looking for parameters takes as long as a small tool.
+    router.add_route("/api/v1/tools/{name}", call_tool, ["POST"])
     return router
 
 
@@ -59,6 +62,20 @@ def _call(services: Services, request: Request, name: str, raw: dict[str, Any], 
     if isinstance(done, invoke.Waiting):
         raise AssertionError("an ungated call does not wait")
     return {"result": done.output.model_dump(mode="json")}
+
+
+def _dry_run(request: Request) -> bool:
+    """The flag in the query; what is neither yes nor no is refused, as it must not be taken for a run.
+
+    Raises:
+        InvalidArguments: it is not a truth value.
+    """
+    said = request.query_params.get("dry_run")
+    try:
+        return said is not None and _FLAG.validate_python(said)
+    except ValidationError as error:
+        problem = {"argument": "dry_run", "problem": error.errors()[0]["msg"]}
+        raise InvalidArguments("dry_run is true or false.", hint="Leave it out to run the tool.", errors=[problem]) from error
 
 
 async def _arguments(request: Request) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repos")),
     )
     with op.batch_alter_table("repos", schema=None) as batch_op:
-        batch_op.create_index("ix_repos_key", ["key"], unique=False)
+        batch_op.create_index("ix_repos_key", ["key", "namespace"], unique=False)
         batch_op.create_index("ix_repos_kind_updated", ["kind", "updated_at", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_namespace_id"), ["namespace_id"], unique=False)
         batch_op.create_index(
