@@ -27,7 +27,7 @@ from hub_core.approvals.service import Decision
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.leases import Leases
 from hub_core.errors import ApprovalNotFound, ApprovalSettled, InvalidInput
-from hub_core.secrecy import HIDDEN, redact, secrets_in
+from hub_core.secrecy import hide, redact, secrets_in, secrets_said
 from hub_core.services import Services
 from tools.registry import Registry, default_registry
 
@@ -120,6 +120,7 @@ class Agent:
         with self._leases.hold(thread_id):
             self._services.conversations.delete_thread(actor, thread_id)
             self._saver.delete_thread(thread_id)
+            self._services.vault.forget(thread_id)
 
     def close(self) -> None:
         """Stop the helper threads."""
@@ -158,12 +159,18 @@ class Agent:
         config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": 80}
         turn["files"] = files
         self._set_language(actor, turn)
+        vault, conversations = self._services.vault, self._services.conversations
+        known = vault.secrets(thread_id)
+        vault.learn(thread_id, [*secrets_said(turn["text"]), *secrets_in(turn["decision"])])
         start: Any = {"turn": turn}
         state = self._graph.invoke(start, config, context=context, durability="sync")
         self._saver.prune([thread_id])
         answer = _answer(thread_id, state["turn"], context.once)
-        stored = _without_secrets(answer)
-        self._services.conversations.append_message(
+        secrets = vault.secrets(thread_id)
+        if secrets - known:
+            conversations.hide_secrets(actor, thread_id, secrets)
+        stored = _without_secrets(answer, secrets)
+        conversations.append_message(
             actor, thread_id, "assistant", stored.reply, stored.model_dump(mode="json"), message_id=answer.message_id
         )
         send(Event("done", answer.model_dump(mode="json")))
@@ -174,7 +181,7 @@ class Agent:
 def open_agent(services: Services, model: BaseChatModel | None = None) -> Iterator[Agent]:
     """Open the agent on a hub; `model` stands in for the configured one in tests and evaluations."""
     model = model or models.chat_model(services.settings)
-    saver, resource = open_checkpointer(services.settings)
+    saver, resource = open_checkpointer(services.settings, services.vault)
     agent = Agent(services, saver, model, default_registry())
     if isinstance(model, PlannerModel):
         # The first message need not wait for the encoder and the head.
@@ -205,12 +212,18 @@ def _answer(thread_id: str, turn: Any, once: dict[str, Any]) -> Answer:
     )
 
 
-def _without_secrets(answer: Answer) -> Answer:
-    reply = answer.reply
-    for secret in secrets_in([[step.result, step.args] for step in answer.steps]):
-        reply = reply.replace(secret, HIDDEN)
-    steps = [step.model_copy(update={"result": redact(step.result), "args": redact(step.args)}) for step in answer.steps]
-    return answer.model_copy(update={"reply": reply, "steps": steps})
+def _without_secrets(answer: Answer, said: set[str]) -> Answer:
+    """The answer as it is stored: without what tools show once, and without what the person said of passwords."""
+    secrets = {*said, *secrets_in([[step.result, step.args] for step in answer.steps])}
+
+    def clean(value: Any) -> Any:
+        return hide(redact(value), secrets)
+
+    steps = [step.model_copy(update={"result": clean(step.result), "args": clean(step.args)}) for step in answer.steps]
+    pending = answer.pending and answer.pending.model_copy(
+        update={"args": clean(answer.pending.args), "summary": clean(answer.pending.summary)}
+    )
+    return answer.model_copy(update={"reply": clean(answer.reply), "steps": steps, "pending": pending, "choices": clean(answer.choices)})
 
 
 def _nobody(event: Event) -> None:

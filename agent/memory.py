@@ -4,19 +4,50 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from hub_core.secrecy import rewrite
 from hub_core.settings import Settings
+from hub_core.vault import Change, Vault
 
 SETUP_ATTEMPTS = 10
 
 
-class PruningSqliteSaver(SqliteSaver):
+class Sealing:
+    """Put before a saver: what it stores of a thread holds marks instead of the secrets that the vault knows of."""
+
+    vault: Vault
+
+    def put(self, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: Any) -> RunnableConfig:
+        """See `BaseCheckpointSaver.put`."""
+        if change := self.vault.sealing(_thread_of(config)):
+            checkpoint = _changed(checkpoint, change)
+        return cast(RunnableConfig, super().put(config, checkpoint, metadata, new_versions))  # type: ignore[misc]
+
+    def put_writes(self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = "") -> None:
+        """See `BaseCheckpointSaver.put_writes`."""
+        if change := self.vault.sealing(_thread_of(config)):
+            writes = [(channel, _rewrite(value, change)) for channel, value in writes]
+        super().put_writes(config, writes, task_id, task_path)  # type: ignore[misc]
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `BaseCheckpointSaver.get_tuple`."""
+        found: CheckpointTuple | None = super().get_tuple(config)  # type: ignore[misc]
+        change = self.vault.opening(_thread_of(config))
+        if found is None or change is None:
+            return found
+        pending = [(task, channel, _rewrite(value, change)) for task, channel, value in found.pending_writes or []]
+        return found._replace(checkpoint=_changed(found.checkpoint, change), pending_writes=pending)
+
+
+class PruningSqliteSaver(Sealing, SqliteSaver):
     """A SQLite saver that can drop all but the newest checkpoint of a thread."""
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
@@ -34,7 +65,28 @@ class PruningSqliteSaver(SqliteSaver):
                     )
 
 
-def open_checkpointer(settings: Settings) -> tuple[BaseCheckpointSaver[Any], Any]:
+def _thread_of(config: RunnableConfig) -> str:
+    return str(config["configurable"]["thread_id"])
+
+
+def _changed(checkpoint: Checkpoint, change: Change) -> Checkpoint:
+    values = {channel: _rewrite(value, change) for channel, value in checkpoint["channel_values"].items()}
+    return cast(Checkpoint, {**checkpoint, "channel_values": values})
+
+
+def _rewrite(value: Any, change: Change) -> Any:
+    """A copy with every text changed, also in messages."""
+    if isinstance(value, BaseMessage):
+        parts = {"content", "additional_kwargs", "tool_calls", "invalid_tool_calls"} & value.__class__.model_fields.keys()
+        return value.model_copy(update={part: rewrite(getattr(value, part), change) for part in parts})
+    if isinstance(value, dict):
+        return {key: _rewrite(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_rewrite(item, change) for item in value)
+    return rewrite(value, change)
+
+
+def open_checkpointer(settings: Settings, vault: Vault) -> tuple[BaseCheckpointSaver[Any], Any]:
     """The saver, and what has to be closed at the end."""
     serde = JsonPlusSerializer(allowed_msgpack_modules=None)
     url = sa.make_url(settings.database)
@@ -43,23 +95,29 @@ def open_checkpointer(settings: Settings) -> tuple[BaseCheckpointSaver[Any], Any
         connection = sqlite3.connect(settings.data_dir / "checkpoints.db", check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA secure_delete=ON")  # what a turn said before its secret was known does not stay in free pages
         saver = PruningSqliteSaver(connection, serde=serde)
+        saver.vault = vault
         saver.setup()
         return saver, connection
-    return _open_postgres(url, serde)
+    return _open_postgres(url, serde, vault)
 
 
-def _open_postgres(url: sa.URL, serde: JsonPlusSerializer) -> tuple[BaseCheckpointSaver[Any], Any]:
+def _open_postgres(url: sa.URL, serde: JsonPlusSerializer, vault: Vault) -> tuple[BaseCheckpointSaver[Any], Any]:
     from langgraph.checkpoint.postgres import PostgresSaver
     from psycopg import IntegrityError, ProgrammingError
     from psycopg.rows import dict_row
     from psycopg_pool import ConnectionPool
 
+    class SealedPostgresSaver(Sealing, PostgresSaver):
+        pass
+
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     # Checked when taken: the database may have been restarted since the last turn.
     pool: Any = ConnectionPool[Any](conninfo, min_size=1, max_size=8, open=True, kwargs=options, check=ConnectionPool.check_connection)
-    saver = PostgresSaver(pool, serde=serde)
+    saver = SealedPostgresSaver(pool, serde=serde)
+    saver.vault = vault
     for attempt in range(SETUP_ATTEMPTS):
         try:
             saver.setup()

@@ -158,7 +158,7 @@ def ensure_thread(services: Services, actor: Actor, thread_id: str, title: str =
     except ThreadNotFound:
         pass
     try:
-        conversations.create_thread(actor, title=" ".join(title.split())[:80], thread_id=thread_id)
+        conversations.create_thread(actor, title=title, thread_id=thread_id)
     except InvalidInput:
         conversations.get_thread(actor, thread_id)  # somebody was faster: fine when it was the caller
 

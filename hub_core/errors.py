@@ -66,6 +66,12 @@ class InvalidArguments(InvalidInput):
     code = "invalid_arguments"
 
 
+class SecretNotKept(InvalidInput):
+    """A password or token that was said before is no longer known: it is kept in memory only. Say it again."""
+
+    code = "secret_not_kept"
+
+
 class InvalidPack(InvalidInput):
     """A pushed pack is truncated, corrupt, not closed over its objects, or expands beyond the limit."""
 

@@ -6,24 +6,16 @@ All of Python's logging goes through it, also that of libraries; modules say `lo
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from typing import Any, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
 
-from hub_core.secrecy import HIDDEN, redact
+from hub_core.secrecy import HIDDEN, SECRETS_IN_TEXT, redact
 
 # Names under which libraries hand around credentials; those of the hub's own results are in `hub_core.secrecy`.
 _SECRET_NAMES = frozenset({"password", "token", "secret", "authorization", "cookie", "set-cookie", "api_key", "secret_key", "access_key"})
-_SECRETS_IN_TEXT = re.compile(
-    r"\bhub_[A-Za-z0-9_-]{20,}"  # tokens of this hub
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password in an address
-    r"|(?<=\bBearer )\S+|(?<=\bBasic )\S+"
-    r"|(?<=[?&]s=)[\w-]+|(?<=[?&]X-Amz-Signature=)\w+|(?<=[?&]token=)[^&\s]+",  # signed addresses
-    re.IGNORECASE,
-)
 # They tell every request or connection at INFO; the access log says it once.
 _QUIET = (
     "uvicorn.access",
@@ -85,7 +77,7 @@ def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 def _in_text(value: Any) -> Any:
     if isinstance(value, str):
-        return _SECRETS_IN_TEXT.sub(HIDDEN, value)
+        return SECRETS_IN_TEXT.sub(HIDDEN, value)
     if isinstance(value, dict):
         return {key: HIDDEN if str(key).lower() in _SECRET_NAMES else _in_text(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,17 +1,45 @@
-"""Secrets that a tool shows once: found by name, and replaced before a result is stored anywhere."""
+"""Secrets in results, arguments and what people say: found, and replaced before anything is stored."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 SECRET_KEYS = frozenset({"token", "password", "secret", "new_password"})
 HIDDEN = "••••••"
+# What looks like a secret wherever it stands.
+SECRETS_IN_TEXT = re.compile(
+    r"\bhub_[A-Za-z0-9_-]{20,}"  # tokens of this hub
+    r"|\b(?:hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|sk-[A-Za-z0-9_-]{20,})"  # of services people use beside it
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"  # user:password in an address
+    r"|(?<=\bBearer )\S+|(?<=\bBasic )\S+"
+    r"|(?<=[?&]s=)[\w-]+|(?<=[?&]X-Amz-Signature=)\w+|(?<=[?&]token=)[^&\s]+",  # signed addresses
+    re.IGNORECASE,
+)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+# A password that is told: its word, what leads to the value, the value. Without a lead "reset password bob7" would name a person.
+_WORD = r"(?:\b(?:password|passphrase|passcode|pw)\b|密码|密碼|口令|パスワード|暗証番号|비밀번호|비번|암호)"
+_BARE = r"(?<!reset )(?<!change )" + _WORD + r"(?:\s+|(?<=[^\x00-\x7f]))"
+_LED = _WORD + r"\s*(?:\b(?:is|to|as)\b|是|设为|設為|设成|改成|改为|为|為|は|を|는|은|를|을)\s*"
+_SIGNED = _WORD + r"\s*(?:\b(?:is|to|as)\b|是|为|為|は|を|는|은|를|을)?\s*[:=：＝]?\s*"
+_QUOTED = r"(?:「(?P<corner>[^」\n]{6,128})」|『(?P<double>[^』\n]{6,128})』|(?P<mark>[\"'`])(?P<quoted>.{6,128}?)(?P=mark))"
+_TOLD = re.compile(
+    rf"{_SIGNED}{_QUOTED}"
+    rf"|{_SIGNED}(?:(?<=[:=：＝])|(?<=[:=：＝] ))(?P<signed>[!-~]{{6,128}})"
+    rf"|(?:{_BARE}|{_LED})(?P<value>[!-~]{{6,128}})",
+    re.IGNORECASE,
+)
+_STRONG = re.compile(r"(?=.*[A-Za-z])(?=.*[\d!-/:-@\[-`{-~]).*|\d{6,}")
+_EDGES = "\"'`,;"
+# A shorter one would be found in too much that is none, and no account can have it.
+_SHORTEST = 6
 
 
 def redact(value: Any) -> Any:
     """A copy of JSON-like data in which every secret text is replaced."""
     if isinstance(value, dict):
-        return {key: HIDDEN if _is_secret(key, item) else redact(item) for key, item in value.items()}
+        return {key: HIDDEN if is_secret(key, item) else redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
     return value
@@ -20,12 +48,46 @@ def redact(value: Any) -> Any:
 def secrets_in(value: Any) -> list[str]:
     """The secret texts in JSON-like data."""
     if isinstance(value, dict):
-        return [text for key, item in value.items() for text in ([item] if _is_secret(key, item) else secrets_in(item))]
+        return [text for key, item in value.items() for text in ([item] if is_secret(key, item) else secrets_in(item))]
     if isinstance(value, list | tuple):
         return [text for item in value for text in secrets_in(item)]
     return []
 
 
-def _is_secret(key: str, item: Any) -> bool:
+def secrets_said(text: str) -> list[str]:
+    """What in a sentence is a password or token by its looks or by the words before it, in all four languages."""
+    found = [match[0] for pattern in (SECRETS_IN_TEXT, _PRIVATE_KEY) for match in pattern.finditer(text)]
+    for match in _TOLD.finditer(text):
+        sure = match["signed"] or match["corner"] or match["double"] or match["quoted"]
+        value = sure or match["value"]
+        found += [value.strip(_EDGES)] if sure or _STRONG.fullmatch(value) else []
+    return [secret for secret in found if len(secret) >= _SHORTEST and HIDDEN not in secret]
+
+
+def hide(value: Any, secrets: Iterable[str]) -> Any:
+    """A copy of JSON-like data or of a text in which these secrets are replaced, wherever they stand."""
+    longest_first = sorted(secrets, key=len, reverse=True)
+
+    def change(text: str) -> str:
+        for secret in longest_first:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    return rewrite(value, change) if longest_first else value
+
+
+def rewrite(value: Any, change: Callable[[str], str]) -> Any:
+    """A copy of JSON-like data with every text, and no key, changed."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: rewrite(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(rewrite(item, change) for item in value)
+    return value
+
+
+def is_secret(key: str, item: Any) -> bool:
+    """Whether a field of a result or an argument is one by its name."""
     # A tool may also tell the name of a token; only secrets of ours begin with the prefix.
     return key in SECRET_KEYS and isinstance(item, str) and bool(item) and (key != "token" or item.startswith("hub_"))

@@ -31,6 +31,7 @@ from hub_core.repos.social import SocialService
 from hub_core.repos.tags import TagService
 from hub_core.settings import Settings
 from hub_core.storage import BlobStore, open_blob_store
+from hub_core.vault import Vault
 
 __all__ = ["Services", "open_services", "tables"]
 
@@ -61,6 +62,7 @@ class Services:
     queries: QueryEngine
     approvals: ApprovalService
     conversations: ConversationService
+    vault: Vault
 
 
 @contextmanager
@@ -79,6 +81,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB)
         files = FileService(db, git, lfs)
         passwords = Passwords()
+        vault = Vault(settings.approval_ttl_s)
         yield Services(
             settings=settings,
             db=db,
@@ -100,6 +103,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             lineage=LineageService(db),
             events=EventService(db),
             queries=queries,
-            approvals=ApprovalService(db, settings.approval_ttl_s),
+            approvals=ApprovalService(db, settings.approval_ttl_s, vault),
             conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),
+            vault=vault,
         )

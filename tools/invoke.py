@@ -18,7 +18,7 @@ from hub_core.approvals.service import ApprovalView
 from hub_core.authz import Permission, require_scope
 from hub_core.errors import Conflict, InvalidArguments
 from hub_core.repos.tables import Repo
-from hub_core.secrecy import redact
+from hub_core.secrecy import is_secret, redact
 from tools.contract import Effect, Plan, ToolContext
 from tools.registry import AnyTool, default_registry
 
@@ -65,18 +65,19 @@ def call(ctx: ToolContext, name: str, raw: dict[str, Any], *, gate: bool, key: s
 
     def act() -> Done | Waiting:
         planned = _plan(ctx, tool, args)
-        return _park(ctx, tool, planned) if gate and planned.effect.gated else _run(ctx, tool, args, planned)
+        return park(ctx, name, raw, planned) if gate and planned.effect.gated else _run(ctx, tool, args, planned)
 
     # Claimed before anything is looked up: after the first run the plan of the same call would be refused ("the name is taken").
     return act() if key is None or tool.effect is Effect.READ else _once(ctx, tool, args, key, act)
 
 
-def _park(ctx: ToolContext, tool: AnyTool, planned: Plan) -> Waiting:
+def park(ctx: ToolContext, name: str, raw: dict[str, Any], planned: Plan) -> Waiting:
+    """Let a planned call wait for a person's approval. A secret among the raw arguments, which no plan holds, waits with it."""
     if ctx.actor.user_id is None:
-        require_scope(ctx.actor, tool.permission)
+        require_scope(ctx.actor, default_registry().get(name).permission)
+    args = planned.args | {key: value for key, value in raw.items() if is_secret(key, value)}
     described = describe_plan(planned)
-    approval = ctx.services.approvals.request(ctx.actor, ctx.thread_id, tool.name, planned.args, str(planned.effect), described)
-    return Waiting(tool.name, planned, approval)
+    return Waiting(name, planned, ctx.services.approvals.request(ctx.actor, ctx.thread_id, name, args, str(planned.effect), described))
 
 
 def run_approved(ctx: ToolContext, approval: ApprovalView) -> Done:
@@ -84,12 +85,14 @@ def run_approved(ctx: ToolContext, approval: ApprovalView) -> Done:
 
     Raises:
         Conflict: what would happen now is not what was shown; nothing was done.
+        SecretNotKept: a password that was said with it is no longer known; nothing was done.
         HubError: the requester lost the right, or the thing is gone.
     """
     tool = default_registry().get(approval.tool)
-    args = _validate(tool, approval.args)
+    raw, shown = ctx.services.approvals.revealed(ctx.actor, approval.id)
+    args = _validate(tool, raw)
     planned = _plan(ctx, tool, args)
-    if _act(describe_plan(planned)) != _act(approval.plan) or str(planned.effect) != approval.effect:
+    if _act(describe_plan(planned)) != _act(shown) or str(planned.effect) != approval.effect:
         raise Conflict("Things have changed since this was shown, so nothing was done.", hint="Ask again to see what would change now.")
     done = _once(ctx, tool, args, f"approval:{approval.id}", lambda: _run(ctx, tool, args, planned))
     assert isinstance(done, Done)

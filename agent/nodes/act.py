@@ -14,7 +14,8 @@ from agent.nodes.outcomes import ask, ask_which, done, effect_of, failed, waits
 from agent.nodes.work import Work
 from agent.state import MAX_MALFORMED, MAX_TOOL_CALLS, Call, Context, State
 from hub_core.authz import Permission
-from hub_core.errors import AmbiguousRepo, HubError, InvalidArguments, LimitExceeded, LLMUnavailable, ToolNotFound
+from hub_core.errors import AmbiguousRepo, HubError, InvalidArguments, LimitExceeded, LLMUnavailable, SecretNotKept, ToolNotFound
+from hub_core.vault import has_lost_secret
 from tools import invoke
 from tools.contract import Effect, Plan
 
@@ -92,6 +93,8 @@ def _perform(work: Work, call: Call) -> None:
     args = call.get("args") or {}
     try:
         work.ctx.registry.get(call["name"])
+        if has_lost_secret(args):
+            raise SecretNotKept("A password that was said before is no longer known.", hint="Say it again, with what it is for.")
         if work.turn["mode"] == "plan":
             _plan_only(work, call)
         elif _must_wait(work, call):
@@ -121,10 +124,7 @@ def _run(work: Work, call: Call) -> None:
     planned = invoke.plan(ctx.tools, call["name"], args) if _swayed(work, call) else None
     if planned is not None and planned.effect is Effect.WRITE:
         # The model has read text that others wrote: what it wants to change now, a person confirms.
-        approval = ctx.services.approvals.request(
-            ctx.actor, ctx.thread_id, call["name"], planned.args, str(planned.effect), invoke.describe_plan(planned)
-        )
-        result = invoke.Waiting(call["name"], planned, approval)
+        result = invoke.park(ctx.tools, call["name"], args, planned)
     else:
         result = invoke.call(ctx.tools, call["name"], args, gate=True, key=f"chat:{work.turn['id']}:{call['id']}")
     if isinstance(result, invoke.Done):

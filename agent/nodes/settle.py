@@ -12,6 +12,7 @@ from agent.nodes.work import Work, error_json
 from agent.state import Call, Context, State
 from hub_core.approvals.service import ApprovalView
 from hub_core.errors import ApprovalSettled, HubError
+from hub_core.secrecy import HIDDEN
 from tools import approvals, invoke
 
 
@@ -45,13 +46,13 @@ def _edited(work: Work, approval: ApprovalView, args: dict[str, Any]) -> Approva
     ctx = work.ctx
     if args == approval.args:
         return approval
+    known, _ = ctx.services.approvals.revealed(ctx.actor, approval.id)
+    args = {key: known.get(key, value) if value == HIDDEN else value for key, value in args.items()}
     planned = invoke.plan(ctx.tools, approval.tool, args)
     if not ctx.services.approvals.withdraw(ctx.actor, approval.id):
         status = ctx.services.approvals.get(ctx.actor, approval.id).status
         raise ApprovalSettled(f"This request is already {status}.", hint="Ask again if you want it done now.", status=status)
-    return ctx.services.approvals.request(
-        ctx.actor, ctx.thread_id, approval.tool, planned.args, str(planned.effect), invoke.describe_plan(planned)
-    )
+    return invoke.park(ctx.tools, approval.tool, args, planned).approval
 
 
 def _settle(work: Work, approval: ApprovalView, decision: Any) -> None:

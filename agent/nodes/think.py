@@ -16,6 +16,7 @@ from agent.schema import Event
 from agent.state import MAX_MALFORMED, MAX_MODEL_CALLS, Call, Context, State
 from agent.world import HubWorld
 from hub_core.errors import LLMUnavailable
+from hub_core.secrecy import secrets_in
 
 
 def think(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def _take_over(work: Work, message: AIMessage) -> None:
     broken = [{"id": str(call.get("id") or _new_id()), "name": str(call.get("name") or "unknown")} for call in message.invalid_tool_calls]
     clean = [{"name": call["name"], "args": call["args"], "id": call["id"], "type": "tool_call"} for call in calls]
     clean += [{"name": call["name"], "args": {}, "id": call["id"], "type": "tool_call"} for call in broken]
+    work.ctx.services.vault.learn(work.ctx.thread_id, secrets_in([call["args"] for call in calls]))
     if not clean:
         work.turn["said"] = message.text
         work.turn["ready"] = True

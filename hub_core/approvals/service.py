@@ -18,8 +18,9 @@ from hub_core.accounts.lookup import storable
 from hub_core.approvals.tables import Approval, Execution
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.db import Database, utcnow
-from hub_core.errors import ApprovalExpired, ApprovalNotFound, ApprovalSettled, Conflict
-from hub_core.secrecy import redact
+from hub_core.errors import ApprovalExpired, ApprovalNotFound, ApprovalSettled, Conflict, SecretNotKept
+from hub_core.secrecy import redact, secrets_in
+from hub_core.vault import Vault, has_lost_secret, shown
 
 Decision = Literal["approve", "reject"]
 Outcome = Literal["executed", "failed"]
@@ -27,7 +28,7 @@ Outcome = Literal["executed", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class ApprovalView:
-    """An approval as others see it. `plan` is what was shown to the person."""
+    """An approval as others see it. `plan` is what was shown to the person; secrets in it and in the arguments are replaced."""
 
     id: str
     requester_id: int
@@ -46,18 +47,25 @@ class ApprovalView:
 class ApprovalService:
     """The only authority on whether a gated act may run."""
 
-    def __init__(self, db: Database, ttl_s: int) -> None:
+    def __init__(self, db: Database, ttl_s: int, vault: Vault | None = None) -> None:
         self._db = db
+        self._vault = vault or Vault(ttl_s)
         self._ttl = dt.timedelta(seconds=ttl_s)
 
     def request(
         self, actor: Actor, thread_id: str | None, tool: str, args: dict[str, Any], effect: str, plan: dict[str, Any]
     ) -> ApprovalView:
-        """Park an act. The very same act that already waits in this thread is not asked twice: its clock starts anew."""
+        """Park an act. The very same act that already waits in this thread is not asked twice: its clock starts anew.
+
+        Secrets among the arguments are kept in memory only, see `revealed`.
+        """
         require_scope(actor, Permission.CHAT)
         now = utcnow()
+        scope = _scope(actor.user_id, thread_id)
+        self._vault.learn(scope, secrets_in(args))
+        args = self._vault.seal(scope, args)
+        plan = self._vault.seal(scope, json.loads(json.dumps(plan, default=str)))
         digest = act_digest(tool, args)
-        plan = json.loads(json.dumps(plan, default=str))
         with self._db.write() as session:
             waiting = [row for row in _waiting(session, actor, thread_id) if row.digest == digest]
             same = next((row for row in waiting if row.plan == plan), None)
@@ -83,6 +91,20 @@ class ApprovalService:
         """
         with self._db.read() as session:
             return _view(_own(session, actor, approval_id))
+
+    def revealed(self, actor: Actor, approval_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments and the plan with their secrets, to run the act.
+
+        Raises:
+            ApprovalNotFound: none of that id, or somebody else's.
+            SecretNotKept: the hub was restarted since they were said, or this is another node.
+        """
+        with self._db.read() as session:
+            row = _own(session, actor, approval_id)
+        args, plan = self._vault.open(_scope(row.requester_id, row.thread_id), (dict(row.args), dict(row.plan)))
+        if has_lost_secret(args):
+            raise SecretNotKept("The password in this request is no longer known, so nothing was done.", hint="Ask again and say it again.")
+        return args, plan
 
     def pending(self, actor: Actor, thread_id: str | None = None) -> list[ApprovalView]:
         """The caller's approvals that wait for an answer and have not expired, oldest first."""
@@ -215,6 +237,11 @@ def act_digest(tool: str, args: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _scope(user_id: int | None, thread_id: str | None) -> str:
+    """Whose secrets an approval may hold: its conversation's, or its requester's own outside of conversations."""
+    return thread_id or f"user:{user_id}"
+
+
 def _own(session: Session, actor: Actor, approval_id: str) -> Approval:
     row = session.get(Approval, storable(approval_id))
     if row is None or row.requester_id != actor.user_id or actor.user_id is None:
@@ -244,6 +271,6 @@ def _count(session: Session, statement: Any) -> int:
 
 def _view(row: Approval) -> ApprovalView:
     return ApprovalView(
-        row.id, row.requester_id, row.thread_id, row.channel, row.tool, dict(row.args), row.effect, dict(row.plan), row.status,
+        row.id, row.requester_id, row.thread_id, row.channel, row.tool, shown(dict(row.args)), row.effect, shown(dict(row.plan)), row.status,
         row.created_at, row.expires_at, row.decided_at,
     )  # fmt: skip

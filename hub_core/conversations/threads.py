@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import uuid
+from collections.abc import Set
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from hub_core.conversations.tables import Message, Thread, UndoEntry
 from hub_core.conversations.views import MessageView, ThreadPage, ThreadView
 from hub_core.db import Database, utcnow
 from hub_core.errors import InvalidInput, ThreadNotFound
+from hub_core.secrecy import hide, secrets_said
 
 MAX_TITLE = 200
 MAX_TEXT = 200_000
@@ -29,7 +31,7 @@ class Threads:
     _db: Database
 
     def create_thread(self, actor: Actor, *, title: str = "", thread_id: str | None = None) -> ThreadView:
-        """Start a conversation. `thread_id` is for pages that choose the id themselves: a UUID.
+        """Start a conversation, called by the first words of `title`. `thread_id` is for pages that choose the id themselves: a UUID.
 
         Raises:
             InvalidInput: `thread_id` is not a UUID, or is taken.
@@ -40,9 +42,7 @@ class Threads:
         with self._db.write() as session:
             if session.get(Thread, chosen) is not None:
                 raise InvalidInput("This thread id is taken.", hint="Leave it out to get a new one.")
-            row = Thread(
-                id=chosen, user_id=actor.user_id, title=storable(title)[:MAX_TITLE], channel=actor.channel, created_at=now, updated_at=now
-            )
+            row = Thread(id=chosen, user_id=actor.user_id, title=first_words(title), channel=actor.channel, created_at=now, updated_at=now)
             session.add(row)
             return _thread(row)
 
@@ -79,7 +79,7 @@ class Threads:
         """
         with self._db.write() as session:
             row = own_thread(session, actor, thread_id)
-            row.title = storable(title).strip()[:MAX_TITLE]
+            row.title = _without_said(storable(title).strip())[:MAX_TITLE]
             return _thread(row)
 
     def delete_thread(self, actor: Actor, thread_id: str) -> None:
@@ -108,10 +108,13 @@ class Threads:
     ) -> MessageView:
         """Add a message to the end. The first words of the person become the title of an untitled thread.
 
+        A password or token that is told as one is not kept.
+
         Raises:
             ThreadNotFound: none of that id, or somebody else's.
         """
         now, text = utcnow(), storable(text)
+        text = _without_said(text) if role == "user" else text
         with self._db.write() as session:
             thread = own_thread(session, actor, thread_id, lock=True)
             last = session.scalar(sa.select(sa.func.max(Message.seq)).where(Message.thread_id == thread_id))
@@ -122,8 +125,23 @@ class Threads:
             session.add(row)
             thread.updated_at = now
             if not thread.title and role == "user":
-                thread.title = " ".join(text.split())[:80]
+                thread.title = first_words(text)
             return _message(row)
+
+    def hide_secrets(self, actor: Actor, thread_id: str, secrets: Set[str]) -> None:
+        """Replace texts that turned out to be secrets in all that was said in a thread, and in its title.
+
+        Raises:
+            ThreadNotFound: none of that id, or somebody else's.
+        """
+        with self._db.write() as session:
+            thread = own_thread(session, actor, thread_id, lock=True)
+            for row in session.scalars(sa.select(Message).where(Message.thread_id == thread_id)):
+                before = first_words(row.text)
+                row.text, row.payload = hide(row.text, secrets), hide(row.payload, secrets)
+                if thread.title == before:
+                    thread.title = first_words(row.text)
+            thread.title = hide(thread.title, secrets)
 
     def update_message(self, actor: Actor, thread_id: str, message_id: str, *, payload: dict[str, Any]) -> None:
         """Replace what belongs to a message (its answer's data); its text stays.
@@ -167,6 +185,16 @@ def own_thread(session: Session, actor: Actor, thread_id: str, *, lock: bool = F
     if row is None:
         raise ThreadNotFound("There is no such conversation of yours.", hint="GET /api/v1/chat lists your conversations.")
     return row
+
+
+def first_words(text: str) -> str:
+    """What a conversation is called that begins with this text."""
+    return " ".join(_without_said(storable(text)).split())[:80]
+
+
+def _without_said(text: str) -> str:
+    cleaned: str = hide(text, secrets_said(text))
+    return cleaned
 
 
 def _uuid(text: str) -> str:
