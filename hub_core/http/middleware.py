@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +25,8 @@ access = logging.getLogger("hubtalk.access")
 
 MIB = 1024 * 1024
 REQUEST_ID = "X-Request-Id"
+# Ids need not be unguessable, and asking the system for randomness lets go of the interpreter's lock in every request.
+_ids = random.Random()  # noqa: S311
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLLED = frozenset({"/healthz", "/readyz", "/metrics"})
 _OWN_LIMITS = re.compile(r"(/hf)?/api/(?!v1/)")
@@ -46,7 +48,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _SANE_ID.fullmatch(given) else f"{_ids.getrandbits(128):032x}"
         status, sent, began = 0, 0, time.perf_counter()
 
         async def sending(message: Message) -> None:
@@ -88,8 +90,12 @@ class BodyLimitMiddleware:
         if limit is None:
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
+        announced = headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) <= limit and "transfer-encoding" not in headers:
+            await self._app(scope, receive, send)  # the server reads no more than was announced
+            return
         error = TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Upload large files with Git LFS or as an attachment.")
-        announced = Headers(scope=scope).get("content-length", "")
         if announced.isdecimal() and int(announced) > limit:
             await _answer(send, status_of(error), error_body(error))
             return

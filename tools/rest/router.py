@@ -37,11 +37,13 @@ def tool_router(services: Services) -> APIRouter:
         return Response(listing[0], media_type="application/json")
 
     async def call_tool(request: Request) -> Response:
+        request.scope["route"] = route  # FastAPI tells the metrics about its own kind of routes only
         dry_run, raw = _dry_run(request), await _arguments(request)
         return json_response(await run_in_threadpool(_call, services, request, request.path_params["name"], raw, dry_run))
 
     # A plain route: the arguments are the tool's to check, and FastAPI's own looking for parameters takes as long as a small tool.
     router.add_route("/api/v1/tools/{name}", call_tool, ["POST"])
+    route = router.routes[-1]
     return router
 
 
