@@ -24,6 +24,9 @@ from hub_core.vault import Vault, has_lost_secret, shown
 
 Decision = Literal["approve", "reject"]
 Outcome = Literal["executed", "failed"]
+# Longer than any tool runs: queries end after seconds, and the largest attachment is copied within minutes. After it the process
+# that ran the call is taken for dead. A key is rarely used again so soon, so no heartbeat keeps this shorter.
+EXECUTION_LEASE = dt.timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ class ApprovalService:
             return _count(session, statement.values(status="expired", decided_at=now))
 
     def begin_execution(self, actor: Actor, key: str, tool: str, digest: str) -> dict[str, Any] | None:
-        """Claim an idempotency key.
+        """Claim an idempotency key. A claim that neither finished nor failed within `EXECUTION_LEASE` is free again.
 
         Returns:
             The stored result when this very call ran before; None when the caller shall run it now.
@@ -207,9 +210,16 @@ class ApprovalService:
                 raise Conflict("This idempotency key was used for another call.", hint="Use a new key for each call.")
             if row.status == "ok":
                 return dict(row.result)
-            retry = sa.update(Execution).where(Execution.key == key, Execution.status == "error").values(status="running")
-            if _count(session, retry) == 0:
-                raise Conflict("This very call is still running.", hint="Wait for it to finish.")
+            now = utcnow()
+            free = sa.or_(
+                Execution.status == "error", sa.and_(Execution.status == "running", Execution.started_at <= now - EXECUTION_LEASE)
+            )
+            if _count(session, sa.update(Execution).where(Execution.key == key, free).values(status="running", started_at=now)) == 0:
+                minutes = int(EXECUTION_LEASE.total_seconds() // 60)
+                raise Conflict(
+                    "This very call is still running.",
+                    hint=f"Wait for it to finish. If the hub stopped meanwhile, the key is free again {minutes} minutes after the call began.",
+                )
             return None
 
     def finish_execution(self, key: str, result: dict[str, Any]) -> None:
@@ -218,16 +228,16 @@ class ApprovalService:
 
     def fail_execution(self, key: str) -> None:
         """A call raised: it may be tried again under the same key."""
-        self._close(key, "error", {})
+        self._close(key, "error", {}, Execution.status == "running")
 
     def execution(self, key: str) -> str | None:
         """`running`, `ok` or `error`; None when the key was never used."""
         with self._db.read() as session:
             return session.scalar(sa.select(Execution.status).where(Execution.key == key))
 
-    def _close(self, key: str, status: str, result: dict[str, Any]) -> None:
+    def _close(self, key: str, status: str, result: dict[str, Any], *conditions: sa.ColumnElement[bool]) -> None:
         with self._db.write() as session:
-            statement = sa.update(Execution).where(Execution.key == key)
+            statement = sa.update(Execution).where(Execution.key == key, *conditions)
             session.execute(statement.values(status=status, result=result, finished_at=utcnow()))
 
 

@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 import sqlalchemy as sa
 
-from hub_core.approvals.service import ApprovalService
+from hub_core.approvals.service import EXECUTION_LEASE, ApprovalService
+from hub_core.approvals.tables import Execution
 from hub_core.authz import Actor
 from hub_core.conversations.leases import Leases
 from hub_core.conversations.service import ConversationService
@@ -104,6 +105,26 @@ def test_an_idempotency_key_runs_once(db: Database, ann: Actor, ben: Actor) -> N
             service.begin_execution(actor, "k", tool, digest)
     claims = both(*[lambda: service.begin_execution(ann, "k2", "x", "d") for _ in range(6)])
     assert claims.count(None) == 1
+
+
+def test_the_key_of_a_dead_process_is_free_again_after_a_while(db: Database, ann: Actor) -> None:
+    service = approvals(db)
+    assert service.begin_execution(ann, "k", "create_token", "d") is None
+
+    def began(ago: dt.timedelta) -> None:
+        with db.write() as session:
+            session.execute(sa.update(Execution).values(started_at=utcnow() - ago))
+
+    began(EXECUTION_LEASE - dt.timedelta(minutes=1))
+    with pytest.raises(Conflict):
+        service.begin_execution(ann, "k", "create_token", "d")
+    began(EXECUTION_LEASE)
+    with pytest.raises(Conflict):
+        service.begin_execution(ann, "k", "create_token", "other")
+    assert both(*[lambda: service.begin_execution(ann, "k", "create_token", "d") for _ in range(4)]).count(None) == 1
+    service.finish_execution("k", {"name": "ci"})
+    service.fail_execution("k")  # the first process was only slow
+    assert service.begin_execution(ann, "k", "create_token", "d") == {"name": "ci"}
 
 
 def test_threads_are_own_and_paged(talks: ConversationService, ann: Actor, ben: Actor) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from typing import Any
 
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from hub_core.approvals.service import EXECUTION_LEASE
+from hub_core.approvals.tables import Execution
+from hub_core.db import utcnow
 from tests.functional.tools.conftest import client_of
 from tests.functional.tools.world import World
 
@@ -56,6 +61,22 @@ def test_a_secret_is_shown_once_and_not_kept_for_the_second_answer(world: World,
     assert first.startswith("hub_")
     assert not call(client, world, "k", "create_token", body).json()["result"]["token"].startswith("hub_")
     assert first not in str(world.dump())
+
+
+def test_a_call_whose_process_died_may_be_sent_again(world: World, client: TestClient) -> None:
+    assert call(client, world, "k", "create_repo", NEW).status_code == 200
+    call(client, world, "gone", "like_repo", {"repo": "acme/once"})
+    world.call("alice", "unlike_repo", repo="acme/once")
+
+    def died(ago: dt.timedelta) -> None:
+        with world.services.db.write() as session:
+            session.execute(sa.update(Execution).where(Execution.tool == "like_repo").values(status="running", started_at=utcnow() - ago))
+
+    died(dt.timedelta(0))
+    assert call(client, world, "gone", "like_repo", {"repo": "acme/once"}).status_code == 409
+    died(EXECUTION_LEASE)
+    assert call(client, world, "gone", "like_repo", {"repo": "acme/once"}).status_code == 200
+    assert world.call("alice", "get_repo", repo="acme/once")["likes"] == 1
 
 
 def test_two_at_the_same_moment_run_once(world: World) -> None:
