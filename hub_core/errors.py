@@ -270,6 +270,12 @@ class QueryLimit(LimitExceeded):
     code = "query_limit"
 
 
+class TooBusy(LimitExceeded):
+    """Too many heavy reads (previews, statistics, queries, differences) run at this moment; try again."""
+
+    code = "too_busy"
+
+
 class TooManyAttempts(LimitExceeded):
     """Too many wrong passwords in a short time; wait a few minutes."""
 

@@ -17,6 +17,7 @@ from hub_core.approvals.service import ApprovalService
 from hub_core.conversations.service import ConversationService
 from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
+from hub_core.gate import Gate
 from hub_core.git import GitLimits, GitStore
 from hub_core.git.types import MIB
 from hub_core.lfs.service import GIB, LfsService
@@ -63,6 +64,7 @@ class Services:
     approvals: ApprovalService
     conversations: ConversationService
     vault: Vault
+    heavy_reads: Gate
 
 
 @contextmanager
@@ -106,4 +108,5 @@ def open_services(settings: Settings) -> Iterator[Services]:
             approvals=ApprovalService(db, settings.approval_ttl_s, vault),
             conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),
             vault=vault,
+            heavy_reads=Gate(parallel=4, waiting=12, wait_s=10.0),
         )

@@ -153,6 +153,7 @@ class Tool(Generic[I, O]):
     Class attributes:
         name: the tool's name (DESIGN: fixed). group: repos, files, data, people, credentials, conversation.
         input, output: its models. effect: the strongest effect it can have. permission: what it needs at least.
+        heavy: reads or computes so much in this process that only a few may run at once.
     """
 
     name: ClassVar[str]
@@ -161,6 +162,7 @@ class Tool(Generic[I, O]):
     output: ClassVar[type[BaseModel]]
     effect: ClassVar[Effect] = Effect.READ
     permission: ClassVar[Permission]
+    heavy: ClassVar[bool] = False
 
     def plan(self, ctx: ToolContext, args: I) -> Plan:
         """Resolve names, check the permission, say what would change. Must not change anything.

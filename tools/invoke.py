@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -167,7 +168,8 @@ def _once(ctx: ToolContext, tool: AnyTool, args: BaseModel, key: str, act: Calla
 
 
 def _run(ctx: ToolContext, tool: AnyTool, args: Any, planned: Plan) -> Done:
-    output = tool.run(ctx, args, planned)
+    with ctx.services.heavy_reads.place() if tool.heavy else nullcontext():
+        output = tool.run(ctx, args, planned)
     inverse = tool.inverse(ctx, args, planned, output)
     if ctx.thread_id and inverse is not None and planned.effect is not Effect.READ:
         ctx.services.conversations.push_undo(ctx.actor, ctx.thread_id, tool.name, planned.args, inverse.tool, inverse.args)

@@ -34,6 +34,7 @@ from hub_core.datasets.formats import data_files
 from hub_core.datasets.pages import Column, QueryResult
 from hub_core.datasets.query_files import bind_file
 from hub_core.errors import InvalidQuery, QueryLimit, Unavailable
+from hub_core.gate import Gate
 from hub_core.reading import FileReader
 from hub_core.settings import Settings
 
@@ -65,9 +66,9 @@ class QueryLimits:
 class QueryEngine:
     """Runs queries, each in its own child process. One for each hub; `close` it at the end."""
 
-    def __init__(self, *, warm: bool = True, parallel: int = 2) -> None:
+    def __init__(self, *, warm: bool = True) -> None:
         self._warm = warm
-        self._slots = threading.BoundedSemaphore(parallel)
+        self._gate = Gate(parallel=2, waiting=8, wait_s=10.0)
         self._lock = threading.Lock()
         self._spare: subprocess.Popen[bytes] | None = None
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -80,19 +81,17 @@ class QueryEngine:
 
         Raises:
             InvalidQuery: not one allowed statement, or DuckDB cannot run it.
-            QueryLimit: it took more time, memory or input than allowed, or too many queries are running.
+            QueryLimit: it took more time, memory or input than allowed.
+            TooBusy: too many queries are running.
             UnsupportedFormat: a file is no data.
         """
         limits = limits or QueryLimits()
         _check_text(sql, tables)
-        if not self._slots.acquire(timeout=limits.timeout_s):
-            raise QueryLimit("Too many queries are running.", hint="Try again in a moment.")
         try:
-            with tempfile.TemporaryDirectory(prefix="hubtalk-query-") as folder:
+            with self._gate.place(), tempfile.TemporaryDirectory(prefix="hubtalk-query-") as folder:
                 request = {"folder": folder, "sql": sql, "limits": asdict(limits), "tables": _bound(tables, Path(folder), limits)}
                 return _result(self._ask(request, limits), limits)
         finally:
-            self._slots.release()
             self._refill()
 
     def close(self) -> None:

@@ -70,7 +70,7 @@ class ModelOut(ToolOutput):
 class InspectModel(_ReadsRepo):
     """Look inside a model: parameters, architecture, quantization, context length, number formats, weight files."""
 
-    name, input, output = "inspect_model", OneModel, ModelOut
+    name, input, output, heavy = "inspect_model", OneModel, ModelOut, True
 
     def run(self, ctx: ToolContext, args: OneModel, plan: Plan) -> ModelOut:
         """Read the headers."""
@@ -132,7 +132,7 @@ def data_file(ctx: ToolContext, repo: Repo, said: str | None) -> str:
 class PreviewDataset(_ReadsRepo):
     """Show the first rows of a dataset as a table."""
 
-    name, input, output = "preview_dataset", PreviewInput, TableOut
+    name, input, output, heavy = "preview_dataset", PreviewInput, TableOut, True
 
     def run(self, ctx: ToolContext, args: PreviewInput, plan: Plan) -> TableOut:
         """Read the rows."""
@@ -159,7 +159,7 @@ class DescribeOut(ToolOutput):
 class DescribeDataset(_ReadsRepo):
     """Describe a dataset: columns, types, missing values, ranges, most frequent values, number of rows."""
 
-    name, input, output = "describe_dataset", OneDataset, DescribeOut
+    name, input, output, heavy = "describe_dataset", OneDataset, DescribeOut, True
 
     def run(self, ctx: ToolContext, args: OneDataset, plan: Plan) -> DescribeOut:
         """Compute the statistics."""

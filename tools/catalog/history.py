@@ -116,6 +116,7 @@ class ShowCommit(Tool[OneRevision, CommitDetails]):
     """Show one commit: author, message and what it changed."""
 
     name, group, input, output, permission = "show_commit", "files", OneRevision, CommitDetails, Permission.REPO_READ
+    heavy = True
 
     def plan(self, ctx: ToolContext, args: OneRevision) -> Plan:
         """Resolve the name."""
@@ -149,6 +150,7 @@ class CompareRevisions(Tool[CompareInput, CompareOut]):
     """Compare two branches, tags or commits: the commits and the difference."""
 
     name, group, input, output, permission = "compare_revisions", "files", CompareInput, CompareOut, Permission.REPO_READ
+    heavy = True
 
     def plan(self, ctx: ToolContext, args: CompareInput) -> Plan:
         """Resolve the name."""
