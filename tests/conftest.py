@@ -13,6 +13,7 @@ import pytest
 from hub_core.db import Database
 from hub_core.settings import Settings
 from tests.common.databases import PostgresServer, migrate, postgres_bin, run_postgres
+from tests.common.swift import SwiftServer, run_swift, swift_missing
 
 if TYPE_CHECKING:
     from hub_core.services import Services
@@ -25,6 +26,15 @@ def postgres_server() -> Iterator[PostgresServer]:
     if binaries is None:
         pytest.skip("PostgreSQL is not installed")
     with run_postgres(binaries) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]:
+    """One real S3 server per test session (per worker under xdist)."""
+    if missing := swift_missing():
+        pytest.skip(f"{missing} is not installed")
+    with run_swift(tmp_path_factory.mktemp("swift")) as server:
         yield server
 
 

@@ -90,6 +90,15 @@ class TokenService:
             query = sa.select(Token, Repo).outerjoin(Repo, Repo.id == Token.repo_id).where(Token.user_id == user.id).order_by(Token.name)
             return [_view(user, token, repo) for token, repo in session.execute(query)]
 
+    def current(self, actor: Actor) -> TokenView | None:
+        """The token that the caller sent; None for who came in otherwise."""
+        if actor.credential is not CredentialKind.TOKEN:
+            return None
+        with self._db.read() as session:
+            user = session.get_one(User, policy.own_id(actor))
+            token = _find(session, user, actor.token_name)
+            return _view(user, token, session.get(Repo, token.repo_id) if token.repo_id else None)
+
     def check_revoke(self, actor: Actor, name: str, username: str | None = None) -> TokenView:
         """The token that `revoke` would take away; changes nothing."""
         with self._db.read() as session:

@@ -24,6 +24,9 @@ from hub_core.lfs.pointer import MAX_POINTER, LfsPointer, parse_pointer
 if TYPE_CHECKING:
     from dulwich.pack import PackIndex
 
+_BLOB = 3
+_CHUNK = 1024 * 1024
+_PACKED = 256 * 1024
 _MAX_IDLE = 96
 _MAX_FACTS = 200_000
 BlobFacts = dict[str, tuple[int, LfsPointer | None]]
@@ -105,6 +108,23 @@ class SnapshotStore(DiskObjectStore):
         if not isinstance(found, Blob):
             raise CorruptStorage("A file of this repo is missing in the storage.", hint="Run `hubtalk doctor`.")
         return found.data
+
+    def blob_chunks(self, sha: str, start: int, end: int) -> Iterator[bytes]:
+        """The bytes `[start, end)` of a blob in pieces of at most 1 MiB; one that Git keeps as a delta is made whole in memory.
+
+        Raises:
+            CorruptStorage: it is not there.
+        """
+        found = self._find(sha)
+        if found is not None:
+            data = found[0].data._buffer()
+            kind, size, position = header_at(data, found[1])
+            if kind == _BLOB and size > _CHUNK:
+                yield from _inflated(data, position, start, end)
+                return
+        whole = memoryview(self.blob(sha))[start:end]
+        for first in range(0, len(whole), _CHUNK):
+            yield bytes(whole[first : first + _CHUNK])
 
     def load(self, sha: str) -> ShaFile | None:
         """Any object, or None.
@@ -247,6 +267,23 @@ def _size_at(pack: Pack, offset: int) -> int:
     else:
         return size
     return delta_sizes(zlib.decompressobj().decompress(data[offset : offset + 64], 32))[1]
+
+
+def _inflated(data: bytes | mmap.mmap, position: int, start: int, end: int) -> Iterator[bytes]:
+    """The bytes `[start, end)` of what is compressed at a position."""
+    decoder, done, packed = zlib.decompressobj(), 0, b""
+    while done < end and not decoder.eof:
+        if not packed:
+            packed = data[position : position + _PACKED]
+            position += len(packed)
+            if not packed:
+                return
+        piece = decoder.decompress(packed, _CHUNK)
+        packed = decoder.unconsumed_tail
+        wanted = piece[max(start - done, 0) : end - done]
+        done += len(piece)
+        if wanted:
+            yield wanted
 
 
 def delta_sizes(delta: bytes) -> tuple[int, int]:

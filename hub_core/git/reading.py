@@ -6,7 +6,8 @@ import datetime as dt
 import heapq
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from dulwich.graph import _find_lcas
 from dulwich.objects import S_ISGITLINK, Commit, Tree
@@ -135,8 +136,17 @@ def tree(store: SnapshotStore, commit: str, path: str, recursive: bool) -> list[
     return entries
 
 
-def walk(store: SnapshotStore, tree_sha: str, prefix: str, recursive: bool) -> Iterator[tuple[str, int, str]]:
-    """Path, mode and id of what a tree holds, depth first.
+def tree_page(store: SnapshotStore, commit: str, path: str, recursive: bool, after: str, limit: int) -> list[TreeEntry]:
+    """Like `tree`, at most `limit` entries that follow the path `after`."""
+    found = find(store, store.commit(commit).tree.decode(), path)
+    if found is None or not stat.S_ISDIR(found[0]):
+        raise _missing(path)
+    page = islice(walk(store, found[1], "/".join(_parts(path)), recursive, after), limit)
+    return [describe(store, *item) for item in page]
+
+
+def walk(store: SnapshotStore, tree_sha: str, prefix: str, recursive: bool, after: str = "") -> Iterator[tuple[str, int, str]]:
+    """Path, mode and id of what a tree holds, depth first; with `after` only what follows that path.
 
     Raises:
         LimitExceeded: more than 500,000 entries.
@@ -150,14 +160,28 @@ def walk(store: SnapshotStore, tree_sha: str, prefix: str, recursive: bool) -> I
             continue
         path, mode, sha = item
         root = not count and sha == tree_sha and path == prefix
-        if not root:
+        if not root and not _leads_to(path, after):
             yield path, mode, sha
         count += 1
         if count > MAX_ENTRIES or len(stack) > 1000:
             # A few small trees can name each other into billions of files.
             raise LimitExceeded(f"The folder holds more than {MAX_ENTRIES:,} entries.", hint="List a folder below it.")
         if stat.S_ISDIR(mode) and (root or recursive):
-            stack.append(iter([(_join(path, name), mode, sha) for name, mode, sha in _items(store.tree(sha))]))
+            items = _items(store.tree(sha))
+            if after and _leads_to(path, after):
+                items = _from(items, after[len(path) :].lstrip("/").partition("/")[0])
+            stack.append(iter([(_join(path, name), mode, sha) for name, mode, sha in items]))
+
+
+def _leads_to(path: str, after: str) -> bool:
+    """Whether `after` is this path or lies below it."""
+    return bool(after) and (not path or path == after or after.startswith(f"{path}/"))
+
+
+def _from(items: list[tuple[str, int, str]], name: str) -> list[tuple[str, int, str]]:
+    """The items from that name on; all of them where none has it."""
+    index = next((index for index, item in enumerate(items) if item[0] == name), 0)
+    return items[index:]
 
 
 def _items(folder: Tree) -> list[tuple[str, int, str]]:
@@ -251,27 +275,25 @@ def _touches(store: SnapshotStore, commit: Commit, lookup: _Lookup) -> bool:
     return all(lookup.at(store.commit(parent.decode()).tree.decode()) != here for parent in commit.parents)
 
 
-def last_commits(store: SnapshotStore, start: str, path: str, depth: int = 5_000) -> dict[str, CommitInfo]:
-    """For each entry of a folder the newest commit that changed it; entries older than `depth` commits are left out."""
-    wanted = _listing(store, store.commit(start), path)
+def last_commits(store: SnapshotStore, start: str, paths: Sequence[str], depth: int = 5_000) -> dict[str, CommitInfo]:
+    """For each path the newest commit that changed it; paths that were last changed more than `depth` commits ago are left out."""
+    tree = store.commit(start).tree.decode()
+    lookups = {path: _Lookup(store, path) for path in paths}
+    wanted = {path: lookup.at(tree) for path, lookup in lookups.items()}
     found: dict[str, CommitInfo] = {}
-    for count, commit in enumerate(history(store, start)):
-        if not wanted or count >= depth:
+    for commit in islice(history(store, start), depth):
+        if not wanted:
             break
-        here = _listing(store, commit, path)
-        before = [_listing(store, store.commit(parent.decode()), path) for parent in commit.parents]
-        for name, value in list(wanted.items()):
-            if here.get(name) == value and all(older.get(name) != value for older in before):
-                found[name] = commit_info(commit)
-                del wanted[name]
+        tree = commit.tree.decode()
+        before = [store.commit(parent.decode()).tree.decode() for parent in commit.parents]
+        if tree in before:
+            continue
+        for path, value in list(wanted.items()):
+            at = lookups[path].at
+            if at(tree) == value and all(at(older) != value for older in before):
+                found[path] = commit_info(commit)
+                del wanted[path]
     return found
-
-
-def _listing(store: SnapshotStore, commit: Commit, path: str) -> dict[str, tuple[int, str]]:
-    found = find(store, commit.tree.decode(), path)
-    if found is None or not stat.S_ISDIR(found[0]):
-        return {}
-    return {name: (mode, sha) for name, mode, sha in _items(store.tree(found[1]))}
 
 
 def is_ancestor(store: SnapshotStore, ancestor: str, descendant: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -110,6 +110,13 @@ class GitStore:
     def objects(self, repo_id: int) -> AbstractContextManager[SnapshotStore]:
         """A dulwich object store over the repo as it is now; use it in a `with` block, in one thread."""
         return self._pool.open(self.state(repo_id))
+
+    @contextmanager
+    def at(self, repo_id: int, revision: str = "") -> Iterator[tuple[str, SnapshotStore]]:
+        """The commit that a revision names and a reader of the repo, both of one moment; raises like `resolve`. Use it in one thread."""
+        state = self.state(repo_id)
+        with self._pool.open(state) as store:
+            yield reading.resolve(state, store, revision), store
 
     def ensure_packs(self, repo_id: int) -> Path:
         """Bring the repo to this node's disk; returns a bare repository that is a snapshot of it."""
@@ -251,9 +258,9 @@ class GitStore:
         """Commits, newest first; see `reading.log`."""
         return self._reading(repo_id, lambda store: reading.log(store, commit, path, limit, after))
 
-    def last_commits(self, repo_id: int, commit: str, path: str = "") -> dict[str, CommitInfo]:
-        """For each entry of a folder the newest commit that changed it."""
-        return self._reading(repo_id, lambda store: reading.last_commits(store, commit, path))
+    def last_commits(self, repo_id: int, commit: str, paths: Sequence[str]) -> dict[str, CommitInfo]:
+        """For each path the newest commit that changed it; see `reading.last_commits`."""
+        return self._reading(repo_id, lambda store: reading.last_commits(store, commit, paths))
 
     def commit_info(self, repo_id: int, commit: str) -> CommitInfo:
         """One commit.

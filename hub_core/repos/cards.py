@@ -71,6 +71,15 @@ def read_card(text: bytes) -> Card:
             raw = _load(match.group(2))
         except InvalidInput as error:
             warnings.append(error.message)
+    return _card(raw, first_paragraph(body), warnings)
+
+
+def card_of(raw: dict[str, Any]) -> Card:
+    """The card that a front matter makes, as it was kept of a README."""
+    return _card(raw, None, [])
+
+
+def _card(raw: dict[str, Any], paragraph: str | None, warnings: list[str]) -> Card:
     licence = _strings(raw.get("license"))
     explicit = raw.get("description")
     return Card(
@@ -82,10 +91,22 @@ def read_card(text: bytes) -> Card:
         pipeline_tag=_one(raw, "pipeline_tag", warnings),
         library_name=_one(raw, "library_name", warnings),
         pretty_name=_one(raw, "pretty_name", warnings),
-        description=_shorten(explicit) if isinstance(explicit, str) and explicit.strip() else first_paragraph(body),
+        description=_shorten(explicit) if isinstance(explicit, str) and explicit.strip() else paragraph,
         raw=raw,
         warnings=tuple(warnings),
     )
+
+
+def check_card(text: bytes) -> tuple[list[str], list[str]]:
+    """Errors and warnings about a README's front matter, for people who are about to upload it."""
+    match = _FRONT.match(text[:MAX_README].decode("utf-8", "replace"))
+    if match is None:
+        return [], ["The README has no metadata: lines like 'license: apache-2.0' between two lines of '---' at its beginning."]
+    try:
+        _load(match.group(2))
+    except InvalidInput as error:
+        return [f"{error.message} {error.hint}".strip()], []
+    return [], list(read_card(text).warnings)
 
 
 def write_card_field(text: bytes, key: str, value: Any) -> bytes:

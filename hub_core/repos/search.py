@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub_core.accounts.lookup import storable
 from hub_core.authz import Actor, Role
 from hub_core.db import Database, UtcDateTime
 from hub_core.errors import InvalidInput
@@ -20,12 +21,12 @@ from hub_core.repos.access import visible, with_role
 from hub_core.repos.tables import Like, Repo, RepoTag
 from hub_core.repos.view import RepoView, repo_views
 
-MAX_LIMIT = 100
+MAX_LIMIT = 1000
 MAX_NUMBER = 2**53
 
 
 class RepoSort(enum.StrEnum):
-    """Orders of a search; all but `name` put the largest first."""
+    """Orders of a search; all but `name` put the largest first unless `RepoQuery.ascending` says otherwise."""
 
     UPDATED = "updated"
     CREATED = "created"
@@ -45,9 +46,13 @@ _COLUMNS: dict[RepoSort, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class RepoQuery:
-    """What to look for; every given field narrows the result. `words` must all occur somewhere in the repo's texts."""
+    """What to look for; every given field narrows the result.
+
+    `words` must all occur somewhere in the repo's texts, each of `names` in `namespace/name`.
+    """
 
     words: str = ""
+    names: Sequence[str] = ()
     kind: str | None = None
     owner: str | None = None
     tags: Sequence[str] = ()
@@ -56,6 +61,7 @@ class RepoQuery:
     liked: bool = False
     deleted: bool = False
     sort: RepoSort = RepoSort.UPDATED
+    ascending: bool = False
     limit: int = 20
     cursor: str | None = None
 
@@ -88,7 +94,13 @@ class SearchService:
             rows = list(session.scalars(statement))
             views = repo_views(session, rows[: query.limit], actor.user_id)
         more = len(rows) > query.limit
-        return RepoPage(views, _cursor(rows[query.limit - 1], query.sort) if more else None)
+        return RepoPage(views, _cursor(rows[query.limit - 1], query) if more else None)
+
+    def count_by_kind(self, actor: Actor, owner: str) -> dict[str, int]:
+        """How many repos of each kind an owner has that the caller may see."""
+        query = sa.select(Repo.kind, sa.func.count()).where(*_conditions(actor, RepoQuery(owner=owner))).group_by(Repo.kind)
+        with self._db.read() as session:
+            return dict(session.execute(query).all())
 
 
 def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
@@ -100,11 +112,11 @@ def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
         if value:
             found.append(column == value)
     if query.owner:
-        found.append(Repo.namespace == query.owner.lower())
+        found.append(Repo.namespace == storable(query.owner.lower()))
     if query.license:
         found.append(sa.func.lower(Repo.license) == query.license.lower())
-    for tag in query.tags:
-        found.append(Repo.id.in_(sa.select(RepoTag.repo_id).where(RepoTag.tag == tag.strip().lower())))
+    found += [_tagged(tag.strip().lower()) for tag in query.tags]
+    found += [_full_name().icontains(storable(name), autoescape=True) for name in query.names]
     if query.liked and actor.user_id:
         found.append(Repo.id.in_(sa.select(Like.repo_id).where(Like.user_id == actor.user_id)))
     for word in query.words.split()[:8]:
@@ -112,33 +124,54 @@ def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
     return found
 
 
+def _tagged(tag: str) -> sa.ColumnElement[bool]:
+    """Carries a tag. Licences and languages have two spellings: cards of datasets say `language:en`, others `en`."""
+    head, colon, rest = tag.partition(":")
+    spellings = [tag, rest] if head == "language" and colon else [tag]
+    carries = Repo.id.in_(sa.select(RepoTag.repo_id).where(RepoTag.tag.in_([storable(text[:96]) for text in spellings])))
+    return sa.or_(carries, sa.func.lower(Repo.license) == storable(rest)) if head == "license" else carries
+
+
+def _full_name() -> sa.ColumnElement[str]:
+    return sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.name)
+
+
 def _word(word: str) -> sa.ColumnElement[bool]:
     tagged = sa.select(RepoTag.repo_id).where(RepoTag.tag.icontains(word, autoescape=True))
-    fields = (sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.name), Repo.description, Repo.license)
+    fields = (_full_name(), Repo.description, Repo.license)
     return sa.or_(*(field.icontains(word, autoescape=True) for field in fields), Repo.id.in_(tagged))
 
 
 def _page(statement: sa.Select[Repo], query: RepoQuery) -> sa.Select[Repo]:
     column = _COLUMNS[query.sort]
-    ascending = query.sort is RepoSort.NAME
+    ascending = _ascending(query)
     if query.cursor:
-        value, last_id = _read_cursor(query.cursor, query.sort)
+        value, last_id = _read_cursor(query.cursor, query)
         position = sa.tuple_(column, Repo.id)
         edge = sa.tuple_(sa.literal(value, column.type), sa.literal(last_id))
         statement = statement.where(position > edge if ascending else position < edge)
     return statement.order_by(column.asc(), Repo.id.asc()) if ascending else statement.order_by(column.desc(), Repo.id.desc())
 
 
-def _cursor(repo: Repo, sort: RepoSort) -> str:
-    value = getattr(repo, _COLUMNS[sort].key)
-    text = value.isoformat() if sort in (RepoSort.UPDATED, RepoSort.CREATED) else value
-    return base64.urlsafe_b64encode(json.dumps([str(sort), text, repo.id]).encode()).decode()
+def _ascending(query: RepoQuery) -> bool:
+    return query.ascending or query.sort is RepoSort.NAME
 
 
-def _read_cursor(cursor: str, sort: RepoSort) -> tuple[Any, int]:
+def _order(query: RepoQuery) -> str:
+    return f"{query.sort}{'+' if query.ascending else ''}"
+
+
+def _cursor(repo: Repo, query: RepoQuery) -> str:
+    value = getattr(repo, _COLUMNS[query.sort].key)
+    text = value.isoformat() if query.sort in (RepoSort.UPDATED, RepoSort.CREATED) else value
+    return base64.urlsafe_b64encode(json.dumps([_order(query), text, repo.id]).encode()).decode()
+
+
+def _read_cursor(cursor: str, query: RepoQuery) -> tuple[Any, int]:
+    sort = query.sort
     try:
         said, value, last_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if said != str(sort):
+        if said != _order(query):
             raise ValueError("other order")
         if isinstance(_COLUMNS[sort].type, UtcDateTime):
             value = dt.datetime.fromisoformat(value).astimezone(dt.UTC)

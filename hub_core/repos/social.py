@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from hub_core import audit
+from hub_core.accounts.lookup import find_user
+from hub_core.accounts.tables import User
+from hub_core.accounts.views import Page
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.db import Database, utcnow
-from hub_core.repos.access import require_repo
+from hub_core.repos.access import require_repo, visible
 from hub_core.repos.tables import Like, Repo, Watch
 
 
@@ -19,6 +24,15 @@ class WatchLevel(enum.StrEnum):
     ALL = "all"
     MENTIONS = "mentions"
     NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class LikedRepo:
+    """A repo that somebody likes, since when."""
+
+    id: str
+    kind: str
+    since: dt.datetime
 
 
 class SocialService:
@@ -31,6 +45,40 @@ class SocialService:
         """Whether the caller likes the repo."""
         with self._db.read() as session:
             return session.get(Like, (repo.id, actor.user_id)) is not None
+
+    def likers(self, actor: Actor, repo: Repo, *, cursor: int = 0, limit: int = 1000) -> Page[str]:
+        """Names of those who like a repo; `cursor` is the `next` of the page before."""
+        query = (
+            sa.select(User.id, User.username)
+            .join(Like, Like.user_id == User.id)
+            .where(Like.repo_id == repo.id, User.id > cursor, User.status == "active")
+            .order_by(User.id)
+            .limit(limit + 1)
+        )
+        with self._db.read() as session:
+            require_repo(session, actor, Permission.REPO_READ, repo)
+            rows = session.execute(query).all()
+        return Page([name for _, name in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+
+    def likes_of(self, actor: Actor, username: str, *, cursor: int = 0, limit: int = 1000) -> Page[LikedRepo]:
+        """What somebody likes, of what the caller may see; `cursor` is the `next` of the page before.
+
+        Raises:
+            UserNotFound: no such user. Unauthenticated: nobody is signed in.
+        """
+        require_scope(actor, Permission.USER_READ)
+        with self._db.read() as session:
+            user = find_user(session, username)
+            query = (
+                sa.select(Repo, Like.created_at)
+                .join(Like, Like.repo_id == Repo.id)
+                .where(Like.user_id == user.id, Repo.id > cursor, Repo.deleted_at.is_(None), visible(actor))
+                .order_by(Repo.id)
+                .limit(limit + 1)
+            )
+            rows = session.execute(query).all()
+        liked = [LikedRepo(repo.full_name, repo.kind, moment) for repo, moment in rows[:limit]]
+        return Page(liked, str(rows[limit - 1][0].id) if len(rows) > limit else None)
 
     def set_like(self, actor: Actor, repo: Repo, liked: bool) -> int:
         """Like or unlike; returns the number of likes. Doing it twice changes nothing."""

@@ -14,19 +14,10 @@ import pytest
 from hub_core.errors import InvalidPath, NotFound, Unavailable
 from hub_core.settings import Settings
 from hub_core.storage import BlobStore, LocalBlobStore, MemoryBlobStore, S3BlobStore, open_blob_store
-from tests.common.swift import SwiftServer, run_swift, swift_missing
+from tests.common.swift import SwiftServer
 
 _prefixes = itertools.count(1)
 MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="session")
-def swift_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SwiftServer]:
-    """One S3 server per session."""
-    if missing := swift_missing():
-        pytest.skip(f"{missing} is not installed")
-    with run_swift(tmp_path_factory.mktemp("swift")) as server:
-        yield server
 
 
 @pytest.fixture(params=["memory", "local", "s3"])

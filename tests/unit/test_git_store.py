@@ -74,7 +74,7 @@ def test_commits_read_back_and_pass_git_fsck(store: GitStore, repo: Repo) -> Non
     assert [(info.title, info.author.name, info.parents) for info in log] == [("Second", "Ann", [first]), ("First", "Ann", [])]
     assert store.log(repo.id, second, after=second) == log[1:]
     assert [info.title for info in store.log(repo.id, second, "src/deep/b")] == ["Second"]
-    assert store.last_commits(repo.id, second)["readme"].sha == first
+    assert store.last_commits(repo.id, second, ["readme"])["readme"].sha == first
     assert log[0].committed_at.tzinfo is dt.UTC
     snapshot = store.ensure_packs(repo.id)
     assert git(snapshot, "--git-dir", str(snapshot), "fsck", "--strict", "--full").stderr == ""

@@ -6,10 +6,23 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
+from hub_core.http.huggingface.accounts import add_account_routes
 from hub_core.http.huggingface.edge import EncodedRoute
+from hub_core.http.huggingface.info import add_info_routes
+from hub_core.http.huggingface.listing import add_listing_routes
+from hub_core.http.huggingface.refs import add_ref_routes
+from hub_core.http.huggingface.resolve import add_resolve_routes
+from hub_core.http.huggingface.tree import add_tree_routes
 from hub_core.services import Services
 
-_PARTS: list[Callable[[APIRouter, Services], None]] = []
+_PARTS: list[Callable[[APIRouter, Services], None]] = [
+    add_account_routes,
+    add_info_routes,
+    add_tree_routes,
+    add_resolve_routes,
+    add_ref_routes,
+    add_listing_routes,
+]
 
 
 def huggingface_router(services: Services) -> APIRouter:

@@ -1,0 +1,88 @@
+"""Folders and paths at a revision: `tree` in pages, and `paths-info` for chosen paths."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from hub_core.errors import InvalidInput
+from hub_core.git import CommitInfo, TreeEntry
+from hub_core.http.huggingface.edge import Call, add_route
+from hub_core.http.huggingface.shapes import REPO, cursor_of, moment, page_limit, page_response, pointer_size
+from hub_core.repos.browse import MAX_PAGE, BrowseService
+from hub_core.services import Services
+
+# With the last commit of each entry a page costs a walk through history.
+_EXPANDED_PAGE = 50
+_MAX_PATHS = 5000
+
+
+def add_tree_routes(router: APIRouter, services: Services) -> None:
+    """`GET .../tree/{rev}[/{path}]` and `POST .../paths-info/{rev}`."""
+    acts = _Tree(BrowseService(services.git, services.lfs, services.blobs))
+    for path in (REPO + "/tree/{revision}", REPO + "/tree/{revision}/{path:path}"):
+        add_route(router, services, "GET", path, acts.tree)
+    add_route(router, services, "POST", REPO + "/paths-info/{revision}", acts.paths)
+
+
+class _Tree:
+    def __init__(self, browse: BrowseService) -> None:
+        self._browse = browse
+
+    def tree(self, call: Call) -> Response:
+        """One page of a folder."""
+        repo, expand = call.repo(), call.flag("expand")
+        most = _EXPANDED_PAGE if expand else MAX_PAGE
+        page = self._browse.tree(
+            repo.id, call.revision, call.param("path"),
+            recursive=call.flag("recursive"), cursor=cursor_of(call), limit=page_limit(call, most, most),
+        )  # fmt: skip
+        return page_response(call, self._entries(repo.id, page.commit, page.entries, expand), page.next)
+
+    def paths(self, call: Call) -> list[dict[str, Any]]:
+        """What is at the asked paths; those without anything are left out."""
+        repo = call.repo()
+        wanted, expand = _asked_paths(call)
+        commit, found = self._browse.entries(repo.id, call.revision, wanted)
+        return self._entries(repo.id, commit, [item for item in found if item.kind != "submodule"], expand)
+
+    def _entries(self, repo_id: int, commit: str, entries: list[TreeEntry], expand: bool) -> list[dict[str, Any]]:
+        if not expand:
+            return [_entry(item) for item in entries]
+        last = self._browse.last_commits(repo_id, commit, [item.path for item in entries])
+        return [_entry(item, last.get(item.path)) for item in entries]
+
+
+def _asked_paths(call: Call) -> tuple[list[str], bool]:
+    """The paths and `expand`, from a form (huggingface_hub) or JSON (others)."""
+    if call.request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+        content = call.json()
+        paths, expand = content.get("paths", []), content.get("expand", False)
+    else:
+        try:
+            form = parse_qs(call.body.read().decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_PATHS + 10)
+        except ValueError as error:
+            raise _too_many() from error
+        paths, expand = form.get("paths", []), form.get("expand", ["false"])[-1]
+    paths = [paths] if isinstance(paths, str) else paths
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise InvalidInput("'paths' is not a list of paths.")
+    if len(paths) > _MAX_PATHS:
+        raise _too_many()
+    return paths, str(expand).lower() in {"1", "true", "yes"}
+
+
+def _too_many() -> InvalidInput:
+    return InvalidInput(f"At most {_MAX_PATHS:,} paths can be asked for at once.", hint="Ask in several requests, or list the folder.")
+
+
+def _entry(item: TreeEntry, last: CommitInfo | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "file" if item.kind == "file" else "directory", "oid": item.sha, "size": item.size, "path": item.path}
+    if item.lfs:
+        found["lfs"] = {"oid": item.lfs.oid, "size": item.lfs.size, "pointerSize": pointer_size(item.lfs)}
+    if last:
+        found["lastCommit"] = {"id": last.sha, "title": last.title, "date": moment(last.committed_at)}
+    return found

@@ -1,0 +1,126 @@
+"""Facts of a repo at a commit, each worked out once per node: its files, its card, and what its model files say.
+
+Whether the caller may read the repo was checked before, by who found it (`RepoService.open_repo`, `SearchService`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from hub_core.authz import Actor
+from hub_core.db import Database
+from hub_core.errors import UnsupportedFormat
+from hub_core.git import GitStore, TreeEntry
+from hub_core.git.tables import GitPack
+from hub_core.lfs.service import LfsService
+from hub_core.lfs.tables import LfsLink, LfsObject
+from hub_core.memo import Memo
+from hub_core.models.facts import ModelFacts
+from hub_core.models.inspect import inspect_model, wanted
+from hub_core.reading import FileReader
+from hub_core.repos.cards import Card, card_of, read_card
+from hub_core.repos.files import MAX_GIT, GitReader, Held, LfsReader
+from hub_core.repos.kinds import KINDS, RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.repos.view import RepoView, repo_views
+
+_MAX_ENTRIES = 400_000
+_STORAGE_S = 60
+
+
+class InfoService:
+    """Looks repos up in detail. What belongs to a commit is remembered, as a commit never changes."""
+
+    def __init__(self, db: Database, git: GitStore, lfs: LfsService) -> None:
+        self._db = db
+        self._git = git
+        self._lfs = lfs
+        self._files: Memo[tuple[int, str], tuple[TreeEntry, ...]] = Memo(_MAX_ENTRIES, len)
+        self._models: Memo[tuple[int, str], ModelFacts | None] = Memo(4_000)
+        self._cards: Memo[tuple[int, str], Card] = Memo(1_000)
+        self._storage: Memo[tuple[int, str, int], int] = Memo(10_000)
+
+    def view(self, actor: Actor, repo: Repo) -> RepoView:
+        """The facts that the database has."""
+        with self._db.read() as session:
+            return repo_views(session, [repo], actor.user_id)[0]
+
+    def commit(self, view: RepoView, revision: str = "") -> str:
+        """The commit of a revision; without a query for the head of the default branch.
+
+        Raises:
+            RevisionNotFound: no such revision.
+        """
+        if view.head and revision in {"", "HEAD", view.default_branch}:
+            return view.head
+        return self._git.resolve(view.repo_id, revision)
+
+    def files(self, repo_id: int, commit: str) -> tuple[TreeEntry, ...]:
+        """All files, without folders and submodules."""
+
+        def read() -> tuple[TreeEntry, ...]:
+            return tuple(item for item in self._git.tree(repo_id, commit, recursive=True) if item.kind == "file")
+
+        return self._files.get((repo_id, commit), read)
+
+    def card(self, view: RepoView, commit: str) -> Card:
+        """The card of a commit; that of the default branch is in the row."""
+        if not KINDS[RepoKind(view.kind)].has_card:
+            return Card()
+        if commit == view.head:
+            return card_of(view.card.get("front_matter") or {})
+        return self._cards.get((view.repo_id, commit), lambda: self._read_card(view.repo_id, commit))
+
+    def _read_card(self, repo_id: int, commit: str) -> Card:
+        with self._git.objects(repo_id) as store:
+            return read_card(store.file_at(commit, "README.md") or b"")
+
+    def model(self, repo_id: int, commit: str) -> ModelFacts | None:
+        """What headers and small configuration files say; None where there are none that can be read."""
+        return self._models.get((repo_id, commit), lambda: self._inspect(repo_id, commit))
+
+    def _inspect(self, repo_id: int, commit: str) -> ModelFacts | None:
+        files = [item for item in self.files(repo_id, commit) if wanted(item.path)]
+        stored = self._lfs.sizes(repo_id, [item.lfs.oid for item in files if item.lfs])
+        held = Held()
+        readers: dict[str, FileReader] = {}
+        for item in files:
+            if item.lfs and item.lfs.oid in stored:
+                readers[item.path] = LfsReader(self._lfs, repo_id, item.lfs.oid, item.size, item.path)
+            elif item.lfs is None and item.size <= MAX_GIT:
+                readers[item.path] = GitReader(self._git, repo_id, item.sha, item.size, item.path, held)
+        try:
+            return inspect_model(readers)
+        except UnsupportedFormat:
+            return None
+
+    def storage(self, view: RepoView) -> int:
+        """Bytes that the repo takes, as of a minute ago at most."""
+        now = int(time.monotonic() / _STORAGE_S)
+        return self._storage.get((view.repo_id, view.head or "", now), lambda: self.storages([view.repo_id])[view.repo_id])
+
+    def storages(self, repo_ids: Sequence[int]) -> dict[int, int]:
+        """Bytes that repos take: packs of their history and LFS objects (one that several share counts for each)."""
+        packs = sa.select(GitPack.repo_id, GitPack.size.label("size")).where(GitPack.repo_id.in_(repo_ids), GitPack.retired_at.is_(None))
+        objects = (
+            sa.select(LfsLink.repo_id, LfsObject.size).join(LfsObject, LfsObject.oid == LfsLink.oid).where(LfsLink.repo_id.in_(repo_ids))
+        )
+        parts = sa.union_all(packs, objects).subquery()
+        with self._db.read() as session:
+            found = dict(session.execute(sa.select(parts.c.repo_id, sa.func.sum(parts.c.size)).group_by(parts.c.repo_id)).all())
+        return {repo_id: int(found.get(repo_id, 0)) for repo_id in repo_ids}
+
+
+def shown_tags(view: RepoView, card: Card) -> list[str]:
+    """The tags as the Hugging Face Hub lists them: those of the card as they are written there, then those set by hand.
+
+    Tags are kept in lower case and at most 96 characters long; one that was taken away by hand is not shown.
+    """
+    written = {tag[:96].lower(): tag for tag in card.hub_tags}
+    if view.kind == RepoKind.DATASET:
+        written.update({code.lower(): f"language:{code}" for code in card.languages})
+    kept = set(view.tags)
+    return [tag for key, tag in written.items() if key in kept] + [tag for tag in view.tags if tag not in written]
