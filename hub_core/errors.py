@@ -102,6 +102,12 @@ class InvalidKey(InvalidInput):
     code = "invalid_key"
 
 
+class NothingToCommit(InvalidInput):
+    """The files have this content already; `details["head"]` is the commit that has them."""
+
+    code = "nothing_to_commit"
+
+
 class Unauthenticated(HubError):
     """No credential, or one that is unknown, expired or revoked."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dulwich.objects import Commit
 
-from hub_core.errors import Conflict, InvalidInput, InvalidPath, InvalidRef, RevisionNotFound, StaleBase, Unavailable
+from hub_core.errors import Conflict, InvalidInput, InvalidPath, InvalidRef, NothingToCommit, RevisionNotFound, StaleBase, Unavailable
 from hub_core.git.cache import NodeCache
 from hub_core.git.checks import Findings
 from hub_core.git.merging import merge_into
@@ -74,7 +74,9 @@ class Committer:
                 draft.apply(change)
             tree = draft.tree()
             if tree == base_tree:
-                raise InvalidInput("Nothing changes: the files have this content already.", hint="Change something first.")
+                raise NothingToCommit(
+                    "Nothing changes: the files have this content already.", hint="Change something first.", head=base or ""
+                )
             return draft, draft.commit(tree, [base] if base else [], author, message)
 
         return self._write(repo_id, name, branch, build, hook, retry=parent is None)
@@ -111,6 +113,18 @@ class Committer:
             title = undone.message.decode("utf-8", "replace").strip().partition("\n")[0]
             text = message or f'Revert "{title}"\n\nThis reverts commit {commit}.'
             return draft, draft.commit(tree, [ours], author, text)
+
+        return self._write(repo_id, branch_ref(branch), branch, build, hook, retry=True)
+
+    def squash(self, repo_id: int, branch: str, author: Author, message: str, *, hook: RefHook | None) -> CommitResult:
+        """Put a commit without history in place of a branch's head; see `GitStore.squash`."""
+
+        def build(store: SnapshotStore, head: str | None) -> tuple[Draft, str]:
+            if head is None:
+                raise RevisionNotFound(f"There is no branch '{branch}' in this repo.", hint="List the branches.")
+            tree = store.commit(head).tree.decode()
+            draft = Draft(store, tree)
+            return draft, draft.commit(tree, [], author, message)
 
         return self._write(repo_id, branch_ref(branch), branch, build, hook, retry=True)
 

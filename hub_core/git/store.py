@@ -332,6 +332,14 @@ class GitStore:
         return self._committer.revert(repo_id, branch, commit, author, message, hook=hook)
 
     # --- protocol ---
+    def squash(self, repo_id: int, branch: str, author: Author, message: str, *, hook: RefHook | None = None) -> CommitResult:
+        """Replace the history of a branch by one commit with the files of its head.
+
+        Raises:
+            RevisionNotFound: no such branch.
+        """
+        return self._committer.squash(repo_id, branch, author, message, hook=hook)
+
 
     def advertise(self, repo_id: int, service: str, protocol: str = "") -> bytes:
         """What a client is told first; `service` is `git-upload-pack` or `git-receive-pack`."""

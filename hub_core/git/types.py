@@ -102,9 +102,10 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One change of a commit: exactly one of `content`, `blob`, `delete` and `move_from`.
+    """One change of a commit: exactly one of `content`, `blob`, `delete`, `move_from` and `lines`.
 
-    `delete` and `move_from` take folders too. For an LFS file `content` is the pointer's text.
+    `delete` and `move_from` take folders too, unless `expect` says what must be there. For an LFS file `content` is the
+    pointer's text. `lines` are added to the end of a file, which is made where it is missing; those that it has are not repeated.
     """
 
     path: str
@@ -113,6 +114,8 @@ class FileChange:
     delete: bool = False
     move_from: str | None = None
     executable: bool | None = None
+    lines: tuple[bytes, ...] = ()
+    expect: Literal["file", "folder"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

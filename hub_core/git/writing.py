@@ -125,17 +125,22 @@ class Draft:
             EntryNotFound: nothing to delete or move; no such blob.
             InvalidInput: not exactly one kind of change.
         """
-        kinds = [change.content is not None, change.blob is not None, change.delete, change.move_from is not None]
+        kinds = [change.content is not None, change.blob is not None, change.delete, change.move_from is not None, bool(change.lines)]
         if sum(kinds) != 1:
-            raise InvalidInput("A change has exactly one of content, blob, delete and move_from.")
+            raise InvalidInput("A change has exactly one of content, blob, delete, move_from and lines.")
         if change.delete:
-            if self.root.take(self._existing(change.path)) is None:
-                raise _nothing(change.path)
+            self._delete(self._existing(change.path), change.expect)
         elif change.move_from is not None:
             self._move(self._existing(change.move_from), check_path(change.path))
         else:
             self._write(check_path(change.path), change)
         self.changed.append(change.path)
+
+    def _delete(self, path: str, expect: str | None) -> None:
+        found = self.root.get(path)
+        if found is None or expect == ("file" if isinstance(found, Folder) else "folder"):
+            raise _nothing(path)
+        self.root.take(path)
 
     def _existing(self, path: str) -> str:
         # A file that came in by push may have a name that is not in normal form.
@@ -157,16 +162,26 @@ class Draft:
         executable = change.executable
         if executable is None:
             executable = isinstance(existing, tuple) and existing[0] == EXECUTABLE
-        if change.content is not None:
-            blob = Blob.from_string(change.content)
+        content = self._with_lines(existing, change.lines) if change.lines else change.content
+        if content is not None:
+            blob = Blob.from_string(content)
             sha = blob.id.decode()
-            self.findings.note_blob(change.content)
+            self.findings.note_blob(content)
             self.add(blob)
         else:
             sha = change.blob or ""
             if self.store.kind_of(sha) != 3:
                 raise EntryNotFound("There is no file content of that id.", hint="Give the content instead.")
         self.root.put(path, (EXECUTABLE if executable else FILE, sha))
+
+    def _with_lines(self, existing: tuple[int, str] | Folder | None, lines: Sequence[bytes]) -> bytes:
+        before = b""
+        if isinstance(existing, tuple):
+            made = next((item for item in self.new if item.id.decode() == existing[1]), None)
+            before = made.as_raw_string() if made is not None else self.store.blob(existing[1])
+        known = set(before.splitlines())
+        ending = b"" if not before or before.endswith(b"\n") else b"\n"
+        return before + ending + b"".join(line + b"\n" for line in lines if line not in known)
 
     def add(self, item: ShaFile) -> None:
         """Add an object, unless the repo has it."""

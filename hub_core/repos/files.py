@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -14,16 +13,15 @@ from hub_core.authz import Actor, Permission
 from hub_core.db import Database
 from hub_core.errors import EntryNotFound, InvalidInput, TooLarge
 from hub_core.git import Author, CommitResult, FileChange, GitStore, RefHook, TreeEntry
-from hub_core.lfs.pointer import format_pointer
+from hub_core.lfs.pointer import format_pointer, parse_pointer
 from hub_core.lfs.service import LfsService
 from hub_core.names import check_path
 from hub_core.reading import FileReader
 from hub_core.repos.access import require_repo
-from hub_core.repos.seed import LFS_SUFFIXES
+from hub_core.repos.placing import MAX_INLINE, LfsFile, Placement, Planned, as_pointers, plan, resolve_objects
 from hub_core.repos.sync import refs_hook
 from hub_core.repos.tables import Repo
 
-MAX_INLINE = 8 * 1024 * 1024
 MAX_GIT = 8 * MAX_INLINE
 READ_LIMIT = 256 * 1024
 MAX_ENTRIES = 2000
@@ -165,23 +163,50 @@ class FileService:
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def commit(
-        self, actor: Actor, repo: Repo, changes: Sequence[FileChange], message: str, *, branch: str | None = None, base: str | None = None
+        self,
+        actor: Actor,
+        repo: Repo,
+        changes: Iterable[FileChange | LfsFile],
+        message: str,
+        *,
+        branch: str | None = None,
+        base: str | None = None,
     ) -> CommitResult:
         """One commit of several changes on `branch` (default: the default branch), in the caller's name.
 
-        Large or binary contents become LFS objects by themselves.
+        Large contents, and those that `.gitattributes` sends there, become LFS objects by themselves.
 
         Args:
+            changes: applied in order; read once, and put into LFS as they come.
             base: the commit the caller has seen as head; None commits on whatever is the head now.
 
         Raises:
-            StaleBase, InvalidInput (no change), InvalidPath, EntryNotFound, RevisionNotFound, PermissionDenied.
+            StaleBase, NothingToCommit, InvalidPath, EntryNotFound, RevisionNotFound, PermissionDenied.
+            NotFound: the bytes of an `LfsFile` are not here, or not the caller's to use.
         """
         self._require(actor, Permission.REPO_WRITE, repo)
-        ready = [self._placed(repo, change) for change in changes]
-        return self._git.commit(
-            repo.id, branch or repo.default_branch, base, ready, self.author(actor), _check_message(message), hook=self.hook(actor, repo)
-        )
+        message = _check_message(message)
+        branch = branch or repo.default_branch
+        head = self._git.resolve(repo.id, branch)
+        with self._git.objects(repo.id) as store:
+            rule = Placement(store, head)
+            placed = [self._placed(repo, change, rule) for change in changes]
+            pointers = resolve_objects(self._db, self._lfs, actor, repo, [change for change in placed if isinstance(change, LfsFile)])
+            ready = rule.with_attributes(as_pointers(placed, pointers))
+        return self._git.commit(repo.id, branch, base, ready, self.author(actor), message, hook=self.hook(actor, repo))
+
+    def plan_upload(
+        self, actor: Actor, repo: Repo, sizes: Iterable[tuple[str, int]], revision: str = "", *, ignore: str | None = None
+    ) -> list[Planned]:
+        """Where files of these paths and sizes would go in a commit on `revision`; `ignore` is a `.gitignore` that comes with them.
+
+        Raises:
+            RevisionNotFound, InvalidPath, PermissionDenied.
+        """
+        self._require(actor, Permission.REPO_WRITE, repo)
+        commit = self._git.resolve(repo.id, revision)
+        with self._git.objects(repo.id) as store:
+            return plan(store, commit, sizes, ignore)
 
     def commit_stream(
         self, actor: Actor, repo: Repo, path: str, chunks: Iterator[bytes], message: str, *, branch: str | None = None
@@ -204,14 +229,17 @@ class FileService:
         pointer = self._lfs.store(repo.id, whole())
         return self.commit(actor, repo, [FileChange(path, format_pointer(pointer))], message, branch=branch)
 
-    def _placed(self, repo: Repo, change: FileChange) -> FileChange:
+    def _placed(self, repo: Repo, change: FileChange | LfsFile, rule: Placement) -> FileChange | LfsFile:
         """The change with its path checked, and its content in LFS where it belongs there."""
-        path = check_path(change.path.strip("/"))
+        change = replace(change, path=check_path(change.path.strip("/")))
+        rule.note(change)
+        if isinstance(change, LfsFile):
+            return change
         content = change.content
-        if content is not None and _belongs_in_lfs(path, content):
+        if content is not None and parse_pointer(content) is None and rule.in_lfs(change.path, len(content)):
             content = format_pointer(self._lfs.store(repo.id, iter([content])))
         move_from = check_path(change.move_from.strip("/")) if change.move_from else None
-        return FileChange(path, content, change.blob, change.delete, move_from, change.executable)
+        return replace(change, content=content, move_from=move_from)
 
     def hook(self, actor: Actor, repo: Repo) -> RefHook:
         """See `sync.refs_hook`; pushes use it too."""
@@ -226,13 +254,6 @@ class FileService:
     def _require(self, actor: Actor, permission: Permission, repo: Repo) -> None:
         with self._db.read() as session:
             require_repo(session, actor, permission, repo)
-
-
-def _belongs_in_lfs(path: str, content: bytes) -> bool:
-    if content.startswith(b"version https://git-lfs.github.com/spec/v1\n") and len(content) < 1024:
-        return False
-    suffix = PurePosixPath(path).suffix.lower().lstrip(".")
-    return len(content) > MAX_INLINE or (suffix in LFS_SUFFIXES and len(content) > 0)
 
 
 def _check_message(message: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hub_core.authz import Actor, Permission
 from hub_core.db import Database
-from hub_core.errors import Conflict, RevisionNotFound
+from hub_core.errors import Conflict, InvalidRef, RevisionNotFound
 from hub_core.git import CommitInfo, CommitResult, FileDiff, GitStore
 from hub_core.git.checks import TAG
 from hub_core.git.refnames import TAGS, is_sha
@@ -74,6 +74,18 @@ class HistoryService:
             repo.id, branch or repo.default_branch, commit, self._files.author(actor), message, hook=self._files.hook(actor, repo)
         )
 
+    def squash(self, actor: Actor, repo: Repo, branch: str, message: str = "") -> CommitResult:
+        """Replace the history of a branch by one commit with the files of its head.
+
+        Raises:
+            RevisionNotFound: no such branch. InvalidRef: it is a tag.
+        """
+        self._require(actor, Permission.REPO_WRITE, repo)
+        if branch not in self._git.branches(repo.id) and branch in self._git.tags(repo.id):
+            raise InvalidRef(f"'{branch}' is a tag.", hint="Only the history of a branch can be squashed.")
+        text = message.strip() or f"Squash the history of '{branch}'"
+        return self._git.squash(repo.id, branch, self._files.author(actor), text, hook=self._files.hook(actor, repo))
+
     def branches(self, actor: Actor, repo: Repo) -> dict[str, str]:
         """Branches and their commits."""
         self._require(actor, Permission.REPO_READ, repo)
@@ -120,8 +132,8 @@ class HistoryService:
         self._git.delete_branch(repo.id, branch, hook=self._files.hook(actor, repo))
         return commit
 
-    def create_tag(self, actor: Actor, repo: Repo, tag: str, revision: str = "") -> str:
-        """Make a Git tag at `revision`; returns its commit; raises like `create_branch`.
+    def create_tag(self, actor: Actor, repo: Repo, tag: str, revision: str = "", *, message: str = "") -> str:
+        """Make a Git tag at `revision`, annotated where there is a message; returns its commit; raises like `create_branch`.
 
         The id of an annotated tag brings that tag back with its message.
         """
@@ -129,7 +141,8 @@ class HistoryService:
         commit = self._git.resolve(repo.id, revision)
         with self._git.objects(repo.id) as store:
             annotated = is_sha(revision) and store.kind_of(revision) == TAG
-        self._git.create_tag(repo.id, tag, revision if annotated else commit, hook=self._files.hook(actor, repo))
+        target, tagger = revision if annotated else commit, self._files.author(actor)
+        self._git.create_tag(repo.id, tag, target, "" if annotated else message.strip(), tagger, hook=self._files.hook(actor, repo))
         return commit
 
     def tag_target(self, repo: Repo, tag: str) -> str:

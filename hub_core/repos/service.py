@@ -106,8 +106,10 @@ class RepoService:
         visibility: Visibility = Visibility.PRIVATE,
         description: str = "",
         license: str = "",  # noqa: A002
+        *,
+        sdk: str = "",
     ) -> RepoView:
-        """Make a repo with one first commit on `main`; raises like `plan_create`."""
+        """Make a repo with one first commit on `main`; raises like `plan_create`. `sdk` is what a Space is made with."""
         repo_id = self.plan_create(actor, name, kind)
         with self._db.write() as session:
             namespace = self._namespace_for_create(session, actor, repo_id.namespace)
@@ -115,7 +117,7 @@ class RepoService:
             repo.description, repo.license = _check_description(description), license
             self._insert(session, repo)
         try:
-            self._first_commit(actor, repo)
+            self._first_commit(actor, repo, sdk)
         except BaseException:
             # The row without its first commit would be a half-made repo.
             with self._db.write() as session:
@@ -123,8 +125,9 @@ class RepoService:
             raise
         return self.get(actor, f"{kind}:{repo.full_name}")
 
-    def _first_commit(self, actor: Actor, repo: Repo) -> None:
-        changes = [FileChange(path, content) for path, content in initial_files(RepoKind(repo.kind), repo.name, repo.license).items()]
+    def _first_commit(self, actor: Actor, repo: Repo, sdk: str) -> None:
+        files = initial_files(RepoKind(repo.kind), repo.name, repo.license, sdk)
+        changes = [FileChange(path, content) for path, content in files.items()]
 
         def appear(change: RefsChange) -> RefsApply:
             def inside(session: Session, _applied: Sequence[RefUpdate]) -> None:
@@ -150,13 +153,17 @@ class RepoService:
         _flush_unique(session, row.full_name)
         return row
 
-    def fork(self, actor: Actor, said: str, to: str | None = None) -> RepoView:
-        """Copy a repo (all refs and LFS objects) into a namespace where the caller may create. The copy is private unless the source is public."""
+    def fork(self, actor: Actor, said: str, to: str | None = None, visibility: Visibility | None = None) -> RepoView:
+        """Copy a repo (all refs and LFS objects) into a namespace where the caller may create.
+
+        Unless said otherwise the copy is private, or public as its source is.
+        """
         source = self.find(actor, said)
         target = self.plan_fork(actor, source, to)
         with self._db.write() as session:
             namespace = self._namespace_for_create(session, actor, target.namespace)
-            visibility = Visibility.PUBLIC if source.visibility == Visibility.PUBLIC else Visibility.PRIVATE
+            usual = Visibility.PUBLIC if source.visibility == Visibility.PUBLIC else Visibility.PRIVATE
+            visibility = visibility or usual
             repo = _new_row(actor, namespace, target.name, RepoKind(source.kind), visibility)
             for field in ("description", "license", "default_branch", "card", "initial_commit"):
                 setattr(repo, field, getattr(source, field))
