@@ -18,6 +18,9 @@ KIND_NAMES = {COMMIT: "commit", TREE: "tree", BLOB: "blob", TAG: "tag"}
 _PLAIN = re.compile(rb"[A-Za-z0-9_+=,@#()\[\]{}-][A-Za-z0-9._+=,@#()\[\]{} -]*[A-Za-z0-9_+=,@#()\[\]{}-]|[A-Za-z0-9_-]")
 _MODES = {0o100644, 0o100755, 0o100664, stat.S_IFLNK, stat.S_IFDIR, S_IFGITLINK}
 _MAX_NAME = 255
+_MAX_KNOWN = 500_000
+_ENTRY = re.compile(rb"([0-7]+ [^\0]+)\0[\s\S]{20}")  # mode and name; the id is not looked at
+_AFTER_NAME = 21
 
 
 @dataclass(slots=True)
@@ -78,14 +81,22 @@ def _links_of_tree(raw: bytes, findings: Findings) -> None:
             findings.link(sha.decode(), TREE if stat.S_ISDIR(mode) else BLOB)
 
 
-def check_tree_names(raw: bytes) -> None:
-    """Check the names and modes of one tree.
+def check_tree_names(raw: bytes, known: set[bytes]) -> None:
+    """Check the names and modes of one tree but for those in `known`, where good ones are added: most names come again in every commit.
 
     Raises:
         InvalidPack: one is not acceptable.
     """
-    for name, mode, _ in parse_tree(raw, 20, strict=False):
-        check_entry(name, mode)
+    entries = _ENTRY.findall(raw)
+    if sum(map(len, entries)) + _AFTER_NAME * len(entries) != len(raw):
+        raise InvalidPack("A tree of the pack is malformed.", hint="Check the repository with `git fsck --strict`.")
+    new = set(entries) - known
+    for entry in new:
+        mode, _, name = entry.partition(b" ")
+        check_entry(name, int(mode, 8))
+    if len(known) > _MAX_KNOWN:
+        known.clear()
+    known |= new
 
 
 def check_entry(name: bytes, mode: int) -> None:

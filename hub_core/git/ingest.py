@@ -7,8 +7,8 @@ import mmap
 import os
 import re
 import shutil
+import tempfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -25,18 +25,19 @@ from dulwich.pack import (
     UnpackedObject,
     UnresolvedDeltas,
     extend_pack,
-    load_pack_index,
     write_pack_index,
 )
 
 from hub_core.errors import InvalidPack, StorageFull, TooLarge
 from hub_core.git.checks import BLOB, TREE, Findings, check_object, check_tree_names
 from hub_core.git.objects import SnapshotStore, base_distance, delta_sizes, header_at
-from hub_core.git.process import git_binary, run_git
+from hub_core.git.process import git_binary, reading_git, run_git
 from hub_core.git.types import MIB, GitLimits
 from hub_core.lfs.pointer import MAX_POINTER
 
 _WINDOW = 16 * 1024
+_FANOUT_END = 8 + 256 * 4  # of a pack index: its header, and how many objects there are up to each first byte
+_NAMES_AT_ONCE = 50_000
 _KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 _MALFORMED = (
     zlib.error,
@@ -107,6 +108,7 @@ def _with_git(quarantine: Path, body: IO[bytes], start: int, limits: GitLimits) 
         "--stdin",
         "--fix-thin",
         "--strict",
+        "--index-version=2",
         f"--max-input-size={limits.max_pack_bytes}",
         stdin=body,
         memory_bytes=2 * limits.max_pack_bytes + 4 * limits.max_object_bytes,
@@ -117,12 +119,22 @@ def _with_git(quarantine: Path, body: IO[bytes], start: int, limits: GitLimits) 
     name = done.stdout.split(b"\t")[-1].strip().decode()
     stem = quarantine / "objects" / "pack" / f"pack-{name}"
     pack, index = stem.with_suffix(".pack"), stem.with_suffix(".idx")
-    opened = load_pack_index(index, SHA1)
-    try:
-        shas = [sha.decode() for sha in opened]
-    finally:
-        opened.close()
-    return IncomingPack(name, pack, index, len(shas), _inspect_with_git(quarantine, shas, limits))
+    with tempfile.TemporaryFile(dir=quarantine) as names:
+        count = _list_objects(index, names)
+        findings = _inspect_with_git(quarantine, names, limits)
+    return IncomingPack(name, pack, index, count, findings)
+
+
+def _list_objects(index: Path, out: IO[bytes]) -> int:
+    """Write the ids of the objects in a pack index (version 2) to a file, one a line; returns how many there are."""
+    with index.open("rb") as file:
+        file.seek(_FANOUT_END - 4)
+        count = int.from_bytes(file.read(4), "big")
+        for first in range(0, count, _NAMES_AT_ONCE):
+            names = file.read(20 * min(_NAMES_AT_ONCE, count - first)).hex("\n", 20)
+            out.write(f"{names}\n".encode())
+    out.flush()
+    return count
 
 
 def _git_refusal(stderr: bytes) -> InvalidPack | TooLarge | StorageFull:
@@ -135,35 +147,27 @@ def _git_refusal(stderr: bytes) -> InvalidPack | TooLarge | StorageFull:
     return InvalidPack(f"The pack was refused: {text[:200]}.", hint="Check the repository with `git fsck --strict`.")
 
 
-def _inspect_with_git(quarantine: Path, shas: list[str], limits: GitLimits) -> Findings:
+def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> Findings:
     findings = Findings()
-    listing = run_git(quarantine, "cat-file", "--batch-check", stdin="".join(f"{sha}\n" for sha in shas).encode())
-    wanted: list[str] = []
-    for line in listing.stdout.splitlines():
-        sha, kind_name, size_text = line.split(b" ")
-        kind, size = _KINDS[kind_name], int(size_text)
-        findings.kinds[sha.decode()] = kind
-        _count(findings, size, limits)
-        if kind == TREE or (kind == BLOB and 100 < size < MAX_POINTER):
-            wanted.append(sha.decode())
-    for kind, data in _contents(quarantine, wanted):
-        if kind == TREE:
-            check_tree_names(data)
-        else:
-            findings.note_blob(data)
+    known: set[bytes] = set()
+    with tempfile.TemporaryFile(dir=quarantine) as wanted:
+        with reading_git(quarantine, "cat-file", "--batch-check", "--buffer", stdin=names) as listing:
+            for line in listing:
+                sha, kind_name, size_text = line.split(b" ")
+                kind, size = _KINDS[kind_name], int(size_text)
+                _count(findings, size, limits)
+                if kind == TREE or (kind == BLOB and 100 < size < MAX_POINTER):
+                    wanted.write(sha + b"\n")
+        wanted.flush()
+        with reading_git(quarantine, "cat-file", "--batch", "--buffer", stdin=wanted) as contents:
+            for line in contents:
+                _, kind_name, size_text = line.split(b" ")
+                data = contents.read(int(size_text) + 1)[:-1]
+                if kind_name == b"tree":
+                    check_tree_names(data, known)
+                else:
+                    findings.note_blob(data)
     return findings
-
-
-def _contents(quarantine: Path, shas: list[str]) -> Iterator[tuple[int, bytes]]:
-    for first in range(0, len(shas), 20_000):
-        asked = "".join(f"{sha}\n" for sha in shas[first : first + 20_000]).encode()
-        output = run_git(quarantine, "cat-file", "--batch", stdin=asked).stdout
-        position = 0
-        while position < len(output):
-            end = output.index(b"\n", position)
-            _, kind_name, size = output[position:end].split(b" ")
-            position = end + 1 + int(size) + 1
-            yield _KINDS[kind_name], output[end + 1 : position - 1]
 
 
 def _count(findings: Findings, size: int, limits: GitLimits) -> None:

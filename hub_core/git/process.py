@@ -6,7 +6,8 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -48,6 +49,32 @@ def git_command(git_dir: Path, *arguments: str) -> list[str]:
     if binary is None:
         raise Unavailable("There is no git program on this machine.", hint="Install git.")
     return [binary, *_CONFIG, "--git-dir", str(git_dir), *arguments]
+
+
+@contextmanager
+def reading_git(git_dir: Path, *arguments: str, stdin: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Run a command on a real file, and read what it writes while it works; it is stopped when the block ends early.
+
+    Raises:
+        Unavailable: it failed.
+    """
+    os.lseek(stdin.fileno(), 0, os.SEEK_SET)
+    with subprocess.Popen(
+        git_command(git_dir, *arguments),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=git_environment(),
+        bufsize=PIPE_BYTES,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise Unavailable("The git program failed.", hint="Try again; then ask an administrator.")
 
 
 def run_git(
