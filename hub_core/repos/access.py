@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,6 +118,12 @@ def with_role(actor: Actor, least: Role) -> sa.ColumnElement[bool]:
     creator = sa.and_(Repo.created_by == actor.user_id, Repo.namespace_id.in_(orgs.where(Membership.role == Role.WRITE)))
     member = Repo.namespace_id.in_(orgs.where(Membership.role.in_(roles)))
     return sa.or_(Repo.namespace_id == actor.user_id, member, creator, Repo.id.in_(granted))
+
+
+def roles_of(session: Session, actor: Actor, repo_ids: Sequence[int]) -> dict[int, str]:
+    """The caller's role on repos that they may see, with one query: the list form of `access`."""
+    role = sa.case(*((with_role(actor, role), str(role)) for role in (Role.ADMIN, Role.WRITE)), else_=str(Role.READ))
+    return dict(session.execute(sa.select(Repo.id, role).where(Repo.id.in_(repo_ids))).all())
 
 
 def _mine(actor: Actor) -> sa.ColumnElement[bool]:

@@ -17,7 +17,7 @@ from hub_core.accounts.lookup import storable
 from hub_core.authz import Actor, Role
 from hub_core.db import Database, UtcDateTime
 from hub_core.errors import InvalidInput
-from hub_core.repos.access import visible, with_role
+from hub_core.repos.access import roles_of, visible, with_role
 from hub_core.repos.tables import Like, Repo, RepoTag
 from hub_core.repos.view import RepoView, repo_views
 
@@ -92,7 +92,7 @@ class SearchService:
         statement = _page(statement, query).limit(query.limit + 1)
         with self._db.read() as session:
             rows = list(session.scalars(statement))
-            views = repo_views(session, rows[: query.limit], actor.user_id)
+            views = repo_views(session, rows[: query.limit], actor.user_id, roles_of(session, actor, [repo.id for repo in rows]))
         more = len(rows) > query.limit
         return RepoPage(views, _cursor(rows[query.limit - 1], query) if more else None)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import sqlalchemy as sa
 
 from hub_core.authz import ANONYMOUS, Actor, Permission, Role, Scope, Visibility
 from hub_core.db import Database
 from hub_core.errors import PermissionDenied, RepoNotFound
-from hub_core.repos.access import access, require_repo, visible, with_role
-from hub_core.repos.tables import Repo
+from hub_core.repos.access import access, require_repo, roles_of, visible, with_role
+from hub_core.repos.tables import Collaborator, Repo
 from tests.common.factories import actor_for, make_org, make_repo, make_user
 
 
@@ -40,8 +42,11 @@ def test_single_checks_and_lists_agree(db: Database, people: dict[str, Actor], n
     with db.read() as session:
         repos = session.scalars(sa.select(Repo)).all()
         roles = {repo.visibility: access(session, actor, repo).role for repo in repos}
-        listed = {repo.visibility for repo in session.scalars(sa.select(Repo).where(visible(actor)))}
+        found = session.scalars(sa.select(Repo).where(visible(actor))).all()
+        listed = {repo.visibility for repo in found}
+        told = roles_of(session, actor, [repo.id for repo in found])
     assert roles == EXPECTED[name]
+    assert told == {repo.id: roles[repo.visibility] for repo in found}
     assert listed == {visibility for visibility, role in roles.items() if role}
 
 
@@ -56,6 +61,32 @@ def test_with_role_does_not_count_visibility(db: Database, people: dict[str, Act
         ):
             found = session.scalars(sa.select(Repo).where(with_role(people[name], least))).all()
             assert len(found) == count, (name, least)
+
+
+def test_lists_tell_the_role_on_each_repo_with_one_query(db: Database, people: dict[str, Actor]) -> None:
+    writer = people["writer"]
+    with db.write() as session:
+        repos = {repo.visibility: repo for repo in session.scalars(sa.select(Repo))}
+        repos["private"].created_by = writer.user_id
+        session.execute(sa.update(Collaborator).where(Collaborator.repo_id == repos["internal"].id).values(role="write"))
+    asked: list[str] = []
+    sa.event.listen(db.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    with db.read() as session:
+        by_id = {repo.id: str(repo.visibility) for repo in repos.values()}
+        named = {
+            name: {by_id[repo_id]: role for repo_id, role in roles_of(session, actor, list(by_id)).items()}
+            for name, actor in (
+                ("creator", writer),
+                ("guest", people["guest"]),
+                ("limited", dataclasses.replace(people["owner"], repo_id=repos["private"].id)),
+            )
+        }
+    assert named == {
+        "creator": {"private": "admin", "internal": "write", "public": "write"},
+        "guest": {"private": "read", "internal": "write", "public": "read"},
+        "limited": {"private": "admin", "internal": "read", "public": "read"},
+    }
+    assert len([text for text in asked if "SELECT" in text]) == 3
 
 
 def test_hidden_and_absent_repos_give_the_same_error(db: Database, people: dict[str, Actor]) -> None:
@@ -74,8 +105,6 @@ def test_a_seen_repo_says_which_role_is_missing(db: Database, people: dict[str, 
 
 
 def test_a_read_token_cannot_write_whatever_the_role(db: Database, people: dict[str, Actor]) -> None:
-    import dataclasses
-
     weak = dataclasses.replace(people["owner"], scope=Scope.READ)
     with db.read() as session:
         repo = session.scalars(sa.select(Repo).where(Repo.visibility == "private")).one()
@@ -85,8 +114,6 @@ def test_a_read_token_cannot_write_whatever_the_role(db: Database, people: dict[
 
 
 def test_a_token_for_one_repo_sees_no_other_private_one(db: Database, people: dict[str, Actor]) -> None:
-    import dataclasses
-
     with db.read() as session:
         repos = {repo.visibility: repo for repo in session.scalars(sa.select(Repo))}
         limited = dataclasses.replace(people["owner"], repo_id=repos["private"].id)

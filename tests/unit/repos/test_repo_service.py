@@ -207,6 +207,8 @@ def test_search_words_filters_orders_and_pages(hub: Services, alice: Actor, bob:
     hub.tags.set(alice, hub.repos.find(alice, "ocr-3"), ["vision"], TagMode.ADD)
     assert {v.id for v in hub.search.search(bob, RepoQuery(words="ocr plates")).items} == {f"alice/ocr-{n}" for n in range(5)}
     assert [v.id for v in hub.search.search(bob, RepoQuery(tags=["vision"])).items] == ["alice/ocr-3"]
+    assert {v.role for v in hub.search.search(bob, RepoQuery(words="ocr")).items} == {"read"}
+    assert {v.role for v in hub.search.search(alice, RepoQuery(words="ocr")).items} == {"admin"}
     assert [v.id for v in hub.search.search(bob, RepoQuery(words="VISION")).items] == ["alice/ocr-3"]
     assert [v.id for v in hub.search.search(bob, RepoQuery(kind="dataset")).items] == ["alice/faq"]
     assert hub.search.search(bob, RepoQuery(words="100%_")).items == []
