@@ -43,7 +43,7 @@ def run_once(services: Services) -> Round:
     """One round of every task."""
     consolidated = sum(_consolidate(services, repo_id) for repo_id in _crowded(services))
     purged = sum(_purge(services, repo_id) for repo_id in _overdue(services))
-    removed = sum(services.git.gc(repo_id) for repo_id in _retired(services)) + services.lfs.gc()
+    removed = sum(services.git.gc(repo_id) for repo_id in _retired(services)) + services.lfs.gc() + services.xet.gc()
     removed += services.conversations.sweep_attachments()
     services.approvals.expire_due()
     services.git.evict_cache(CACHE_BYTES)

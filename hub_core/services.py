@@ -33,6 +33,7 @@ from hub_core.repos.tags import TagService
 from hub_core.settings import Settings
 from hub_core.storage import BlobStore, open_blob_store
 from hub_core.vault import Vault
+from hub_core.xet.service import XetService
 
 __all__ = ["Services", "open_services", "tables"]
 
@@ -46,6 +47,7 @@ class Services:
     blobs: BlobStore
     git: GitStore
     lfs: LfsService
+    xet: XetService
     users: UserService
     orgs: OrgService
     tokens: TokenService
@@ -90,6 +92,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             blobs=blobs,
             git=git,
             lfs=lfs,
+            xet=XetService(db, blobs, lfs),
             users=UserService(db, settings, passwords),
             orgs=OrgService(db),
             tokens=TokenService(db),

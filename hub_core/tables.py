@@ -9,5 +9,6 @@ from hub_core.conversations import tables as conversations
 from hub_core.git import tables as git
 from hub_core.lfs import tables as lfs
 from hub_core.repos import tables as repos
+from hub_core.xet import tables as xet
 
-__all__ = ["accounts", "approvals", "audit", "conversations", "git", "lfs", "repos"]
+__all__ = ["accounts", "approvals", "audit", "conversations", "git", "lfs", "repos", "xet"]

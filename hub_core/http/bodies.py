@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 import zlib
@@ -49,7 +50,7 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
             for piece in inflater(chunk):
                 total += len(piece)
                 if total > limit:
-                    await _drain(request)
+                    await drain(request)
                     raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Put large files into Git LFS.")
                 await run_in_threadpool(_write_all, file, piece)
         file.seek(0)
@@ -86,12 +87,14 @@ def _inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
     return inflate
 
 
-async def _drain(request: Request) -> None:
+async def drain(request: Request) -> None:
+    """Read the rest of a body and drop it: many clients hear no answer before they have sent all."""
     read = 0
-    async for chunk in request.stream():
-        read += len(chunk)
-        if read > _DRAIN:
-            return
+    with contextlib.suppress(RuntimeError):  # it was read to its end
+        async for chunk in request.stream():
+            read += len(chunk)
+            if read > _DRAIN:
+                return
 
 
 async def in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -13,6 +13,7 @@ from hub_core.http.huggingface.listing import add_listing_routes
 from hub_core.http.huggingface.refs import add_ref_routes
 from hub_core.http.huggingface.resolve import add_resolve_routes
 from hub_core.http.huggingface.tree import add_tree_routes
+from hub_core.http.huggingface.xet import add_xet_routes
 from hub_core.services import Services
 
 _PARTS: list[Callable[[APIRouter, Services], None]] = [
@@ -22,6 +23,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_resolve_routes,
     add_ref_routes,
     add_listing_routes,
+    add_xet_routes,
 ]
 
 

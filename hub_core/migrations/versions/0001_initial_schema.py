@@ -56,6 +56,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("thread_id", name=op.f("pk_thread_leases")),
     )
     op.create_table(
+        "xet_xorbs",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("chunks", sa.Integer(), nullable=False),
+        sa.Column("created_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("used_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_xet_xorbs")),
+    )
+    with op.batch_alter_table("xet_xorbs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_xet_xorbs_used_at"), ["used_at"], unique=False)
+
+    op.create_table(
         "orgs",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=39), nullable=False),
@@ -459,6 +471,10 @@ def downgrade() -> None:
     op.drop_table("approvals")
     op.drop_table("users")
     op.drop_table("orgs")
+    with op.batch_alter_table("xet_xorbs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_xet_xorbs_used_at"))
+
+    op.drop_table("xet_xorbs")
     op.drop_table("thread_leases")
     op.drop_table("namespaces")
     op.drop_table("lfs_objects")

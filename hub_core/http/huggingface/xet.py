@@ -1,0 +1,160 @@
+"""Xet for `huggingface_hub`: tokens of the hub's API, and the storage API that hf-xet speaks with them.
+
+Source: the Xet protocol specification of huggingface/xet-core, `spec/api.md` and `spec/auth.md`. The storage API lies below an
+address that names the store: clients remember by address what they once sent, and an emptied hub must not be taken for the old one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub_core.authz import Actor, Permission
+from hub_core.errors import HubError, NotFound, PermissionDenied, RepoNotFound, Unauthenticated
+from hub_core.http.auth import token_of
+from hub_core.http.bodies import chunks_of, drain, spool
+from hub_core.http.errors import json_response
+from hub_core.http.huggingface.edge import Call, add_route
+from hub_core.http.huggingface.errors import hf_error
+from hub_core.http.paths import base_url
+from hub_core.http.signing import UrlSigner, load_key
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+from hub_core.xet.shards import MAX_SHARD
+
+TOKEN_S = 15 * 60
+Right = Literal["read", "write"]
+Act = Callable[[Request, Repo], Awaitable[Any]]
+_PERMISSIONS: dict[Right, Permission] = {"read": Permission.REPO_READ, "write": Permission.REPO_WRITE}
+
+
+def add_xet_routes(router: APIRouter, services: Services) -> None:
+    """Tokens below `/api`, storage below `/xet`."""
+    edge = _XetEdge(services)
+    for right in _PERMISSIONS:
+        path = f"/api/{{kind:repokind}}/{{namespace}}/{{name}}/xet-{right}-token"
+        add_route(router, services, "GET", path, edge.token_route(right))
+        add_route(router, services, "GET", path + "/{revision:path}", edge.token_route(right))
+    base = f"/xet/{edge.instance}"
+    acts: list[tuple[str, str, Right, Act]] = [
+        ("POST", "/v1/xorbs/default/{hash}", "write", edge.put_xorb),
+        ("POST", "/v1/shards", "write", edge.put_shard),
+    ]
+    for method, path, right, act in acts:
+        router.add_api_route(base + path, edge.handler(right, act), methods=[method], include_in_schema=False)
+    # Newer parts of the protocol are optional: clients go on without when they hear 404, also from the page's routes behind these.
+    router.add_api_route("/xet/{rest:path}", _absent, methods=["GET", "HEAD", "POST"], include_in_schema=False)
+
+
+async def _absent(request: Request) -> Response:
+    await drain(request)
+    return hf_error(NotFound("The hub has nothing at this address."), None)
+
+
+class _XetEdge:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        key = load_key(services.blobs)
+        self._signer = UrlSigner(key)
+        self.instance = hashlib.sha256(b"xet instance" + key).hexdigest()[:16]
+
+    # -- tokens ----------------------------------------------------------------------------------------------------
+
+    def token_route(self, right: Right) -> Callable[[Call], Response]:
+        """`GET .../xet-{right}-token/{revision}`: a token for this repo and this right."""
+
+        def token(call: Call) -> Response:
+            repo = call.repo(_PERMISSIONS[right])
+            expires = int(time.time()) + TOKEN_S
+            address = f"{base_url(call.request, self._services.settings)}/xet/{self.instance}"
+            access = self._token(repo, right, call.actor)
+            # hf-xet reads the body, `huggingface_hub` itself the headers.
+            headers = {"X-Xet-Access-Token": access, "X-Xet-Token-Expiration": str(expires), "X-Xet-Cas-Url": address}
+            return json_response({"accessToken": access, "exp": expires, "casUrl": address}, headers=headers)
+
+        return token
+
+    def _token(self, repo: Repo, right: Right, actor: Actor) -> str:
+        facts = {"repo": f"{repo.kind}/{repo.full_name}", "id": repo.id, "right": right}
+        signed = self._signer.query("xet", *facts.values(), user_id=actor.user_id, seconds=TOKEN_S)
+        return "xet_" + base64.urlsafe_b64encode(f"{urlencode(facts)}&{signed}".encode()).decode().rstrip("=")
+
+    def _repo(self, request: Request, needed: Right) -> Repo:
+        """The repo that the request's token is for.
+
+        Raises:
+            Unauthenticated: no token, a forged or an expired one, or one of an account that is disabled.
+            PermissionDenied: a token for reading where writing is asked, or the right was taken away since.
+        """
+        facts = _facts(token_of(request.headers.get("authorization", "")))
+        named = (facts.get("repo", ""), facts.get("id", ""), facts.get("right", ""))
+        try:
+            user_id = self._signer.check(facts, "xet", *named)
+        except Unauthenticated:
+            raise _wrong_token() from None
+        if needed == "write" and named[2] != "write":
+            raise PermissionDenied("This Xet token is for reading.", hint="Ask for one at xet-write-token.")
+        kind, namespace, name = named[0].split("/")
+        # The hub gave this token to somebody with the right to use it; they must have it still.
+        holder = self._services.sessions.person(user_id, _PERMISSIONS[needed], "api")
+        try:
+            repo = self._services.repos.open_repo(holder, RepoKind(kind), namespace, name, _PERMISSIONS[needed])
+        except RepoNotFound:
+            repo = None
+        if repo is None or str(repo.id) != named[1]:
+            raise PermissionDenied("The repo of this Xet token is no longer open to you.", hint="Ask for access.")
+        return repo
+
+    # -- storage ---------------------------------------------------------------------------------------------------
+
+    def handler(self, right: Right, act: Act) -> Callable[[Request], Awaitable[Response]]:
+        """Wrap an act with the check of the token and the error dialect."""
+
+        async def handle(request: Request) -> Response:
+            try:
+                repo = await run_in_threadpool(self._repo, request, right)
+                return json_response(await act(request, repo))
+            except HubError as error:
+                await drain(request)
+                return hf_error(error, None)
+
+        return handle
+
+    async def put_xorb(self, request: Request, _repo: Repo) -> dict[str, bool]:
+        """`POST v1/xorbs/default/{hash}`: chunks, checked while they come in."""
+        upload = await run_in_threadpool(self._services.xet.begin_xorb, request.path_params["hash"])
+        try:
+            async for chunk in chunks_of(request):
+                await run_in_threadpool(upload.write, chunk)
+            return {"was_inserted": await run_in_threadpool(upload.finish)}
+        finally:
+            upload.abort()
+
+    async def put_shard(self, request: Request, repo: Repo) -> dict[str, int]:
+        """`POST v1/shards`: which chunks make up which files; these are LFS objects of the repo from then on."""
+        with await spool(request, MAX_SHARD, self._services.blobs.staging) as shard:
+            return {"result": int(await run_in_threadpool(self._services.xet.take_shard, repo.id, shard))}
+
+
+def _facts(token: str) -> dict[str, str]:
+    """What a token says; nothing of it is checked yet."""
+    try:
+        text = base64.b64decode(token.removeprefix("xet_") + "==", altchars=b"-_").decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise _wrong_token() from None
+    return dict(parse_qsl(text))
+
+
+def _wrong_token() -> Unauthenticated:
+    return Unauthenticated("The Xet token was not made by this hub, or has expired.", hint="Ask the hub's API for a new one.")

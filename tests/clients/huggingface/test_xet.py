@@ -1,0 +1,197 @@
+"""The real hf-xet, driven by the real `huggingface_hub`, against a live hub."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hub_core.authz import Role, Scope, Visibility
+from hub_core.http.huggingface import xet as xet_edge
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
+from tests.clients.conftest import LiveHub
+from tests.common.factories import actor_for
+from tests.common.xet_client import XetClient
+from tests.common.xet_files import ShardFile, Xorb, shard
+
+pytestmark = pytest.mark.clients
+MB = 1_000_000
+
+
+@pytest.fixture
+def laptop(live_git_hub: LiveHub, tmp_path: Path) -> XetClient:
+    """A machine that has never spoken with the hub."""
+    return XetClient(live_git_hub.url, tmp_path / "laptop")
+
+
+def write(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def holds(hub: LiveHub, repo: Repo, data: bytes) -> bool:
+    oid = hashlib.sha256(data).hexdigest()
+    lfs = hub.services.lfs
+    return lfs.has(repo.id, oid) == len(data) and b"".join(lfs.read(repo.id, oid)) == data
+
+
+def token(hub: LiveHub, right: str = "write", *, name: str = "big", hub_token: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {hub_token or hub.ann_token}"}
+    return httpx.get(f"{hub.url}/api/models/ann/{name}/xet-{right}-token/main", headers=headers)
+
+
+def post(given: httpx.Response, path: str, body: bytes, access: str = "") -> httpx.Response:
+    said = given.json()
+    return httpx.post(said["casUrl"] + path, content=body, headers={"Authorization": f"Bearer {access or said['accessToken']}"})
+
+
+def test_large_files_become_lfs_objects(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
+    """Random bytes, text and numbers: hf-xet stores them plain, pressed, and grouped and pressed."""
+    repo = live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    contents = [os.urandom(20 * MB), b"a line of text\n" * MB, b"".join(number.to_bytes(4, "little") for number in range(3 * MB))]
+    paths = [write(work, f"{number}.bin", data) for number, data in enumerate(contents)]
+    done = laptop.upload("ann/big", live_git_hub.ann_token, paths[:2], as_bytes=paths[2:])
+    assert done.error == ""
+    assert done.oids == [hashlib.sha256(data).hexdigest() for data in contents]
+    assert all(holds(live_git_hub, repo, data) for data in contents)
+    assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+
+
+def test_a_file_of_several_xorbs_and_many_small_files(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
+    repo = live_git_hub.repo("data", RepoKind.DATASET)
+    contents = [os.urandom(100 * MB), *(os.urandom(100 + number) for number in range(100))]
+    paths = [write(work, f"{number}.bin", data) for number, data in enumerate(contents)]
+    assert laptop.upload("ann/data", live_git_hub.ann_token, paths, kind="dataset").error == ""
+    assert all(holds(live_git_hub, repo, data) for data in contents)
+
+
+def test_what_was_sent_once_is_not_sent_again(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
+    """hf-xet remembers: for a second version, and for another repo, it sends what is new and refers to the rest."""
+    first, second = live_git_hub.repo("big"), live_git_hub.repo("other", visibility=Visibility.PRIVATE)
+    data = os.urandom(20 * MB)
+    changed = data[: 10 * MB] + b"changed" + data[10 * MB :]
+    assert laptop.upload("ann/big", live_git_hub.ann_token, [write(work, "one.bin", data)]).error == ""
+    before = stored(live_git_hub)
+    assert laptop.upload("ann/big", live_git_hub.ann_token, [write(work, "two.bin", changed)]).error == ""
+    assert stored(live_git_hub) - before < MB
+    assert laptop.upload("ann/other", live_git_hub.ann_token, [work / "one.bin"]).error == ""
+    assert stored(live_git_hub) - before < MB
+    assert holds(live_git_hub, first, changed)
+    assert holds(live_git_hub, second, data)
+
+
+def stored(hub: LiveHub) -> int:
+    return sum(blob.size for blob in hub.services.blobs.list("xet/"))
+
+
+def test_a_repo_may_go_while_the_client_still_refers_to_what_it_sent(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
+    services, repo = live_git_hub.services, live_git_hub.repo("big")
+    data = os.urandom(3 * MB)
+    path = write(work, "one.bin", data)
+    assert laptop.upload("ann/big", live_git_hub.ann_token, [path]).error == ""
+    services.repos.delete(actor_for(live_git_hub.ann), repo)
+    assert services.xet.gc() == 0
+    again = live_git_hub.repo("big")
+    assert laptop.upload("ann/big", live_git_hub.ann_token, [path]).error == ""
+    assert holds(live_git_hub, again, data)
+
+
+def test_another_person_sends_the_same_content_anew(live_git_hub: LiveHub, laptop: XetClient, work: Path, tmp_path: Path) -> None:
+    live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    services = live_git_hub.services
+    services.repos.create(actor_for(live_git_hub.ben), "ben/copy", RepoKind.MODEL)
+    repo = services.repos.find(actor_for(live_git_hub.ben), "model:ben/copy")
+    data = os.urandom(3 * MB)
+    path = write(work, "one.bin", data)
+    assert laptop.upload("ann/big", live_git_hub.ann_token, [path]).error == ""
+    before = stored(live_git_hub)
+    other = XetClient(live_git_hub.url, tmp_path / "other")
+    assert other.upload("ben/copy", live_git_hub.ben_token, [path]).error == ""
+    assert stored(live_git_hub) == before
+    assert holds(live_git_hub, repo, data)
+
+
+@pytest.mark.parametrize(
+    ("visibility", "who", "status"),
+    [
+        (Visibility.PUBLIC, "ben", 403),
+        (Visibility.PRIVATE, "ben", 404),
+        (Visibility.PUBLIC, "read", 403),
+        (Visibility.PUBLIC, "wrong", 401),
+    ],
+)
+def test_who_may_not_write_is_told_at_once(
+    live_git_hub: LiveHub, laptop: XetClient, work: Path, visibility: Visibility, who: str, status: int
+) -> None:
+    live_git_hub.repo("big", visibility=visibility)
+    reading = live_git_hub.services.tokens.create(actor_for(live_git_hub.ann), "reader", Scope.READ).token
+    secret = {"ben": live_git_hub.ben_token, "read": reading, "wrong": "hub_wrong"}[who]
+    done = laptop.upload("ann/big", secret, [write(work, "one.bin", os.urandom(MB))])
+    assert str(status) in done.error
+    assert stored(live_git_hub) == 0
+
+
+def test_a_token_is_for_one_repo_and_one_right_and_a_while(live_git_hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo, other = live_git_hub.repo("big", visibility=Visibility.PRIVATE), live_git_hub.repo("other")
+    xorb = Xorb([b"some chunk"])
+    path, file = f"/v1/xorbs/default/{xorb.hash}", shard(ShardFile([(xorb, 0, 1)]))
+    given = token(live_git_hub)
+    said = given.json()
+    assert given.headers["X-Xet-Cas-Url"] == said["casUrl"]
+    assert post(given, path, xorb.body).json() == {"was_inserted": True}
+    assert post(given, "/v1/shards", file).json() == {"result": 1}
+    assert post(given, "/v1/shards", file).json() == {"result": 0}
+    assert holds(live_git_hub, repo, b"some chunk")
+    assert not holds(live_git_hub, other, b"some chunk")
+    assert post(token(live_git_hub, "read"), path, xorb.body).status_code == 403
+    wrong = [said["accessToken"][:-4] + "AAAA", "xet_", "xet_%", "nonsense", live_git_hub.ann_token]
+    assert {post(given, path, xorb.body, access).status_code for access in wrong} == {401}
+    assert httpx.post(said["casUrl"] + path, content=xorb.body).status_code == 401
+    monkeypatch.setattr(xet_edge, "TOKEN_S", -1)
+    assert post(token(live_git_hub), path, xorb.body).status_code == 401
+
+
+def test_a_right_that_was_taken_away_ends_the_token(live_git_hub: LiveHub) -> None:
+    services, repo = live_git_hub.services, live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    services.access.grant(actor_for(live_git_hub.ann), repo, "ben", Role.WRITE)
+    given = token(live_git_hub, hub_token=live_git_hub.ben_token)
+    xorb = Xorb([b"some chunk"])
+    path = f"/v1/xorbs/default/{xorb.hash}"
+    assert post(given, path, xorb.body).status_code == 200
+    services.access.revoke(actor_for(live_git_hub.ann), repo, "ben")
+    assert post(given, path, xorb.body).status_code == 403
+
+
+def test_wrong_uploads_get_an_answer_and_leave_nothing(live_git_hub: LiveHub) -> None:
+    live_git_hub.repo("big")
+    given, xorb = token(live_git_hub), Xorb([os.urandom(100_000)])
+    path = f"/v1/xorbs/default/{xorb.hash}"
+    answers = [
+        post(given, path, xorb.body[:-1]),
+        post(given, path, b""),
+        post(given, path, os.urandom(70 * MB)),
+        post(given, path.replace(xorb.hash, "0" * 64), xorb.body),
+        post(given, path.replace(xorb.hash, "nonsense"), xorb.body),
+        post(given, "/v1/shards", b""),
+        post(given, "/v1/shards", os.urandom(MB)),
+        post(given, "/v1/shards", shard(ShardFile([(xorb, 0, 1)]))),
+    ]
+    assert {answer.status_code for answer in answers} == {400}
+    assert all(answer.json()["error"] for answer in answers)
+    assert post(given, "/v1/shards", shard() + bytes(90 * MB)).status_code == 413
+    assert stored(live_git_hub) == 0
+    assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+
+
+def test_what_the_hub_does_not_offer_is_absent(live_git_hub: LiveHub) -> None:
+    live_git_hub.repo("big")
+    given = token(live_git_hub)
+    for path in (f"/v1/xorb-grants/default/{'0' * 64}", "/v2/shards"):
+        assert post(given, path, b"{}").status_code == 404
+    assert httpx.get(f"{given.json()['casUrl']}/v1/chunks/default/{'0' * 64}").status_code == 404
+    assert httpx.post(f"{live_git_hub.url}/xet/other-instance/v1/shards").status_code == 404
