@@ -16,7 +16,7 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . && py
 USER hubtalk
 ENV HUB_DATA_DIR=/data HUB_HOST=0.0.0.0 HUB_PORT=8000 PYTHONUNBUFFERED=1
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8000 2222
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
 CMD ["hubtalk", "serve"]

@@ -23,6 +23,7 @@ from hub_core.http.metrics import Metrics, MetricsMiddleware
 from hub_core.http.middleware import BodyLimitMiddleware, RequestMiddleware, usual_limit
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings, process_defaults
+from hub_core.ssh.server import SshServer
 from hub_core.startup import FirstStart, prepare
 
 log = logging.getLogger(__name__)
@@ -46,9 +47,13 @@ def create_app(settings: Settings) -> FastAPI:
         page.start()
         keeper = Housekeeper(services)
         keeper.start()
+        ssh = SshServer(services)
+        if settings.ssh_port:
+            _greet_ssh(settings, await ssh.start())
         try:
             yield
         finally:
+            await ssh.close()
             await run_in_threadpool(keeper.close)
             await run_in_threadpool(agent.close)
             await run_in_threadpool(opened.__exit__, None, None, None)
@@ -99,3 +104,7 @@ def _greet(settings: Settings, first: FirstStart) -> None:
     print(f"hubtalk: {address}", flush=True)  # noqa: T201 - said to the person at the terminal
     if first.password:
         print(f"hubtalk: sign in as admin with the password {first.password} (shown only now)", flush=True)  # noqa: T201
+
+
+def _greet_ssh(settings: Settings, port: int) -> None:
+    print(f"hubtalk: Git over SSH at ssh://git@{settings.host}:{port}/", flush=True)  # noqa: T201 - said to the person at the terminal

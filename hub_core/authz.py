@@ -117,6 +117,7 @@ class CredentialKind(enum.StrEnum):
     ANONYMOUS = "anonymous"
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
+    SSH_KEY = "ssh_key"
     SYSTEM = "system"
 
 

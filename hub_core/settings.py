@@ -22,6 +22,7 @@ class Settings:
     data_dir: Path = _setting(Path("data"), "Folder for the database, blobs, caches and logs of a hub without external services.")
     host: str = _setting("127.0.0.1", "Address the server listens on.")
     port: int = _setting(8000, "Port the server listens on.")
+    ssh_port: int = _setting(0, "Port for Git over SSH on the same address; 0: no SSH. -1: any free port.")
     public_url: str = _setting("", "Address that people and clients use, e.g. `https://hub.example.com`; empty: taken from each request.")
     database_url: str = _setting(
         "", "SQLAlchemy URL; empty: SQLite in the data folder. PostgreSQL: `postgresql+psycopg://user:password@host/db`."

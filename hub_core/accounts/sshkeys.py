@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from hub_core import audit
 from hub_core.accounts import policy
 from hub_core.accounts.lookup import storable
-from hub_core.accounts.tables import SshKey
+from hub_core.accounts.tables import SshKey, User
 from hub_core.accounts.views import SshKeyView
-from hub_core.authz import Actor, Permission
+from hub_core.authz import Actor, CredentialKind, Permission, Scope
 from hub_core.db import Database, utcnow
-from hub_core.errors import AlreadyExists, InvalidKey, InvalidName, SshKeyNotFound
+from hub_core.errors import AlreadyExists, InvalidKey, InvalidName, SshKeyNotFound, Unauthenticated
 
 MIN_RSA_BITS = 2048
 MAX_LENGTH = 16_384
@@ -75,6 +75,23 @@ class SshKeyService:
             session.delete(row)
             audit.record(session, actor, "ssh_key.delete", f"{actor.username}/{row.title}", fingerprint=row.fingerprint)
             return _view(row)
+
+    def authenticate_key(self, fingerprint: str) -> Actor:
+        """Whom a key stands for; it may push, and cannot manage people or credentials.
+
+        Raises:
+            Unauthenticated: nobody has this key, or the account is disabled.
+        """
+        with self._db.read() as session:
+            query = sa.select(SshKey.title, User).join(User, User.id == SshKey.user_id).where(SshKey.fingerprint == fingerprint)
+            found = session.execute(query).one_or_none()
+        if found is None or found.User.status != "active":
+            raise Unauthenticated("This key belongs to nobody here.", hint="Add it: add_ssh_key, or say 'add my SSH key ...'.")
+        user = found.User
+        return Actor(
+            user_id=user.id, username=user.username, is_admin=user.is_admin, credential=CredentialKind.SSH_KEY,
+            scope=Scope.WRITE, token_name=found.title, channel="ssh",
+        )  # fmt: skip
 
     def _for_add(self, session: Session, actor: Actor, title: str, key: str) -> SshKey:
         policy.check(actor, Permission.CREDENTIALS)

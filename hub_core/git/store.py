@@ -49,7 +49,7 @@ class GitStore:
     """Refs in the database, packs in the blob store, a disposable cache on this node."""
 
     def __init__(self, db: Database, blobs: BlobStore, cache_dir: Path, limits: GitLimits | None = None) -> None:
-        limits = limits or GitLimits()
+        self.limits = limits = limits or GitLimits()
         self._db = db
         self._blobs = blobs
         self._refs = RefStore(db)
@@ -331,7 +331,6 @@ class GitStore:
         """
         return self._committer.revert(repo_id, branch, commit, author, message, hook=hook)
 
-    # --- protocol ---
     def squash(self, repo_id: int, branch: str, author: Author, message: str, *, hook: RefHook | None = None) -> CommitResult:
         """Replace the history of a branch by one commit with the files of its head.
 
@@ -340,6 +339,7 @@ class GitStore:
         """
         return self._committer.squash(repo_id, branch, author, message, hook=hook)
 
+    # --- protocol ---
 
     def advertise(self, repo_id: int, service: str, protocol: str = "") -> bytes:
         """What a client is told first; `service` is `git-upload-pack` or `git-receive-pack`."""
@@ -349,6 +349,10 @@ class GitStore:
     def upload_pack(self, repo_id: int, body: BinaryIO, protocol: str = "") -> Iterator[bytes]:
         """Answer one request of `git fetch`; `body` is a real file. Close the iterator to stop early."""
         return self._uploader.upload(self.state(repo_id), body, protocol)
+
+    def fetch_command(self, repo_id: int, protocol: str = "") -> tuple[list[str], dict[str, str]]:
+        """Arguments and environment of a program that serves one fetch over its pipes; see `Uploader.command`."""
+        return self._uploader.command(self.state(repo_id), protocol)
 
     def receive_pack(self, repo_id: int, body: BinaryIO, *, hook: RefHook | None = None) -> bytes:
         """Answer one `git push`; `body` is a real file. Refusals are in the answer.

@@ -59,6 +59,15 @@ class Uploader:
                 return iter([listing])
         return _GitProcess(self._cache.snapshot(state), body, protocol)
 
+    def command(self, state: RepoState, protocol: str = "") -> tuple[list[str], dict[str, str]]:
+        """Arguments and environment of a `git upload-pack` that talks to one client over its pipes, as SSH has it.
+
+        Raises:
+            Unavailable: there is no `git` program.
+        """
+        snapshot = self._cache.snapshot(state)
+        return git_command(snapshot, "upload-pack", "--timeout=3600", str(snapshot)), git_environment(_clean(protocol))
+
 
 def _version(protocol: str) -> int:
     versions = [part.partition("=")[2] for part in protocol.split(":") if part.startswith("version=")]

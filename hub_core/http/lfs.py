@@ -17,6 +17,7 @@ from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, Permissi
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, blob_response, chunks_of
 from hub_core.http.errors import status_of
+from hub_core.http.lfs_passes import LfsPasses
 from hub_core.http.paths import GIT_PREFIXES, base_url, repo_name
 from hub_core.http.signing import UrlSigner, load_key
 from hub_core.lfs.locks import Lock, LockService
@@ -99,6 +100,7 @@ class _LfsEdge:
         self._locks = LockService(services.db)
         self._actor_from = actor_dependency(services, "git")
         self._signer = UrlSigner(load_key(services.blobs))
+        self._passes = LfsPasses(self._signer, services.sessions)
 
     def handler(self, kind: RepoKind, act: Act) -> Callable[[Request], Awaitable[Response]]:
         """Wrap an act with authentication and the error dialect."""
@@ -106,7 +108,7 @@ class _LfsEdge:
         async def handle(request: Request) -> Response:
             actor = None
             try:
-                actor = await self._actor_from(request)
+                actor = await run_in_threadpool(self._passes.actor, request.headers) or await self._actor_from(request)
                 return await act(request, actor, kind)
             except HubError as error:
                 return lfs_error(error, actor)

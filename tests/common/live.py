@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp) -> Iterator[str]:
-    """Serve `app` until the block ends; gives the base URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def serve(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve `app` until the block ends, on a free port unless one is given; gives the base URL."""
+    listener = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
