@@ -108,7 +108,8 @@ class _LfsEdge:
         async def handle(request: Request) -> Response:
             actor = None
             try:
-                actor = await run_in_threadpool(self._passes.actor, request.headers) or await self._actor_from(request)
+                with_pass = self._passes.among(request.headers)
+                actor = await (run_in_threadpool(self._passes.actor, with_pass) if with_pass else self._actor_from(request))
                 return await act(request, actor, kind)
             except HubError as error:
                 return lfs_error(error, actor)

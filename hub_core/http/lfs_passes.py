@@ -29,15 +29,17 @@ class LfsPasses:
         signed = self._signer.query("lfs-pass", repo_id, operation, user_id=actor.user_id, seconds=PASS_SECONDS)
         return _MARK + base64.urlsafe_b64encode(f"{urlencode({'r': repo_id, 'o': operation})}&{signed}".encode()).decode()
 
-    def actor(self, headers: Mapping[str, str]) -> Actor | None:
-        """Who a request's pass stands for; None when it has none.
+    def among(self, headers: Mapping[str, str]) -> str:
+        """The pass that a request carries; empty when it has none."""
+        scheme, _, secret = headers.get("authorization", "").partition(" ")
+        return secret if scheme.lower() == "bearer" and secret.startswith(_MARK) else ""
+
+    def actor(self, secret: str) -> Actor:
+        """Who a pass stands for.
 
         Raises:
             Unauthenticated: it was not made here, or has expired.
         """
-        scheme, _, secret = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not secret.startswith(_MARK):
-            return None
         try:
             params = dict(parse_qsl(base64.urlsafe_b64decode(secret[len(_MARK) :].encode()).decode()))
         except (binascii.Error, UnicodeDecodeError) as error:
