@@ -81,16 +81,18 @@ class NodeCache:
         building = self._root / state.key / "incoming" / f"snapshot-{uuid.uuid4().hex}"
         packs = building / "objects" / "pack"
         packs.mkdir(parents=True)
-        (building / "refs").mkdir()
+        # A busy repo has a hundred packs: one look at the folder, and plain text for the paths, keep this short.
+        kept = self._root / state.key / "packs"
+        kept.mkdir(parents=True, exist_ok=True)
+        with os.scandir(kept) as listing:
+            here = {entry.name for entry in listing}
         for name in state.packs:
-            self._ensure_pack(state, name)
-            for suffix in ("pack", "idx"):
-                _link(self._pack_path(state.key, name, suffix), packs / f"pack-{name}.{suffix}")
-            bitmap = self._pack_path(state.key, name, "bitmap")
-            if bitmap.exists():
-                _link(bitmap, packs / f"pack-{name}.bitmap")
-        (building / "HEAD").write_text(f"ref: refs/heads/{state.default_branch}\n")
-        (building / "config").write_text(_CONFIG)
+            needed = [f"pack-{name}.pack", f"pack-{name}.idx"]
+            if not here.issuperset(needed):
+                self._ensure_pack(state, name)
+            for file in (*needed, *here.intersection([f"pack-{name}.bitmap"])):
+                _link(f"{kept}/{file}", f"{packs}/{file}")
+        make_bare(building, state.default_branch)
         (building / "packed-refs").write_bytes(_packed_refs(state))
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -148,17 +150,11 @@ class NodeCache:
 
     @contextmanager
     def incoming(self, state: RepoState) -> Iterator[Path]:
-        """A quarantine: a bare repository that sees the objects of `state` and is gone afterwards."""
-        snapshot = self.snapshot(state)
+        """A quarantine: a folder for new objects that is gone afterwards; `make_bare` makes a repository of it."""
         folder = self._root / state.key / "incoming" / uuid.uuid4().hex
         with disk_errors():
             try:
                 (folder / "objects" / "pack").mkdir(parents=True)
-                (folder / "objects" / "info").mkdir()
-                (folder / "refs").mkdir()
-                (folder / "objects" / "info" / "alternates").write_text(f"{(snapshot / 'objects').resolve()}\n")
-                (folder / "HEAD").write_text(f"ref: refs/heads/{state.default_branch}\n")
-                (folder / "config").write_text(_CONFIG)
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -197,6 +193,16 @@ class NodeCache:
         return dropped
 
 
+def make_bare(folder: Path, default_branch: str = "main", behind: Path | None = None) -> None:
+    """Add what makes a folder with `objects/pack` a bare repository for any Git reader; it sees the objects in `behind` too."""
+    (folder / "refs").mkdir()
+    (folder / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n")
+    (folder / "config").write_text(_CONFIG)
+    if behind is not None:
+        (folder / "objects" / "info").mkdir()
+        (folder / "objects" / "info" / "alternates").write_text(f"{behind.resolve()}\n")
+
+
 def _digest(state: RepoState) -> str:
     text = repr((state.default_branch, sorted(state.refs.items()), sorted(state.packs)))
     return f"{state.version}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -224,7 +230,7 @@ def _check_index(path: Path, name: str) -> None:
         raise CorruptStorage("The index of a pack belongs to another pack.", hint="Run `hubtalk doctor`.")
 
 
-def _link(source: Path, target: Path) -> None:
+def _link(source: str | Path, target: str | Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:

@@ -29,6 +29,7 @@ from dulwich.pack import (
 )
 
 from hub_core.errors import InvalidPack, StorageFull, TooLarge
+from hub_core.git.cache import make_bare
 from hub_core.git.checks import BLOB, TREE, Findings, check_object, check_tree_names
 from hub_core.git.objects import SnapshotStore, base_distance, delta_sizes, header_at
 from hub_core.git.process import git_binary, reading_git, run_git
@@ -94,6 +95,7 @@ def ingest(quarantine: Path, behind: SnapshotStore, body: IO[bytes], limits: Git
         except TooLarge:
             # A small pack that grows a lot: a child with its own memory limit may look at it.
             body.seek(start)
+    make_bare(quarantine, behind=Path(os.fspath(behind.path)))
     return _with_git(quarantine, body, start, limits)
 
 

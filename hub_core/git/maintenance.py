@@ -13,7 +13,7 @@ from dulwich.objects import S_ISGITLINK, Commit, ObjectID, ShaFile, Tag, Tree
 
 from hub_core.db import Database, utcnow
 from hub_core.errors import CorruptStorage, Unavailable
-from hub_core.git.cache import NodeCache, blob_key
+from hub_core.git.cache import NodeCache, blob_key, make_bare
 from hub_core.git.checks import Findings
 from hub_core.git.ingest import IncomingPack
 from hub_core.git.objects import ObjectPool, SnapshotStore
@@ -75,6 +75,7 @@ class Maintainer:
         if not git_binary():
             with self.pool.open(state) as store:
                 return write_pack(quarantine, _reachable(store, tips), Findings())
+        make_bare(quarantine, behind=self.cache.snapshot(state) / "objects")
         base = quarantine / "objects" / "pack" / "pack"
         done = run_git(
             quarantine,

@@ -19,6 +19,13 @@ from hub_core.git.types import ZERO, RefResult, RefsApply, RefUpdate, RepoState
 from hub_core.repos.tables import Repo
 
 _MAX_STATES = 2048
+# What every read and every push asks: built once, compiled once.
+_OF: sa.BindParameter[int] = sa.bindparam("repo_id")
+_HEAD = sa.select(Repo.refs_version, Repo.default_branch, Repo.created_at, Repo.initial_commit).where(Repo.id == _OF)
+_LOCK = sa.select(Repo.default_branch).where(Repo.id == _OF).with_for_update()
+_PACKS = sa.select(GitPack.name).where(GitPack.repo_id == _OF, GitPack.retired_at.is_(None)).order_by(GitPack.created_at)
+_REFS = sa.select(GitRef.name, GitRef.target, GitRef.peeled).where(GitRef.repo_id == _OF)
+_MOVED = sa.update(Repo).where(Repo.id == _OF).values(refs_version=Repo.refs_version + 1).execution_options(synchronize_session=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +55,19 @@ class RefStore:
         Raises:
             RepoNotFound: no such repo.
         """
-        with self._db.read() as session:
+        asked = {"repo_id": repo_id}
+        with self._db.connection() as connection:
             while True:
-                head = _head(session, repo_id)
+                head = _head(connection, repo_id)
                 with self._lock:
                     cached = self._states.get(repo_id)
                 if cached and (cached.version, cached.default_branch, cached.key, cached.initial) == head:
                     return cached
                 version, default_branch, key, initial = head
-                packs = session.execute(
-                    sa.select(GitPack.name).where(GitPack.repo_id == repo_id, GitPack.retired_at.is_(None)).order_by(GitPack.created_at)
-                ).scalars()
-                names = tuple(packs)
-                rows = session.execute(sa.select(GitRef.name, GitRef.target, GitRef.peeled).where(GitRef.repo_id == repo_id)).all()
+                names = tuple(connection.execute(_PACKS, asked).scalars())
+                rows = connection.execute(_REFS, asked).all()
                 # Three queries are one moment only when nobody moved the version in between.
-                if _head(session, repo_id) == head:
+                if _head(connection, repo_id) == head:
                     break
         state = RepoState(
             repo_id=repo_id,
@@ -103,12 +108,13 @@ class RefStore:
             RepoNotFound: no such repo.
         """
         with self._transaction(session) as tx:
-            locked = tx.execute(sa.select(Repo.default_branch).where(Repo.id == repo_id).with_for_update()).scalar_one_or_none()
+            asked = {"repo_id": repo_id}
+            locked = tx.execute(_LOCK, asked).scalar_one_or_none()
             if locked is None:
                 raise RepoNotFound("The repo does not exist any more.")
             if base is not None:
                 _check_packs(tx, repo_id, base.packs)
-            current = dict(tx.execute(sa.select(GitRef.name, GitRef.target).where(GitRef.repo_id == repo_id)).all())
+            current = {row.name: row.target for row in tx.execute(_REFS, asked)}
             results, applied = _decide(current, updates, locked, atomic)
             if applied:
                 _write(tx, repo_id, applied, peeled)
@@ -116,7 +122,7 @@ class RefStore:
                     register_pack(tx, repo_id, pack)
                 if apply is not None:
                     apply(tx, applied)
-                tx.execute(sa.update(Repo).where(Repo.id == repo_id).values(refs_version=Repo.refs_version + 1))
+                tx.execute(_MOVED, asked)
             return results
 
     @contextmanager
@@ -128,9 +134,8 @@ class RefStore:
             yield own
 
 
-def _head(session: Session, repo_id: int) -> tuple[int, str, str, str]:
-    columns = (Repo.refs_version, Repo.default_branch, Repo.created_at, Repo.initial_commit)
-    row = session.execute(sa.select(*columns).where(Repo.id == repo_id)).one_or_none()
+def _head(connection: sa.Connection, repo_id: int) -> tuple[int, str, str, str]:
+    row = connection.execute(_HEAD, {"repo_id": repo_id}).one_or_none()
     if row is None:
         raise RepoNotFound("The repo does not exist.")
     # A database may give the id of a purged repo away again; its creation time keeps their folders apart.
@@ -138,7 +143,7 @@ def _head(session: Session, repo_id: int) -> tuple[int, str, str, str]:
 
 
 def _check_packs(session: Session, repo_id: int, names: Sequence[str]) -> None:
-    active = set(session.execute(sa.select(GitPack.name).where(GitPack.repo_id == repo_id, GitPack.retired_at.is_(None))).scalars())
+    active = set(session.execute(_PACKS, {"repo_id": repo_id}).scalars())
     if not active.issuperset(names):
         raise PacksChangedError
 
