@@ -7,12 +7,16 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from hub_core.http.huggingface.accounts import add_account_routes
+from hub_core.http.huggingface.commit import add_commit_routes
 from hub_core.http.huggingface.edge import EncodedRoute
 from hub_core.http.huggingface.info import add_info_routes
 from hub_core.http.huggingface.listing import add_listing_routes
 from hub_core.http.huggingface.refs import add_ref_routes
+from hub_core.http.huggingface.repos import add_repo_routes
 from hub_core.http.huggingface.resolve import add_resolve_routes
+from hub_core.http.huggingface.revisions import add_revision_routes
 from hub_core.http.huggingface.tree import add_tree_routes
+from hub_core.http.huggingface.upload import add_upload_routes
 from hub_core.http.huggingface.xet import add_xet_routes
 from hub_core.services import Services
 
@@ -23,6 +27,10 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_resolve_routes,
     add_ref_routes,
     add_listing_routes,
+    add_repo_routes,
+    add_revision_routes,
+    add_upload_routes,
+    add_commit_routes,
     add_xet_routes,
 ]
 
