@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -14,6 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from agent import models
 from agent.answer.compose import summary
+from agent.broken import broken_off
 from agent.graph import build_graph
 from agent.memory import open_checkpointer
 from agent.nodes.finish import outcome_of
@@ -26,11 +28,12 @@ from hub_core.accounts.lookup import storable
 from hub_core.approvals.service import Decision
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.leases import Leases
-from hub_core.errors import ApprovalNotFound, ApprovalSettled, InvalidInput
+from hub_core.errors import ApprovalNotFound, ApprovalSettled, InvalidInput, Unavailable
 from hub_core.secrecy import hide, redact, secrets_in, secrets_said
 from hub_core.services import Services
 from tools.registry import Registry, default_registry
 
+log = logging.getLogger(__name__)
 MAX_MESSAGE = 32_000
 DECISION_WAIT_S = 30.0
 
@@ -159,22 +162,35 @@ class Agent:
         config: RunnableConfig = {"configurable": {"thread_id": thread_id}, "recursion_limit": 80}
         turn["files"] = files
         self._set_language(actor, turn)
-        vault, conversations = self._services.vault, self._services.conversations
+        vault = self._services.vault
         known = vault.secrets(thread_id)
         vault.learn(thread_id, [*secrets_said(turn["text"]), *secrets_in(turn["decision"])])
         start: Any = {"turn": turn}
-        state = self._graph.invoke(start, config, context=context, durability="sync")
-        self._saver.prune([thread_id])
-        answer = _answer(thread_id, state["turn"], context.once)
-        secrets = vault.secrets(thread_id)
-        if secrets - known:
-            conversations.hide_secrets(actor, thread_id, secrets)
-        stored = _without_secrets(answer, secrets)
-        conversations.append_message(
-            actor, thread_id, "assistant", stored.reply, stored.model_dump(mode="json"), message_id=answer.message_id
-        )
+        try:
+            ended = self._graph.invoke(start, config, context=context, durability="sync")["turn"]
+            with suppress(Unavailable):  # the next turn does it
+                self._saver.prune([thread_id])
+        except Unavailable as error:
+            log.warning("a turn broke off: %s", error.message)
+            ended = broken_off(turn, context, error)
+        answer = _answer(thread_id, ended, context.once)
+        self._store(actor, answer, known)
         send(Event("done", answer.model_dump(mode="json")))
         return answer
+
+    def _store(self, actor: Actor, answer: Answer, known: set[str]) -> None:
+        """Keep the answer without its secrets. The person gets it even when the storage takes nothing any more."""
+        conversations, thread_id = self._services.conversations, answer.thread_id
+        secrets = self._services.vault.secrets(thread_id)
+        stored = _without_secrets(answer, secrets)
+        try:
+            if secrets - known:
+                conversations.hide_secrets(actor, thread_id, secrets)
+            conversations.append_message(
+                actor, thread_id, "assistant", stored.reply, stored.model_dump(mode="json"), message_id=answer.message_id
+            )
+        except Unavailable as error:
+            log.warning("an answer could not be stored: %s", error.message)
 
 
 @contextmanager
@@ -206,6 +222,7 @@ def _answer(thread_id: str, turn: Any, once: dict[str, Any]) -> Answer:
         reply=once["reply"],
         language=turn["language"],
         outcome=outcome_of(turn),  # type: ignore[arg-type]
+        error=turn["error"],
         steps=[StepView(**public_step(step)) for step in shown],
         pending=pending,
         choices=once.get("offers", []) if turn["question"] else [],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, Checkpoin
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from hub_core.db import hub_error_of
 from hub_core.secrecy import rewrite
 from hub_core.settings import Settings
 from hub_core.vault import Change, Vault
@@ -48,7 +50,18 @@ class Sealing:
 
 
 class PruningSqliteSaver(Sealing, SqliteSaver):
-    """A SQLite saver that can drop all but the newest checkpoint of a thread."""
+    """A SQLite saver that can drop all but the newest checkpoint of a thread, and whose errors are the hub's."""
+
+    @contextmanager
+    def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
+        """See `SqliteSaver.cursor`. A full disk or broken file is `StorageFull` or `Unavailable`."""
+        try:
+            with super().cursor(transaction) as cursor:
+                yield cursor
+        except sqlite3.OperationalError as error:
+            with self.lock, suppress(sqlite3.Error):
+                self.conn.rollback()
+            raise hub_error_of(error) from error
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """See `BaseCheckpointSaver.prune`; this graph has no delta channels."""
@@ -105,18 +118,24 @@ def open_checkpointer(settings: Settings, vault: Vault) -> tuple[BaseCheckpointS
 
 def _open_postgres(url: sa.URL, serde: JsonPlusSerializer, vault: Vault) -> tuple[BaseCheckpointSaver[Any], Any]:
     from langgraph.checkpoint.postgres import PostgresSaver
-    from psycopg import IntegrityError, ProgrammingError
+    from psycopg import IntegrityError, OperationalError, ProgrammingError
     from psycopg.rows import dict_row
     from psycopg_pool import ConnectionPool
 
-    class SealedPostgresSaver(Sealing, PostgresSaver):
-        pass
+    class HubPostgresSaver(Sealing, PostgresSaver):
+        @contextmanager
+        def _cursor(self, *, pipeline: bool = False) -> Iterator[Any]:
+            try:
+                with super()._cursor(pipeline=pipeline) as cursor:
+                    yield cursor
+            except OperationalError as error:
+                raise hub_error_of(error) from error
 
     conninfo = url.set(drivername="postgresql").render_as_string(hide_password=False)
     options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
     # Checked when taken: the database may have been restarted since the last turn.
     pool: Any = ConnectionPool[Any](conninfo, min_size=1, max_size=8, open=True, kwargs=options, check=ConnectionPool.check_connection)
-    saver = SealedPostgresSaver(pool, serde=serde)
+    saver = HubPostgresSaver(pool, serde=serde)
     saver.vault = vault
     for attempt in range(SETUP_ATTEMPTS):
         try:

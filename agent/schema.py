@@ -45,6 +45,9 @@ class Answer(BaseModel):
     outcome: Outcome
     steps: list[StepView] = Field(default_factory=list)
     pending: PendingView | None = None
+    error: dict[str, Any] | None = Field(
+        None, description="What ended the turn as a whole, `{code, message, hint}`; errors of single steps are in their results."
+    )
     choices: list[str] = Field(default_factory=list, description="Answers to offer as buttons when the outcome is `needs_input`.")
 
 

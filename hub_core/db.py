@@ -131,12 +131,16 @@ def database_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.OperationalError as error:
-        number, state = getattr(error.orig, "sqlite_errorcode", None), getattr(error.orig, "sqlstate", None)
-        if number in _SQLITE_FULL or state in _POSTGRES_FULL:
-            raise StorageFull("The disk of the hub's database is full; nothing was changed.", hint="Ask an administrator.") from error
-        raise Unavailable("The database of the hub does not answer.", hint="Try again; then ask an administrator.") from error
+        raise hub_error_of(error.orig) from error
     except sa.exc.TimeoutError as error:
         raise Unavailable("The hub is busy.", hint="Try again in a moment.") from error
+
+
+def hub_error_of(error: BaseException | None) -> Unavailable:
+    """An operational error of a database driver as one of the hub's."""
+    if getattr(error, "sqlite_errorcode", None) in _SQLITE_FULL or getattr(error, "sqlstate", None) in _POSTGRES_FULL:
+        return StorageFull("The disk of the hub's database is full; nothing was changed.", hint="Ask an administrator.")
+    return Unavailable("The database of the hub does not answer.", hint="Try again; then ask an administrator.")
 
 
 _SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
