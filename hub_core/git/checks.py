@@ -19,7 +19,8 @@ _PLAIN = re.compile(rb"[A-Za-z0-9_+=,@#()\[\]{}-][A-Za-z0-9._+=,@#()\[\]{} -]*[A
 _MODES = {0o100644, 0o100755, 0o100664, stat.S_IFLNK, stat.S_IFDIR, S_IFGITLINK}
 _MAX_NAME = 255
 _MAX_KNOWN = 500_000
-_ENTRY = re.compile(rb"([0-7]+ [^\0]+)\0[\s\S]{20}")  # mode and name; the id is not looked at
+_ENTRY = re.compile(rb"([^\0]+)\0.{20}", re.DOTALL)  # mode, space, name; the id is not looked at
+_OCTAL = re.compile(rb"[0-7]{1,6}")
 _AFTER_NAME = 21
 
 
@@ -90,13 +91,14 @@ def check_tree_names(raw: bytes, known: set[bytes]) -> None:
     entries = _ENTRY.findall(raw)
     if sum(map(len, entries)) + _AFTER_NAME * len(entries) != len(raw):
         raise InvalidPack("A tree of the pack is malformed.", hint="Check the repository with `git fsck --strict`.")
-    new = set(entries) - known
-    for entry in new:
-        mode, _, name = entry.partition(b" ")
-        check_entry(name, int(mode, 8))
     if len(known) > _MAX_KNOWN:
         known.clear()
-    known |= new
+    for entry in [entry for entry in entries if entry not in known]:
+        mode, space, name = entry.partition(b" ")
+        if not space or not _OCTAL.fullmatch(mode):
+            raise InvalidPack("A tree of the pack is malformed.", hint="Check the repository with `git fsck --strict`.")
+        check_entry(name, int(mode, 8))
+        known.add(entry)
 
 
 def check_entry(name: bytes, mode: int) -> None:

@@ -30,7 +30,7 @@ from dulwich.pack import (
 
 from hub_core.errors import InvalidPack, StorageFull, TooLarge
 from hub_core.git.cache import make_bare
-from hub_core.git.checks import BLOB, TREE, Findings, check_object, check_tree_names
+from hub_core.git.checks import Findings, check_object, check_tree_names
 from hub_core.git.objects import SnapshotStore, base_distance, delta_sizes, header_at
 from hub_core.git.process import git_binary, reading_git, run_git
 from hub_core.git.types import MIB, GitLimits
@@ -39,7 +39,6 @@ from hub_core.lfs.pointer import MAX_POINTER
 _WINDOW = 16 * 1024
 _FANOUT_END = 8 + 256 * 4  # of a pack index: its header, and how many objects there are up to each first byte
 _NAMES_AT_ONCE = 50_000
-_KINDS = {b"commit": 1, b"tree": 2, b"blob": 3, b"tag": 4}
 _MALFORMED = (
     zlib.error,
     ApplyDeltaError,
@@ -155,17 +154,18 @@ def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> 
     with tempfile.TemporaryFile(dir=quarantine) as wanted:
         with reading_git(quarantine, "cat-file", "--batch-check", "--buffer", stdin=names) as listing:
             for line in listing:
-                sha, kind_name, size_text = line.split(b" ")
-                kind, size = _KINDS[kind_name], int(size_text)
+                sha, kind, size_text = line.split(b" ")
+                size = int(size_text)
                 _count(findings, size, limits)
-                if kind == TREE or (kind == BLOB and 100 < size < MAX_POINTER):
+                if kind == b"tree" or (kind == b"blob" and 100 < size < MAX_POINTER):
                     wanted.write(sha + b"\n")
         wanted.flush()
         with reading_git(quarantine, "cat-file", "--batch", "--buffer", stdin=wanted) as contents:
             for line in contents:
-                _, kind_name, size_text = line.split(b" ")
-                data = contents.read(int(size_text) + 1)[:-1]
-                if kind_name == b"tree":
+                _, kind, size_text = line.split(b" ")
+                data = contents.read(int(size_text))
+                contents.read(1)
+                if kind == b"tree":
                     check_tree_names(data, known)
                 else:
                     findings.note_blob(data)
