@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import APIRouter
 
 from hub_core.authz import Visibility
-from hub_core.errors import RepoNotFound
 from hub_core.git import TreeEntry
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.shapes import REPO, moment, object_id, pointer_size
@@ -43,16 +42,10 @@ _BY_KIND = {
 
 
 def add_info_routes(router: APIRouter, services: Services) -> None:
-    """`GET` of a repo, of a revision of it, and of a name without an owner, which no repo has here."""
+    """`GET` of a repo and of a revision of it."""
     acts = _Info(InfoService(services.db, services.git, services.lfs))
     add_route(router, services, "GET", REPO, acts.info)
     add_route(router, services, "GET", REPO + "/revision/{revision}", acts.info)
-    add_route(router, services, "GET", "/api/{kind:repokind}/{name}", no_owner)
-
-
-def no_owner(call: Call) -> None:
-    """The answer for `gpt2` and its like."""
-    raise RepoNotFound(f"There is no repo '{call.param('name')}' that you can see.", hint="Repos here are named 'namespace/name'.")
 
 
 class _Info:

@@ -11,6 +11,7 @@ from hub_core.http.huggingface.commit import add_commit_routes
 from hub_core.http.huggingface.edge import EncodedRoute
 from hub_core.http.huggingface.info import add_info_routes
 from hub_core.http.huggingface.listing import add_listing_routes
+from hub_core.http.huggingface.no_owner import add_no_owner_routes
 from hub_core.http.huggingface.refs import add_ref_routes
 from hub_core.http.huggingface.repos import add_repo_routes
 from hub_core.http.huggingface.resolve import add_resolve_routes
@@ -32,6 +33,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_upload_routes,
     add_commit_routes,
     add_xet_routes,
+    add_no_owner_routes,
 ]
 
 
