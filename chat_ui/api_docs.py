@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
+from hub_core.http.paths import READ
+
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'"
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a202c;background:#fff}
@@ -25,7 +27,7 @@ def api_docs_router(document: Callable[[], dict[str, Any]]) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     pages: list[str] = []
 
-    @router.get("/docs")
+    @router.api_route("/docs", methods=READ)
     def docs() -> HTMLResponse:
         if not pages:
             pages.append(render(document()))

@@ -16,6 +16,7 @@ from chat_ui.signed_in import CHANNEL, identify
 from chat_ui.texts import LANGUAGES, NAMES, TAGS, Language, language_of_header, texts
 from hub_core.errors import TooManyAttempts, Unauthenticated
 from hub_core.http.auth import COOKIE_MAX_AGE, SESSION_COOKIE, same_origin
+from hub_core.http.paths import READ
 from hub_core.services import Services
 
 CSRF_COOKIE = "hubtalk_csrf"
@@ -27,7 +28,7 @@ def login_router(services: Services) -> APIRouter:
     """`GET /login`, `POST /login` and `POST /logout`."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/login")
+    @router.api_route("/login", methods=READ)
     async def show(request: Request, next: str = "/chat", lang: str = "", out: str = "") -> Response:  # noqa: A002 - the query's name
         language = _language(request, lang)
         if await run_in_threadpool(identify, services, request.headers):

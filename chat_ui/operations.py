@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from hub_core.errors import Unavailable
 from hub_core.http.metrics import CONTENT_TYPE, Metrics
+from hub_core.http.paths import READ
 from hub_core.services import Services
 
 
@@ -18,18 +19,18 @@ def operations_router(services: Services, metrics: Metrics, parts: Callable[[], 
     """`/healthz`, `/readyz` and `/metrics`. `parts` tells which parts that load in the background are there."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/healthz")
+    @router.api_route("/healthz", methods=READ)
     async def alive() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    @router.get("/readyz")
+    @router.api_route("/readyz", methods=READ)
     async def ready() -> JSONResponse:
         database = await run_in_threadpool(_database_answers, services)
         metrics.ready.set(1 if database else 0)
         body = {"status": "ok" if database else "unavailable", "database": database, **parts()}
         return JSONResponse(body, 200 if database else 503)
 
-    @router.get("/metrics")
+    @router.api_route("/metrics", methods=READ)
     async def numbers() -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 

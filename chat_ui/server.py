@@ -21,6 +21,7 @@ from hub_core.housekeeping import Housekeeper
 from hub_core.http.errors import add_error_handlers
 from hub_core.http.metrics import Metrics, MetricsMiddleware
 from hub_core.http.middleware import BodyLimitMiddleware, RequestMiddleware, usual_limit
+from hub_core.http.paths import READ
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings, process_defaults
 from hub_core.ssh.server import SshServer
@@ -91,8 +92,8 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.include_router(login_router(services))
     app.include_router(tool_router(services))
     app.include_router(chat_router(services, agent))
-    app.add_api_route("/", lambda: RedirectResponse(PATH, 303), include_in_schema=False)
-    app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), include_in_schema=False)
+    app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
+    app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))
     app.mount(PATH, ChatGate(services, page.page))
     add_hub_routes(app, services)

@@ -1,4 +1,4 @@
-"""The URL prefixes of repo kinds for Git and LFS, and the address that clients use."""
+"""The URL prefixes of repo kinds for Git and LFS, the methods of pages, and the address that clients use."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from hub_core.settings import Settings
 
 GIT_PREFIXES: dict[str, RepoKind] = {"": RepoKind.MODEL, **PREFIX_TO_KIND, "mcpservers": RepoKind.MCP}
 """First path segment -> kind; without one it is a model. `mcpservers` is what csghub-sdk says."""
+
+READ = ["GET", "HEAD"]
+"""Methods of a page that is only read; the server sends no body to HEAD, and FastAPI does not add it by itself."""
 
 
 def repo_name(raw: str) -> str:
