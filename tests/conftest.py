@@ -88,6 +88,14 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """An empty folder for clones."""
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
 def services(settings: Settings, sqlite_url: str) -> Iterator[Services]:
     """A whole hub on SQLite and local files."""
     from hub_core.services import open_services  # tests of one part need not import the whole hub

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -58,11 +57,3 @@ def live_git_hub(git_app_settings: Settings) -> Iterator[LiveHub]:
         add_hub_routes(app, services)
         with serve(app) as url:
             yield LiveHub(url, services, ann, ben, *tokens)
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """An empty folder for clones."""
-    path = tmp_path / "work"
-    path.mkdir()
-    return path

@@ -51,14 +51,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
         yield running
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """An empty folder for clones."""
-    path = tmp_path / "work"
-    path.mkdir()
-    return path
-
-
 def clone(hub: HubProcess, work: Path, path: str, name: str) -> Path:
     git(work, "clone", "-q", f"http://admin:{hub.token}@127.0.0.1:{hub.port}/{path}.git", name)
     git(work / name, "lfs", "install", "--local")

@@ -96,14 +96,6 @@ def stack(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFact
             postgres_server.execute(f"DROP DATABASE {database} WITH (FORCE)")
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """An empty folder for clones."""
-    path = tmp_path / "work"
-    path.mkdir()
-    return path
-
-
 @pytest.fixture(scope="module")
 def weights(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Bytes that were pushed with git and git-lfs into a new repo."""

@@ -26,14 +26,6 @@ def hub(fault_settings: Settings) -> Iterator[ForkedHub]:
         yield running
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """An empty folder for clones."""
-    path = tmp_path / "work"
-    path.mkdir()
-    return path
-
-
 def clone(hub: ForkedHub, work: Path, name: str, path: str = "/admin/thing.git") -> Path:
     """A clone with LFS switched on."""
     git(work, "clone", "-q", hub.address(path), name)
