@@ -18,6 +18,7 @@ from hub_core.conversations.leases import Leases
 from hub_core.db import utcnow
 from hub_core.errors import HubError, ThreadBusy
 from hub_core.git.tables import GitPack
+from hub_core.lfs.parts import sweep_parts
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
 from hub_core.storage.local import LocalBlobStore
@@ -44,7 +45,7 @@ def run_once(services: Services) -> Round:
     consolidated = sum(_consolidate(services, repo_id) for repo_id in _crowded(services))
     purged = sum(_purge(services, repo_id) for repo_id in _overdue(services))
     removed = sum(services.git.gc(repo_id) for repo_id in _retired(services)) + services.lfs.gc() + services.xet.gc()
-    removed += services.conversations.sweep_attachments()
+    removed += services.conversations.sweep_attachments() + sweep_parts(services.blobs, STALE_UPLOAD)
     services.approvals.expire_due()
     services.git.evict_cache(CACHE_BYTES)
     if isinstance(services.blobs, LocalBlobStore):

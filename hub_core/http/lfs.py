@@ -12,15 +12,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub_core.accounts.lookup import storable
-from hub_core.authz import SYSTEM, Actor, Permission
-from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge, Unauthenticated
+from hub_core.authz import Actor, Permission
+from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, blob_response, chunks_of
 from hub_core.http.errors import status_of
+from hub_core.http.lfs_access import LfsAccess
+from hub_core.http.lfs_parts import LfsParts, takes_parts
 from hub_core.http.lfs_passes import LfsPasses
-from hub_core.http.paths import GIT_PREFIXES, base_url, repo_name
+from hub_core.http.paths import GIT_PREFIXES, base_url
 from hub_core.http.signing import UrlSigner, load_key
 from hub_core.lfs.locks import Lock, LockService
+from hub_core.lfs.parts import PartsService
 from hub_core.lfs.pointer import LfsPointer
 from hub_core.lfs.service import BatchItem
 from hub_core.repos.kinds import RepoKind
@@ -43,6 +46,8 @@ def lfs_router(services: Services) -> APIRouter:
         ("GET", "objects/{oid}", edge.get),
         ("HEAD", "objects/{oid}", edge.get),
         ("POST", "objects/{oid}/verify", edge.verify),
+        ("PUT", "objects/{oid}/parts/{number}", edge.parts.put),
+        ("POST", "objects/{oid}/complete", edge.complete),
         ("GET", "locks", edge.list_locks),
         ("POST", "locks", edge.lock),
         ("POST", "locks/verify", edge.verify_locks),
@@ -100,6 +105,8 @@ class _LfsEdge:
         self._locks = LockService(services.db)
         self._actor_from = actor_dependency(services, "git")
         self._signer = UrlSigner(load_key(services.blobs))
+        self._access = LfsAccess(services, self._signer)
+        self.parts = LfsParts(PartsService(services.lfs, services.blobs), self._access, self._signer)
         self._passes = LfsPasses(self._signer, services.sessions)
 
     def handler(self, kind: RepoKind, act: Act) -> Callable[[Request], Awaitable[Response]]:
@@ -116,10 +123,6 @@ class _LfsEdge:
 
         return handle
 
-    async def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
-        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
-        return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
-
     async def batch(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST objects/batch`."""
         content = await _json(request)
@@ -127,13 +130,15 @@ class _LfsEdge:
         if str(content.get("hash_algo") or "sha256") != "sha256":
             raise InvalidInput("The hash algorithm is sha256.")
         permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_READ
-        repo = await self._repo(request, actor, kind, permission)
+        repo = await self._access.repo(request, actor, kind, permission)
         items = await run_in_threadpool(self._lfs.batch, repo.id, operation, _objects(content))
         root = base_url(request, self._services.settings) + request.url.path.removesuffix("/batch")
-        objects = await run_in_threadpool(lambda: [self._object(item, root, repo, actor) for item in items])
-        return lfs_json({"transfer": "basic", "objects": objects, "hash_algo": "sha256"})
+        parted = takes_parts(content.get("transfers"))
+        objects = await run_in_threadpool(lambda: [self._object(item, root, repo, actor, parted) for item in items])
+        in_parts = any("chunk_size" in found.get("actions", {}).get("upload", {}).get("header", {}) for found in objects)
+        return lfs_json({"transfer": "multipart" if in_parts else "basic", "objects": objects, "hash_algo": "sha256"})
 
-    def _object(self, item: BatchItem, root: str, repo: Repo, actor: Actor) -> dict[str, Any]:
+    def _object(self, item: BatchItem, root: str, repo: Repo, actor: Actor, parted: bool) -> dict[str, Any]:
         found: dict[str, Any] = {"oid": item.oid, "size": item.size}
         if item.error:
             return {**found, "error": {"code": item.error[0], "message": item.error[1]}}
@@ -148,26 +153,20 @@ class _LfsEdge:
             for purpose, suffix in (("upload", ""), ("verify", "/verify")):
                 query = self._signer.query(purpose, repo.id, item.oid, item.size, user_id=actor.user_id, seconds=_EXPIRES_S)
                 actions[purpose] = {"href": f"{root}/{item.oid}{suffix}?{query}&size={item.size}", "expires_in": _EXPIRES_S}
+            in_parts = self.parts.action(root, repo, actor, LfsPointer(item.oid, item.size)) if parted else None
+            actions.update({"upload": in_parts} if in_parts else {})
         return {**found, "authenticated": True, "actions": actions}
 
     async def _allowed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str) -> tuple[Repo, int | None]:
         """The repo and announced size: by the signature in the address, or by the caller's own right."""
         params, oid = request.query_params, request.path_params["oid"]
-        permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
         if "s" not in params:
-            return await self._repo(request, actor, kind, permission), None
-        repo = await self._repo(request, SYSTEM, kind, permission)
-        facts = (repo.id, oid) if purpose == "download" else (repo.id, oid, params.get("size", ""))
-        try:
-            user_id = self._signer.check(params, purpose, *facts)
-        except Unauthenticated:
-            # Who may not see the repo hears nothing of signatures, as if it were not there.
-            await self._repo(request, actor, kind, Permission.REPO_READ)
-            raise
-        # The hub gave this address to somebody with the right to use it; they must have it still.
-        holder = await run_in_threadpool(self._services.sessions.person, user_id, permission)
+            permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
+            return await self._access.repo(request, actor, kind, permission), None
         size = params.get("size", "")
-        return await self._repo(request, holder, kind, permission), int(size) if size.isdecimal() else None
+        facts = (oid,) if purpose == "download" else (oid, size)
+        repo, _ = await self._access.signed(request, actor, kind, purpose, *facts)
+        return repo, int(size) if size.isdecimal() else None
 
     async def put(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`PUT objects/{oid}`: the bytes, hashed while they come in."""
@@ -204,9 +203,13 @@ class _LfsEdge:
         await run_in_threadpool(self._lfs.verify, repo.id, pointers[0].oid, pointers[0].size)
         return lfs_json({})
 
+    async def complete(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        """`POST objects/{oid}/complete`: all parts were sent."""
+        return await self.parts.complete(request, actor, kind, await _json(request))
+
     async def list_locks(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`GET locks`."""
-        repo = await self._repo(request, actor, kind, Permission.REPO_READ)
+        repo = await self._access.repo(request, actor, kind, Permission.REPO_READ)
         params = request.query_params
         path = storable(params["path"]) if "path" in params else None
         lock_id = _number(params.get("id"), "id")
@@ -220,14 +223,14 @@ class _LfsEdge:
     async def lock(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST locks`."""
         content = await _json(request)
-        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        repo = await self._access.repo(request, actor, kind, Permission.REPO_WRITE)
         lock = await run_in_threadpool(self._locks.lock, actor, repo.id, str(content.get("path", "")))
         return lfs_json({"lock": _lock_json(lock)}, 201)
 
     async def verify_locks(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST locks/verify`: which locks stand in the way of a push."""
         content = await _json(request)
-        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        repo = await self._access.repo(request, actor, kind, Permission.REPO_WRITE)
         limit = _number(content.get("limit"), "limit") or 100
         locks, cursor = await run_in_threadpool(lambda: self._locks.locks(repo.id, limit=limit, cursor=str(content.get("cursor") or "")))
         answer: dict[str, Any] = {"ours": [], "theirs": []}
@@ -239,10 +242,10 @@ class _LfsEdge:
         """`POST locks/{id}/unlock`."""
         content = await _json(request)
         force = bool(content.get("force"))
-        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
+        repo = await self._access.repo(request, actor, kind, Permission.REPO_WRITE)
         if force:
             try:
-                await self._repo(request, actor, kind, Permission.REPO_ADMIN)
+                await self._access.repo(request, actor, kind, Permission.REPO_ADMIN)
             except PermissionDenied:
                 # One's own lock can be released with --force by anybody who could take it.
                 force = False

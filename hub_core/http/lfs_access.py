@@ -1,0 +1,46 @@
+"""Which repo an LFS request may use: by the sender's own right, or by an address that the hub signed for somebody."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from hub_core.authz import SYSTEM, Actor, Permission
+from hub_core.errors import Unauthenticated
+from hub_core.http.paths import repo_name
+from hub_core.http.signing import UrlSigner
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.services import Services
+
+
+class LfsAccess:
+    """Looks up the repo of a request."""
+
+    def __init__(self, services: Services, signer: UrlSigner) -> None:
+        self._services = services
+        self._signer = signer
+
+    async def repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
+        """The repo in the path, with `permission` checked."""
+        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
+        return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
+
+    async def signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
+        """The repo of a signed address, and the user it was made for; the repo's id is the first of its facts.
+
+        Raises:
+            Unauthenticated: it was not signed by this hub for this, or has expired.
+            RepoNotFound, PermissionDenied: that user has no right to it any more.
+        """
+        permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
+        repo = await self.repo(request, SYSTEM, kind, permission)
+        try:
+            user_id = self._signer.check(request.query_params, purpose, repo.id, *facts)
+        except Unauthenticated:
+            # Who may not see the repo hears nothing of signatures, as if it were not there.
+            await self.repo(request, actor, kind, Permission.REPO_READ)
+            raise
+        # The hub gave this address to somebody with the right to use it; they must have it still.
+        holder = await run_in_threadpool(self._services.sessions.person, user_id, permission)
+        return await self.repo(request, holder, kind, permission), user_id

@@ -1,0 +1,162 @@
+"""LFS objects that come in parts, each on its own way: a broken connection costs one part, not the whole file.
+
+Parts wait as blobs, so any node can take any of them. The object is made of them when all are there, and kept only when
+it has the announced sha256.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub_core.db import utcnow
+from hub_core.errors import HashMismatch, InvalidInput, NotFound, StorageFull
+from hub_core.lfs.pointer import LfsPointer
+from hub_core.lfs.service import LfsService
+from hub_core.storage import BlobStore
+
+MIB = 1024 * 1024
+PART = 64 * MIB
+MAX_PARTS = 1000
+_FOLDER = "uploads/"
+
+
+@dataclass(frozen=True, slots=True)
+class PartedUpload:
+    """One object on its way in."""
+
+    repo_id: int
+    user_id: int | None
+    oid: str
+    size: int
+    part_bytes: int
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return max(1, -(-self.size // self.part_bytes))
+
+    def length(self, number: int) -> int:
+        """The bytes of a part; the first has number 1.
+
+        Raises:
+            InvalidInput: there is no part of that number.
+        """
+        if not 1 <= number <= self.count:
+            raise InvalidInput(f"The parts have the numbers 1 to {self.count}.")
+        return min(self.part_bytes, self.size - (number - 1) * self.part_bytes)
+
+    def part_key(self, number: int) -> str:
+        """Where a part waits; the same object sent again by the same person takes the same place."""
+        return f"{_FOLDER}{self.repo_id}-{self.user_id or 0}-{self.oid}.{number}"
+
+
+class Part:
+    """A part that comes in through the hub."""
+
+    def __init__(self, blobs: BlobStore, key: str, length: int) -> None:
+        self._blobs = blobs
+        self._key = key
+        self._left = length
+        self._sum = 0
+        self._path: Path = blobs.staging / f"lfs-{uuid.uuid4().hex}"
+        self._file = self._path.open("xb", buffering=0)
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            HashMismatch: more than the part has. StorageFull: the disk is full.
+        """
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise HashMismatch("More bytes came than the part has.", hint="Send the part again.")
+        self._sum = zlib.crc32(chunk, self._sum)
+        try:
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
+
+    def finish(self) -> str:
+        """Keep the part, in place of an earlier one of its number; returns its tag.
+
+        Raises:
+            HashMismatch: bytes are missing.
+        """
+        if self._left:
+            raise HashMismatch("The part is shorter than announced.", hint="Send the part again.")
+        self._file.close()
+        self._blobs.put_file(self._key, self._path, move=True)
+        return f"{self._sum:08x}"
+
+    def abort(self) -> None:
+        """Forget what came so far; fine after `finish`."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class PartsService:
+    """Takes in objects part by part. Whether the caller may write to the repo was checked before."""
+
+    def __init__(self, lfs: LfsService, blobs: BlobStore) -> None:
+        self._lfs = lfs
+        self._blobs = blobs
+
+    def plan(self, repo_id: int, user_id: int | None, pointer: LfsPointer) -> PartedUpload:
+        """How an object is to be cut: into one part when it is small, never into more than 1,000."""
+        least = -(-pointer.size // MAX_PARTS)
+        return PartedUpload(repo_id, user_id, pointer.oid, pointer.size, max(PART, -(-least // MIB) * MIB))
+
+    def receive(self, upload: PartedUpload, number: int) -> Part:
+        """Start taking in a part; `abort` it in the end."""
+        return Part(self._blobs, upload.part_key(number), upload.length(number))
+
+    def complete(self, upload: PartedUpload, numbers: Sequence[int]) -> None:
+        """Make the object of its parts. Asking again after it worked is fine.
+
+        Args:
+            numbers: those of the parts that the client sent.
+
+        Raises:
+            InvalidInput: not every part once.
+            NotFound: a part never came.
+            HashMismatch: the whole is not what was announced; all parts are dropped.
+        """
+        if self._lfs.has(upload.repo_id, upload.oid) == upload.size:
+            return
+        if sorted(numbers) != list(range(1, upload.count + 1)):
+            raise InvalidInput(f"The parts 1 to {upload.count} are wanted, each once.", hint="Complete with all parts.")
+        try:
+            self._lfs.upload(upload.repo_id, upload.oid, upload.size, self._chunks(upload))
+        except HashMismatch:
+            self._drop(upload)
+            raise
+        except NotFound as error:
+            if self._lfs.has(upload.repo_id, upload.oid) == upload.size:
+                # The same request, sent twice, was quicker.
+                return
+            raise NotFound("A part did not come.", hint="Send it, and complete again.") from error
+        self._drop(upload)
+
+    def _chunks(self, upload: PartedUpload) -> Iterator[bytes]:
+        for number in range(1, upload.count + 1):
+            yield from self._blobs.get(upload.part_key(number))
+
+    def _drop(self, upload: PartedUpload) -> None:
+        for number in range(1, upload.count + 1):
+            self._blobs.delete(upload.part_key(number))
+
+
+def sweep_parts(blobs: BlobStore, older_than: dt.timedelta) -> int:
+    """Remove parts of uploads that nobody completed; returns how many."""
+    limit = utcnow() - older_than
+    stale = [info.key for info in blobs.list(_FOLDER) if info.modified < limit]
+    for key in stale:
+        blobs.delete(key)
+    return len(stale)
