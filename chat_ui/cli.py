@@ -19,7 +19,7 @@ app = typer.Typer(
     help="A private hub for models, datasets and code that you run by talking to it.", no_args_is_help=True, add_completion=False
 )
 token_app = typer.Typer(help="Make and list access tokens of this machine's hub.", no_args_is_help=True)
-user_app = typer.Typer(help="Make and list users of this machine's hub.", no_args_is_help=True)
+user_app = typer.Typer(help="Make, restore and list users of this machine's hub.", no_args_is_help=True)
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 
@@ -107,6 +107,13 @@ def user_create(username: str, email: Annotated[str, typer.Option()] = "") -> No
     with _local("admin") as (services, actor):
         made = services.users.create(actor, username, email=email)
         typer.echo(f"{made.user.username}\t{made.password}")
+
+
+@user_app.command("restore")
+def user_restore(username: str) -> None:
+    """Bring a deleted user back, without credentials and memberships; prints a new password once."""
+    with _local("admin") as (services, actor):
+        typer.echo(f"{username}\t{services.users.restore_user(actor, username)}")
 
 
 @user_app.command("list")

@@ -17,7 +17,7 @@ from hub_core.accounts.tables import Membership, Namespace, Org, SshKey, Token, 
 from hub_core.accounts.views import NewUser, Page, UserRemoval, UserStatus, UserView
 from hub_core.authz import Actor, Permission
 from hub_core.db import Database, utcnow
-from hub_core.errors import AlreadyExists, Conflict, InvalidInput, PermissionDenied, UserNotFound
+from hub_core.errors import AlreadyExists, Conflict, InvalidInput, UserNotFound
 from hub_core.names import check_namespace
 from hub_core.repos.tables import Repo
 from hub_core.settings import Settings
@@ -162,22 +162,6 @@ class UserService:
             policy.check_password_of(actor, user)
             _set_password(session, actor, user, stored)
         return generated
-
-    def change_password(self, actor: Actor, current: str, new: str) -> None:
-        """Replace one's own password, proving the current one; ends one's sessions.
-
-        Raises:
-            PermissionDenied: the current password is wrong.
-            InvalidInput: the new one is too short.
-        """
-        with self._db.read() as session:
-            user = self._user(session, actor, None)
-            policy.check_password_of(actor, user)
-        if not self._passwords.verify(user.password_hash, current):
-            raise PermissionDenied("The current password is wrong.", hint="Try again, or ask an administrator to reset it.")
-        stored = self._passwords.hash(new)
-        with self._db.write() as session:
-            _set_password(session, actor, self._user(session, actor, None), stored)
 
     def check_delete(self, actor: Actor, username: str) -> UserRemoval:
         """What `delete` would take away; changes nothing. Raises what it would raise."""

@@ -165,13 +165,6 @@ class Threads:
             query = sa.select(Message).where(Message.thread_id == thread_id, Message.seq > after)
             return [_message(row) for row in session.scalars(query.order_by(Message.seq).limit(min(limit, 5000)))]
 
-    def last_message(self, actor: Actor, thread_id: str) -> MessageView | None:
-        """The newest message of a thread."""
-        with self._db.read() as session:
-            own_thread(session, actor, thread_id)
-            row = session.scalar(sa.select(Message).where(Message.thread_id == thread_id).order_by(Message.seq.desc()).limit(1))
-            return None if row is None else _message(row)
-
 
 def own_thread(session: Session, actor: Actor, thread_id: str, *, lock: bool = False) -> Thread:
     """The row of one of the caller's own threads.

@@ -118,10 +118,6 @@ class GitStore:
         with self._pool.open(state) as store:
             yield reading.resolve(state, store, revision), store
 
-    def ensure_packs(self, repo_id: int) -> Path:
-        """Bring the repo to this node's disk; returns a bare repository that is a snapshot of it."""
-        return self._cache.snapshot(self.state(repo_id))
-
     def update_refs(
         self,
         repo_id: int,

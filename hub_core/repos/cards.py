@@ -109,39 +109,6 @@ def check_card(text: bytes) -> tuple[list[str], list[str]]:
     return [], list(read_card(text).warnings)
 
 
-def write_card_field(text: bytes, key: str, value: Any) -> bytes:
-    """Set one key of the front matter (or remove it with None) and leave every other byte as it is; front matter is added where there is none.
-
-    Raises:
-        InvalidInput: the README is not UTF-8, or its front matter is not a YAML mapping.
-    """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", key):
-        raise InvalidInput("A card field has a simple name.", hint="For example: license")
-    try:
-        content = text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidInput("The README is not UTF-8 text.", hint="Save it as UTF-8.") from error
-    newline = "\r\n" if "\r\n" in content else "\n"
-    entry = "" if value is None else yaml.safe_dump({key: value}, allow_unicode=True, sort_keys=False, width=10_000)
-    entry = entry.replace("\n", newline)
-    match = _FRONT.match(content)
-    if not match:
-        bare = content.removeprefix("\ufeff")
-        return f"---{newline}{entry}---{newline}{newline if bare else ''}{bare}".encode() if entry else text
-    front = match.group(2)
-    spans = _spans(front, key)
-    if spans is None:
-        whole = _load(front) | {key: value}
-        flat = {name: item for name, item in whole.items() if item is not None}
-        front = yaml.safe_dump(flat, allow_unicode=True, sort_keys=False, width=10_000).replace("\n", newline)
-    elif spans:
-        for index, (start, end) in reversed(list(enumerate(spans))):
-            front = front[:start] + (entry if index == 0 else "") + front[end:]
-    else:
-        front += ("" if not front or front.endswith("\n") else newline) + entry
-    return (content[: match.start(2)] + front + content[match.end(2) :]).encode()
-
-
 def first_paragraph(body: str) -> str | None:
     """The first paragraph of prose in Markdown, without its marks; None where there is none."""
     plain = re.sub(r"\A.*?(?=^[^\s])", "", body[:20_000], flags=re.DOTALL | re.MULTILINE)
@@ -255,35 +222,3 @@ def _strings(value: Any, key: str = "", warnings: list[str] | None = None) -> tu
 def _one(raw: dict[str, Any], key: str, warnings: list[str]) -> str | None:
     values = _strings(raw.get(key), key, warnings)
     return values[0] if values else None
-
-
-def _spans(front: str, key: str) -> list[tuple[int, int]] | None:
-    """Where the lines of the key are; None when the mapping is not written one key a line."""
-    _load(front)
-    try:
-        root = yaml.compose(front, Loader=yaml.SafeLoader)
-    except _YAML_ERRORS as error:
-        raise _not_yaml(error) from error
-    if root is None:
-        return []
-    if not isinstance(root, yaml.MappingNode) or root.flow_style:
-        return None
-    found = []
-    for name, node in root.value:
-        if name.value == key:
-            end = len(front[: max(node.end_mark.index, name.end_mark.index + 1)].rstrip())
-            if node.start_mark.index != node.end_mark.index and not isinstance(node, yaml.ScalarNode):
-                end = _without_trailing_comments(front, node.start_mark.index, end)
-            stop = front.find("\n", end)
-            found.append((name.start_mark.index, len(front) if stop < 0 else stop + 1))
-    return found
-
-
-def _without_trailing_comments(front: str, start: int, end: int) -> int:
-    """A block ends where the next token starts; the comments in between belong to what follows."""
-    while end > start:
-        line = front.rfind("\n", start, end)
-        if line < 0 or not front[line + 1 : end].lstrip().startswith("#"):
-            break
-        end = len(front[:line].rstrip())
-    return end

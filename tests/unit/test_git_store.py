@@ -76,7 +76,7 @@ def test_commits_read_back_and_pass_git_fsck(store: GitStore, repo: Repo) -> Non
     assert [info.title for info in store.log(repo.id, second, "src/deep/b")] == ["Second"]
     assert store.last_commits(repo.id, second, ["readme"])["readme"].sha == first
     assert log[0].committed_at.tzinfo is dt.UTC
-    snapshot = store.ensure_packs(repo.id)
+    snapshot = store._cache.snapshot(store.state(repo.id))
     assert git(snapshot, "--git-dir", str(snapshot), "fsck", "--strict", "--full").stderr == ""
 
 

@@ -21,7 +21,10 @@ from hub_core.secrecy import HIDDEN, hide, redact, secrets_in, secrets_said
         ("비밀번호는 hunter2hunter2야", "hunter2hunter2"),
         ("clone http://ann:b12345@hub/x", "ann:b12345"),
         ("use hub_abcdefghijklmnopqrstuvwxyz please", "hub_abcdefghijklmnopqrstuvwxyz"),
-        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n-----END ENCRYPTED PRIVATE KEY-----", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n-----END ENCRYPTED PRIVATE KEY-----"),
+        (
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n-----END ENCRYPTED PRIVATE KEY-----",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nabc\n-----END ENCRYPTED PRIVATE KEY-----",
+        ),
     ],
 )
 def test_a_secret_is_found_by_its_looks_or_the_words_before_it(text: str, secret: str) -> None:

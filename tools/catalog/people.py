@@ -213,17 +213,21 @@ class ResetPasswordIn(ToolInput):
     """Whose password."""
 
     username: Annotated[str | None, Slot(SlotType.USER)] = Field(None, description="the user's name; oneself without it", max_length=64)
+    # No slot: in "reset the password of charlie" the built-in planner would take the name for it.
+    new_password: str | None = Field(None, description="at least 8 characters; one is generated without it", max_length=1000)
 
 
 class NewPasswordOut(ToolOutput):
-    """A password that was just generated."""
+    """A password that was just replaced."""
 
     username: str
-    password: Annotated[str, Slot(SlotType.SECRET)] = Field(description="the new password, shown once")
+    password: Annotated[str | None, Slot(SlotType.SECRET)] = Field(
+        description="the generated password, shown once; null when one was given"
+    )
 
 
 class ResetPassword(Tool[ResetPasswordIn, NewPasswordOut]):
-    """Replace one's own password, or as site administrator somebody's, by a generated one that is shown once. Ends the person's sessions."""
+    """Replace one's own password, or as site administrator somebody's. Without a new one, one is generated and shown once. Ends sessions."""
 
     name = "reset_password"
     group = "people"
@@ -238,15 +242,15 @@ class ResetPassword(Tool[ResetPasswordIn, NewPasswordOut]):
         return Plan(
             args={"username": view.username},
             effect=Effect.WRITE if view.id == ctx.actor.user_id else Effect.DESTRUCTIVE,
-            changes=(Change("password", "current", "generated"),),
+            changes=(Change("password", "current", "given" if args.new_password else "generated"),),
             facts={"ends_sessions": True},
             prepared=view.username,
         )
 
     def run(self, ctx: ToolContext, args: ResetPasswordIn, plan: Plan) -> NewPasswordOut:
         """See the class."""
-        password = ctx.services.users.reset_password(ctx.actor, plan.prepared)
-        return NewPasswordOut(username=plan.prepared, password=password or "")
+        password = ctx.services.users.reset_password(ctx.actor, plan.prepared, args.new_password)
+        return NewPasswordOut(username=plan.prepared, password=password)
 
 
 class DeletedUserOut(ToolOutput):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hub_core.authz import Actor, Scope
-from hub_core.errors import LastAdmin, MemberNotFound, PermissionDenied, Unauthenticated, UserNotFound
+from hub_core.errors import InvalidInput, LastAdmin, MemberNotFound, PermissionDenied, Unauthenticated, UserNotFound
 from hub_core.services import Services
 from tests.common.factories import actor_for, make_org, make_repo, make_user
 from tools.catalog import credentials, orgs, people
@@ -177,6 +177,15 @@ def test_resetting_ones_own_password_is_ordinary_and_somebodys_is_not(world: dic
     assert world["admin"].plan("reset_password", username="bob").effect is Effect.DESTRUCTIVE
     told = world["admin"].run("reset_password", username="bob")
     assert told["username"] == "bob" and len(told["password"]) == 20
+
+
+def test_a_password_may_be_chosen_and_is_then_not_shown(world: dict[str, Caller], services: Services) -> None:
+    bob = world["bob"]
+    assert "battery" not in str(bob.plan("reset_password", new_password="battery staple"))
+    assert bob.run("reset_password", new_password="battery staple")["password"] is None
+    assert services.sessions.login("bob", "battery staple")
+    with pytest.raises(InvalidInput):
+        bob.run("reset_password", new_password="short")
 
 
 def test_organisations_are_made_and_deleted_again(world: dict[str, Caller]) -> None:
