@@ -33,6 +33,8 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
     focus.tool, focus.args = tool, dict(args)
     note_args(focus, args)
     if tool in _NEW_NAME_TOOLS and isinstance(result.get("id"), str):
+        if result["id"] != focus.repo:
+            focus.branch = focus.revision = focus.git_tag = None
         focus.repo = result["id"]
     if tool == "create_org" and isinstance(args.get("name"), str):
         focus.org = args["name"]
@@ -57,7 +59,7 @@ def _note_only_one(focus: Focus) -> None:
 def note_args(focus: Focus, args: dict[str, Any]) -> None:
     """Note the entities among the arguments of a call that ran, waits, or lacks something."""
     for key, field in (
-        ("repo", "repo"), ("username", "user"), ("org", "org"), ("branch", "branch"), ("path", "path"), ("revision", "revision"),
+        ("repo", "repo"), ("username", "user"), ("org", "org"), ("branch", "branch"), ("path", "path"), ("revision", "revision"), ("tag", "git_tag"),
     ):  # fmt: skip
         value = args.get(key)
         if isinstance(value, str) and value:
@@ -73,5 +75,11 @@ def _listed(tool: str, items: list[Any]) -> list[dict[str, Any]]:
         elif isinstance(item, dict):
             value = next((item[field] for field in fields if item.get(field)), None)
             if value is not None:
-                listed.append({"type": kind, "value": str(value), "kind": item.get("kind")})
+                listed.append(
+                    {
+                        "type": kind,
+                        "value": str(value),
+                        "kind": item.get("kind") or ("direct" if str(item.get("reason", "")).endswith("on this repo") else None),
+                    }
+                )
     return listed

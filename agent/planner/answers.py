@@ -1,37 +1,184 @@
-"""Wishes that take two messages: a tool chosen by the value it lacked, a token or key wished away before it is named."""
+"""Answers to the question that was asked last: the values it lacked, or which of several was meant."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from agent.planner.document import Document
-from agent.planner.followup import Context, answer, padding_left, replaced, without_values
-from agent.planner.lexicon import cue, spot
-from agent.planner.types import Focus, Question, Step, ToolSpec
+from agent.planner.fill import fill
+from agent.planner.fill_values import choice as _choice
+from agent.planner.fill_values import kind as _kind
+from agent.planner.fill_values import role as _role
+from agent.planner.fill_values import scope as _scope
+from agent.planner.fill_values import status as _status
+from agent.planner.fill_values import visibility as _visibility
+from agent.planner.form import Form
+from agent.planner.lexicon import follow, spot
+from agent.planner.linker import Index
+from agent.planner.mentions import ordinals
+from agent.planner.spans import Lexis
+from agent.planner.types import PSEUDO_TOOLS, Focus, Question, SlotSpec, Step, ToolSpec, World
 
-_AWAY = re.compile(
-    r"\b(?:revoke|delete|remove|kill|invalidate|get rid of|drop|retire|throw (?:out|away))\b|作废|吊销|废除|废掉|注销|删(?:掉|除|了)?|"
-    r"消し|消す|消した|削除|破棄|無効に|失効|지우|지워|지울|없애|없앨|폐기|삭제|취소하"
-)
-_QUESTION = re.compile(r"\?|[吗嗎呢]|(?:か|かな)$|\b(?:who|what|which|when|how|list|show)\b|見せ|一覧|목록|보여|列出|哪")
-_CHANGE = re.compile(
-    r"\b(?:actually|change|set|put|turn|switch|back|keep|it|to|make|that|nah|hmm|no|nevermind|never mind)\b|"
-    r"(?:改|换|变|设|调)(?:回(?:去|来)?|成|为)?|算了|还是|可见|"
-    r"戻(?:して|しといて|しておいて)|に?(?:変え|かえ)(?:て|といて)|やっぱ(?:り)?|しといて|しておいて|"
-    r"아니다|역시|그냥|다시|바꿔(?:줘|주세요)?|돌려(?:줘|놔|주세요)?|해줘|(?:으)?로"
-)
-_SETTABLE = {"set_visibility": ("visibility",), "add_org_member": ("role",), "update_org_member": ("role",), "grant_access": ("role",)}
-_NAMELESS = {"revoke_token": ("token", "token_noun"), "delete_ssh_key": ("ssh_key", "key_noun")}
-_ACCOUNT = ("set_user_status", "reset_password", "get_user")
-# The same wish about an organisation and about a repo.
-_OF_ORG = {"grant_access": "add_org_member", "revoke_access": "remove_org_member", "list_access": "get_org"}
-_OF_REPO = {
-    "add_org_member": "grant_access",
-    "update_org_member": "grant_access",
-    "remove_org_member": "revoke_access",
-    "get_org": "list_access",
-}
+_WORDS = {"role": _role, "visibility": _visibility, "scope": _scope, "status": _status, "kind": _kind, "choice": _choice}
+
+
+class Context:
+    """What every follow-up needs."""
+
+    def __init__(self, world: World, focus: Focus, index: Index, lexis: Lexis, tools: Mapping[str, ToolSpec]) -> None:
+        self.world, self.focus, self.index, self.lexis, self.tools = world, focus, index, lexis, tools
+
+    def form(self, spec: ToolSpec, doc: Document) -> Form:
+        """An empty form that inherits nothing from the focus."""
+        return Form(spec, doc, self.world, self.focus, self.index, self.lexis, inherit=False)
+
+
+def padding_left(doc: Document) -> str:
+    """What remains beside spans and filler words: empty when a message is only an answer."""
+    return follow("padding").sub("", doc.masked.replace("\x1f", " "))
+
+
+def answer(doc: Document, question: Question, ctx: Context) -> list[Step] | str | None:
+    """The steps after an answer to the last question; a tool's name when one of several was chosen; None when it is no answer."""
+    if question.tool is None:
+        return _chosen(doc, question.choices.get("tool", []), ctx)
+    spec = ctx.tools.get(question.tool)
+    if spec is None:
+        return None
+    args = dict(question.args)
+    missing = [name for name in question.missing if name not in args]
+    got = False
+    for name in [*missing, *(n for n in question.choices if n not in missing)]:
+        slot = spec.slot(name)
+        value = pick(doc, question.choices.get(name, []), ctx) if question.choices.get(name) else None
+        if value is None and slot is not None and name not in question.choices:
+            value = slot_value(doc, spec, slot, args, ctx, sole=len(missing) == 1)
+        if value is None and slot is not None and question.choices.get(name) and doc.of("repo", "repo_ref"):
+            value = slot_value(doc, spec, slot, args, ctx, sole=True)
+        if value is not None:
+            args[name], got = value, True
+    if not got:
+        return None
+    for slot in spec.slots:
+        if (
+            slot.name not in args
+            and slot.type in ("role", "visibility", "scope", "license")
+            and (value := slot_value(doc, spec, slot, args, ctx, sole=False)) is not None
+        ):
+            args[slot.name] = value
+    if spec.name == "move_repo" and str(args.get("new_name", "")).endswith("/") and args.get("repo"):
+        args["new_name"] = f"{args['new_name']}{str(args['repo']).rpartition('/')[2]}"
+    left = tuple(name for name in spec.required if name not in args)
+    choices = {name: values for name, values in question.choices.items() if name not in args}
+    return [Step(spec.name, args, left, choices)]
+
+
+def pick(doc: Document, choices: list[str], ctx: Context) -> str | None:
+    """Which of the offered values a message means."""
+    low = doc.low
+    named = [c for c in choices if re.search(rf"(?<![\w.-]){re.escape(c.lower())}(?![\w-])", low, re.ASCII)]
+    if len(named) >= 1:
+        return max(named, key=len)
+    for at, pattern in ordinals():
+        if pattern.search(low) and -len(choices) <= at < len(choices):
+            return choices[at]
+    parts = [
+        c
+        for c in choices
+        if any(part and re.search(rf"(?<![\w.-]){re.escape(part.lower())}(?:'?s)?(?![\w-])", low, re.ASCII) for part in c.split("/"))
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    # A part of a name that just one of them has ("the 1b one").
+    words = [{word for word in re.split(r"[-_./]", c.lower()) if word} for c in choices]
+    fits = {
+        at for said in re.findall(r"[a-z0-9]+", low) if len(hit := [n for n, own in enumerate(words) if said in own]) == 1 for at in hit
+    }
+    if len(fits) == 1:
+        return choices[fits.pop()]
+    if match := re.fullmatch(r"\W*#?(\d{1,2})\W*(?:番|번|号|个)?\W*", low):
+        at = int(match[1]) - 1
+        return choices[at] if 0 <= at < len(choices) else None
+    if follow("mine").search(low):
+        own = [c for c in choices if c.startswith(ctx.world.username + "/")]
+        return own[0] if len(own) == 1 else None
+    kinds = {value for _, _, value in spot("kind", doc.masked)}
+    said = [c for c in choices if c in kinds]
+    return said[0] if len(said) == 1 else None
+
+
+def _chosen(doc: Document, tools: list[str], ctx: Context) -> str | None:
+    if len(padding_left(doc)) > 12 and not any(tool in doc.low for tool in tools):
+        return None
+    return pick(doc, tools, ctx)
+
+
+def slot_value(doc: Document, spec: ToolSpec, slot: SlotSpec, args: dict[str, Any], ctx: Context, *, sole: bool) -> Any:
+    """The value of one slot from a short answer."""
+    one = ToolSpec(spec.name, spec.group, spec.effect, (SlotSpec(slot.name, slot.type, True, slot.kinds, slot.choices, slot.many),))
+    form = ctx.form(one, doc)
+    form.args.update({key: value for key, value in args.items() if key == "repo"})
+    if slot.type in _WORDS:
+        found = _WORDS[slot.type](form, slot)
+        if found is None and slot.choices:
+            found = next((c for c in slot.choices if re.search(rf"(?<![a-z]){re.escape(c)}(?![a-z])", doc.low)), None)
+        return found
+    steps = fill(one, doc, ctx.world, Focus(repo=args.get("repo")), ctx.index, ctx.lexis, inherit=False)
+    value = steps[0].args.get(slot.name)
+    if (
+        value is None
+        and sole
+        and slot.type in ("new_name", "token", "ssh_key", "branch", "git_tag", "user", "org", "repo", "path", "revision")
+    ):
+        word = re.sub(
+            r"^[\W_]+|[\W_]+$",
+            "",
+            re.sub(
+                r"(?:がいい|にして|で(?:す|お願いします)?|という名前で|로 해줘|으로 해줘|로|이요|요|吧|就好)$", "", doc.text.strip(" .!。")
+            ),
+        )
+        if re.fullmatch(r"[A-Za-z0-9][\w./-]{0,95}", word, re.ASCII):
+            value = word
+    if value is None and sole and slot.type in ("text", "query", "tags", "sql"):
+        plain = doc.text.strip().strip("\"'「」`")
+        value = [part for part in re.split(r"\s*[,、,]\s*|\s+and\s+", plain) if part] if slot.many else plain
+    return value
+
+
+def without_values(doc: Document, question: Question, ctx: Context) -> Document:
+    """The document with the words for the asked values ("write access") taken out."""
+    spec = ctx.tools.get(question.tool or "")
+    low = doc.low
+    # An answer may settle more than was asked ("code, and keep it private").
+    also = [slot.name for slot in spec.slots if slot.type in ("role", "visibility", "scope")] if spec else []
+    for name in dict.fromkeys([*question.missing, *also]):
+        slot = spec.slot(name) if spec else None
+        topics = [slot.type] if slot is not None and slot.type in ("role", "visibility", "scope", "status", "kind") else []
+        for topic in topics:
+            for start, end, _ in spot(topic, low) or (spot(topic, low, weak=True) if topic in ("role", "visibility") else []):
+                low = low[:start] + " " * (end - start) + low[end:]
+    return Document(doc.text, low, doc.spans, doc.weak, doc.language)
+
+
+def is_answer(doc: Document, question: Question, ctx: Context, best: tuple[str, float], *, has_value: bool) -> bool:
+    """An answer, or a new subject? Short texts are answers; longer ones when nothing else is asked for with confidence."""
+    left = len(padding_left(without_values(doc, question, ctx)))
+    spec = ctx.tools.get(question.tool or "")
+    slots = [spec.slot(name) for name in question.missing] if spec else []
+    free = any(slot is not None and slot.type in ("text", "query", "tags", "sql") for slot in slots)
+    if has_value and left <= 3:
+        return True
+    tool, p = best
+    if tool in PSEUDO_TOOLS:
+        p = 0.0
+    if tool == question.tool:
+        return has_value
+    if free:
+        return not (p >= 0.7 and doc.of("repo", "user", "org"))
+    budget = 10 if doc.language == "en" else 6
+    return has_value and ((left <= budget and p < 0.9) or p < 0.5)
 
 
 def completed(doc: Document, drafts: Sequence[Step], ctx: Context) -> list[Step] | None:
@@ -45,76 +192,3 @@ def completed(doc: Document, drafts: Sequence[Step], ctx: Context) -> list[Step]
         if isinstance(steps, list) and not steps[0].missing and len(padding_left(without_values(doc, question, ctx))) <= 3:
             found.append(steps)
     return found[0] if len(found) == 1 else None
-
-
-def set_again(doc: Document, ctx: Context) -> list[Step] | None:
-    """`change it back to internal`, `make that write`: another value for what was set last, and nothing else named."""
-    spec = ctx.tools.get(ctx.focus.tool or "")
-    names = _SETTABLE.get(ctx.focus.tool or "")
-    if spec is None or names is None or not ctx.focus.args or len(doc.text) > 40 or "?" in doc.text:
-        return None
-    if any(span.how != "pronoun" for span in doc.spans):
-        return None
-    bare = without_values(doc, Question(spec.name, {}, list(names)), ctx)
-    if bare.low == doc.low:
-        return None
-    rest = Document(bare.text, _blanked(bare.low), bare.spans, [], bare.language)
-    return replaced(doc, spec, dict(ctx.focus.args), ctx) if not padding_left(rest) else None
-
-
-def _blanked(low: str) -> str:
-    return _CHANGE.sub(lambda m: " " * len(m.group()), low)
-
-
-def nameless(doc: Document, ctx: Context) -> Step | None:
-    """A token or key to be done away with, not named: the only one just shown, else a question with the own ones as choices."""
-    if _QUESTION.search(doc.low) or not _AWAY.search(doc.masked):
-        return None
-    if any(span.type not in ("number", "when") and span.how != "pronoun" for span in doc.spans) or doc.weak:
-        return None
-    for tool, (type_, noun) in _NAMELESS.items():
-        spec = ctx.tools.get(tool)
-        if spec is None or not cue(noun).search(doc.masked):
-            continue
-        slot = next(slot.name for slot in spec.slots if slot.type == type_)
-        shown = [str(item["value"]) for item in ctx.focus.listed if item["type"] == type_]
-        if len(shown) == 1:
-            return Step(tool, {slot: shown[0]}, confidence=0.9)
-        own = [entity.value for entity in ctx.world.entities() if entity.type == type_]
-        return Step(tool, {}, (slot,), {slot: own} if len(own) > 1 else {}, 0.9)
-    return None
-
-
-def of_the_thread(scores: list[tuple[str, float]], doc: Document, focus: Focus, tools: Mapping[str, ToolSpec]) -> list[tuple[str, float]]:
-    """Rights of a person, with no organisation or repo named, are about what was shown or changed just before."""
-    if not doc.of("user") or doc.of("repo", "repo_ref", "org") or cue("org_noun").search(doc.masked) or cue("repo_noun").search(doc.masked):
-        return scores
-    org_last = focus.org and focus.tool in ("get_org", "add_org_member", "update_org_member", "remove_org_member")
-    repo_last = focus.repo and focus.tool in ("list_access", "grant_access", "revoke_access")
-    twins = _OF_ORG | {"update_org_member": "add_org_member"} if org_last else _OF_REPO if repo_last else {}
-    top = next((twins.get(name, name) for name, _ in scores), "")
-    if twins and top in _SETTABLE and spot("role", doc.masked):
-        # A role was said: whoever sets one does not mean the person's account.
-        twins = twins | dict.fromkeys(_ACCOUNT, top)
-    pooled: dict[str, float] = {}
-    for name, p in scores:
-        name = twins.get(name, name) if twins.get(name, name) in tools else name
-        pooled[name] = pooled.get(name, 0.0) + p
-    return sorted(pooled.items(), key=lambda item: -item[1])
-
-
-def whole(doc: Document, ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The clauses with every one that only states a value ("add boris, just read") put back to the clause before it."""
-    kept = ranges[:1]
-    for start, end in ranges[1:]:
-        part = doc.cut(start, end)
-        said = [hit for topic in ("role", "visibility") for hit in spot(topic, part.low) or spot(topic, part.low, weak=True)]
-        low = part.low
-        for first, last, _ in said:
-            low = low[:first] + " " * (last - first) + low[last:]
-        act = re.match(r"(?:make|set|change|turn|open|lock|publish)\b|改|换|设|公开|公開|비?공개", part.low)
-        if said and not act and not part.spans and not padding_left(Document(part.text, low, [], [], part.language)):
-            kept[-1] = (kept[-1][0], end)
-        else:
-            kept.append((start, end))
-    return kept

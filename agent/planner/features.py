@@ -64,19 +64,34 @@ _CUES = (
 _LISTED = ("repo", "user", "org", "token")
 _BESIDE = re.compile(r"^\s*(?:,|、|,?\s*and|&|plus|和|与|跟|以及|还有|と|や|および|랑|이랑|와|과|하고|및|그리고)\s*(?:the |さん|님)?$")
 _LANGS = ("en", "zh", "ja", "ko")
+_WHOSE = re.compile(r"(?:\b(?:my|our) |我们?(?:自己)?的|(?:私|僕|俺|自分|うち)の|(?<![가-힣])(?:내|제|우리) )$")
+_OF_KIND = re.compile(
+    r"(?: (?:model|dataset|repo|repository|space)(?![\w-])(?! card)|[的の](?:模型|数据集|仓库|空间|モデル|データセット|リポジトリ|スペース)(?!カード|卡)|(?:モデル|データセット|リポジトリ)(?!カード)| (?:모델|데이터셋|저장소|레포)(?!카드))"
+)
 _SPACES = re.compile(r"\s+")
 
 
 def merged(doc: Document) -> Document:
-    """The document with lists of things of one type as one span."""
+    """The document with lists of things of one type as one span, and whose it is and its kind as part of a repo's name."""
     spans: list[Span] = []
     for span in doc.spans:
+        if span.type == "repo":
+            span = _with_owner_and_kind(doc, span)
         last = spans[-1] if spans else None
         if last is not None and span.type in _LISTED and span.type == last.type and _BESIDE.match(doc.low[last.end : span.start]):
             spans[-1] = replace(last, end=span.end)
         else:
             spans.append(span)
-    return doc if len(spans) == len(doc.spans) else Document(doc.text, doc.low, spans, doc.weak, doc.language)
+    return doc if spans == doc.spans else Document(doc.text, doc.low, spans, doc.weak, doc.language)
+
+
+def _with_owner_and_kind(doc: Document, span: Span) -> Span:
+    """`my X`, `我的X`, `Xのデータセット`: what only says more of the repo that is named anyway."""
+    before = _WHOSE.search(doc.low, max(0, span.start - 8), span.start)
+    start = before.start() if before else span.start
+    after = _OF_KIND.match(doc.low, span.end)
+    end = after.end() if after and not doc.taken(span.end, after.end()) else span.end
+    return replace(span, start=start, end=end) if not doc.taken(start, span.start) else span
 
 
 def signs(doc: Document) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from agent.planner import fill_credentials as credentials
 from agent.planner import fill_entities as entities
 from agent.planner import fill_names as names
+from agent.planner import fill_paths as paths
 from agent.planner import fill_texts as texts
 from agent.planner import fill_values as values
 from agent.planner.document import Document
@@ -20,10 +21,10 @@ from agent.planner.types import Focus, SlotSpec, Step, ToolSpec, World
 
 _BY_TYPE: Mapping[str, Filler] = {
     "repo": entities.repo, "kind": entities.kind, "user": entities.user, "org": entities.org, "owner": entities.owner, "role": values.role, "visibility": values.visibility,
-    "branch": entities.branch, "git_tag": entities.git_tag, "revision": entities.revision, "path": entities.path, "new_path": entities.new_path, "tags": texts.tags,
+    "branch": entities.branch, "git_tag": entities.git_tag, "revision": entities.revision, "path": paths.path, "new_path": paths.new_path, "tags": texts.tags,
     "license": values.license_, "scope": values.scope, "token": credentials.token, "ssh_key": credentials.ssh_key, "new_name": names.new_name, "text": texts.text, "query": texts.query,
     "sql": texts.sql, "number": values.number, "flag": values.flag, "email": values.email, "when": values.when, "status": values.status, "language": values.language,
-    "attachment": entities.attachment, "choice": values.choice, "secret": texts.secret,
+    "attachment": paths.attachment, "choice": values.choice, "secret": texts.secret,
 }  # fmt: skip
 _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("create_repo", "kind"): values.kind,
@@ -146,7 +147,7 @@ def _beside(form: Form, slot: SlotSpec) -> list[Any]:
             break
         value = span.entities[0].value if span.entities else span.value
         if value not in found and value != form.args[slot.name]:
-            found.append(entities.in_repo(form, str(value)) if slot.type == "path" else value)
+            found.append(paths.in_repo(form, str(value)) if slot.type == "path" else value)
         form.used.append(span)
         last = span
     return found

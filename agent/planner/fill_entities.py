@@ -1,4 +1,4 @@
-"""Slot fillers for things that exist: repos, people, organisations, tokens, keys, refs, paths."""
+"""Slot fillers for things that exist: repos, people, organisations, refs."""
 
 # All fillers have one signature, and not all need the slot.
 # ruff: noqa: ARG001
@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import Any
 
 from agent.planner import patterns as pat
 from agent.planner.document import Span
 from agent.planner.form import Form, kind_said, pick_entity
-from agent.planner.lexicon import cue, spot
+from agent.planner.lexicon import cue, follow, spot
 from agent.planner.types import SlotSpec
 
 _ME = re.compile(
@@ -86,8 +85,23 @@ def said_as_tags(form: Form) -> list[Span]:
     return [
         s
         for s in form.doc.of("repo")
-        if _TAG_AHEAD.search(form.before(s)) or _TAGGED_WITH.search(form.doc.low[: s.start]) or _TAG_BEHIND.match(form.after(s))
+        if _TAG_AHEAD.search(form.before(s))
+        or _in_list_of_tags(form, s)
+        or _TAGGED_WITH.search(form.doc.low[: s.start])
+        or _TAG_BEHIND.match(form.after(s))
     ]
+
+
+def _in_list_of_tags(form: Form, span: Span) -> bool:
+    """`tags vision and receipts`: a repo's name that goes on a list of words after the word for tags."""
+    before = form.doc.low[: span.start]
+    noun = max((match.end() for match in cue("tag_noun").finditer(before)), default=-1)
+    return noun >= 0 and any(
+        other.type in ("ident", "text")
+        and noun <= other.start
+        and re.fullmatch(r"\s*(?:,|、|and|和|与|跟|と|랑|이랑|하고|와|과)\s*", form.doc.low[other.end : span.start])
+        for other in form.doc.spans
+    )
 
 
 def _repo_value(form: Form, slot: SlotSpec, span: Span, kinds: tuple[str, ...], *, deleted: bool) -> Any:
@@ -230,7 +244,10 @@ def branch(form: Form, slot: SlotSpec) -> Any:
             for s in spans
             if _IN_BRANCH.search(form.before(s)) or form.near("branch_noun", s) or re.match(r"に|で|へ|上|에|브랜치", form.after(s))
         ]
-        return form.use(chosen[0]) if chosen else _ref_ident(form, "branch_noun")
+        if chosen:
+            return form.use(chosen[0])
+        there = form.inherit and form.focus.branch and form.spec.effect == "write" and follow("there").search(form.doc.low)
+        return _ref_ident(form, "branch_noun") or (form.focus.branch if there else None)
     if spans:
         best = next((s for s in spans if s.value not in ("main", "master")), spans[0])
         return form.use(best)
@@ -248,45 +265,48 @@ def _ref_ident(form: Form, noun: str) -> Any:
     return form.use(near[0]) if near else None
 
 
+_BESIDE_ONLY = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "that",
+        "this",
+        "new",
+        "old",
+        "my",
+        "git",
+        "in",
+        "of",
+        "on",
+        "from",
+        "for",
+        "to",
+        "called",
+        "named",
+        "is",
+        "and",
+        "default",
+        "it",
+        "its",
+        "s",
+        "delete",
+        "remove",
+        "drop",
+        "kill",
+        "please",
+        "which",
+        "what",
+    ]
+)
+
+
 def word_beside(form: Form, noun: str) -> str | None:
     """An ordinary word that is a name because it stands right beside its noun ("the dev branch", "release 分支")."""
     words = cue(noun).pattern
     for pattern in (rf"(?:{words})\s+(?:called |named )?[\"'`]?([a-z0-9][\w./-]*)", rf"([a-z0-9][\w./-]*)[\"'`]?\s*(?:{words})"):
         for match in re.finditer(pattern, form.doc.masked, re.IGNORECASE | re.ASCII):
-            if match[1] not in (
-                "the",
-                "a",
-                "an",
-                "that",
-                "this",
-                "new",
-                "old",
-                "my",
-                "git",
-                "in",
-                "of",
-                "on",
-                "from",
-                "for",
-                "to",
-                "called",
-                "named",
-                "is",
-                "and",
-                "default",
-                "it",
-                "its",
-                "s",
-                "delete",
-                "remove",
-                "drop",
-                "kill",
-                "please",
-                "which",
-                "what",
-                "release",
-                "version",
-            ):
+            if match[1] not in _BESIDE_ONLY and (match[1] not in ("release", "version") or pat.CJK.search(form.doc.text)):
                 return match[1]
     return None
 
@@ -341,8 +361,9 @@ def compare(form: Form, slot: SlotSpec) -> Any:
     default = "main" if "main" in branches or not branches else branches[0]
     if slot.name == "base":
         if len(spans) >= 2:
-            form.used.append(spans[0])
-            return spans[0].value
+            first = _base_of(form, spans[0], spans[1], default)
+            form.used.append(first)
+            return first.value
         if len(spans) == 1 and (spans[0].type != "branch" or _SINCE.search(form.doc.low)):
             form.used.append(spans[0])
             return spans[0].value
@@ -353,106 +374,21 @@ def compare(form: Form, slot: SlotSpec) -> Any:
     return default if form.args.get("base") and form.args["base"] != default else None
 
 
-def path(form: Form, slot: SlotSpec) -> Any:
-    """A file, as it is called in the repo where the repo has just one of that name."""
-    spans = form.free("path")
-    if spans:
-        return in_repo(form, form.use(spans[0]))
-    quoted = [
-        s
-        for s in form.free("text")
-        if s.how == "quoted" and re.fullmatch(r"[\w./ -]{1,80}", str(s.value)) and form.spec.name not in ("write_file",)
+def _base_of(form: Form, one: Span, two: Span, default: str) -> Span:
+    """Which of two is compared against: what lacks something, what is said first of a way, else the default branch."""
+    lacking = [span for span in (one, two) if cue("lacks").search(form.doc.masked[span.end : span.end + 14].split("\x1f")[0])]
+    before = [
+        span
+        for span in (one, two)
+        if re.search(r"(?:\bnot|n't|isnt|missing|absent|lacking)(?: yet)? (?:on|in|from|at) $|\bahead of $", form.before(span, 24))
     ]
-    if quoted and slot.required:
-        return in_repo(form, form.use(quoted[0]))
-    if found := _by_stem(form):
-        return found
-    if not slot.required:
-        match = re.search(
-            r"(?:folder|directory|dir|subfolder)\s+([\w./-]+)|(?:the |under |in )?([\w./-]+)/?\s+(?:folder|directory|dir)\b|([\w./-]+)\s*(?:文件夹|目录|フォルダ|ディレクトリ|폴더|디렉터리|디렉토리)|(?:文件夹|目录)\s*([\w./-]+)",
-            form.doc.low,
-            re.ASCII,
-        )
-        value = next((g for g in match.groups() if g), None) if match else None
-        return value.strip("/") if value and value not in ("the", "a", "which", "what", "this", "that", "root", "top") else None
-    idents = [s for s in form.free("ident", "repo_ref") if not form.near("repo_noun", s)]
-    if idents and form.args.get("repo"):
-        return form.use(idents[0])
-    return form.focus.path if form.inherit and form.focus.path and form.spec.name == "read_file" else None
-
-
-def in_repo(form: Form, said: str) -> str:
-    """The full path of a file said by its last part or in another case, when only one fits."""
-    repo_name = form.args.get("repo")
-    if not repo_name:
-        return said
-    files = list(form.world.files(str(repo_name)))
-    if said in files:
-        return said
-    low = said.lower()
-    fits = [name for name in files if name.lower() == low] or [name for name in files if PurePosixPath(name).name.lower() == low]
-    return fits[0] if len(fits) == 1 else said
-
-
-def _by_stem(form: Form) -> str | None:
-    """A file named without its ending ("the config", "設定ファイルconfig")."""
-    repo_name = form.args.get("repo")
-    if not repo_name or not any(slot.type == "path" and slot.required for slot in form.spec.slots):
-        return None
-    words = set(re.findall(r"[a-z0-9_.-]{3,}", form.doc.masked))
-    fits = [
-        name
-        for name in form.world.files(str(repo_name))
-        if PurePosixPath(name).stem.lower() in words or PurePosixPath(name).name.lower().lstrip(".") in words
-    ]
-    if len(fits) > 1 and any(PurePosixPath(name).name.lower() == "readme.md" for name in fits):
-        fits = [name for name in fits if PurePosixPath(name).name.lower() != "readme.md"]
-    return fits[0] if len(fits) == 1 else None
-
-
-def new_path(form: Form, slot: SlotSpec) -> Any:
-    """Where a file goes: a path, a folder (the name is kept), or a new name (the folder is kept)."""
-    spans = form.free("path", "text", "ident", "repo_ref")
-    old = PurePosixPath(str(form.args.get("path", "")))
-    if not spans:
-        match = re.search(
-            r"(?:into|to|under)\s+(?:the )?([\w.-]+)/?\s*(?:folder|directory|dir)?\s*(?:$|[.,!?]| in | of )|([\w.-]+)\s*(?:文件夹|目录|フォルダ|ディレクトリ|폴더|디렉터리|디렉토리)",
-            form.doc.masked,
-            re.ASCII,
-        )
-        folder = next((g for g in match.groups() if g), None) if match else None
-        return f"{folder}/{old.name}" if folder and old.name else None
-    value = str(form.use(spans[-1]))
-    tail = form.doc.text[spans[-1].end - 1 : spans[-1].end + 1]
-    if "/" in tail or re.match(r"\s*(?:folder|directory|dir\b|文件夹|目录|フォルダ|ディレクトリ|폴더|디렉)", form.after(spans[-1])):
-        return f"{value.rstrip('/')}/{old.name}" if old.name else value
-    if "/" not in value and "." not in value and old.suffix and form.doc.spans:
-        return (
-            f"{value}/{old.name}"
-            if re.search(r"(?:into|under|inside)\s*$", form.before(spans[-1]))
-            else str(old.with_name(value + old.suffix))
-        )
-    return (
-        str(old.parent / value)
-        if "/" not in value and str(old.parent) not in ("", ".") and not re.search(r"root|根目录|ルート|루트", form.doc.low)
-        else value
-    )
-
-
-def attachment(form: Form, slot: SlotSpec) -> Any:
-    """The attached file that is named; the only or newest one otherwise."""
-    if spans := form.free("attachment"):
-        return form.use(spans[0])
-    names = list(form.world.attachments)
-    for span in form.free("path"):
-        if any(name.lower() == str(span.value).lower() for name in names):
-            form.used.append(span)
-            return next(name for name in names if name.lower() == str(span.value).lower())
-    if len(names) == 1:
-        return names[0]
-    if len(names) > 1:
-        form.choices[slot.name] = names
-    return None
+    lacking += [span for span in before if span not in lacking]
+    if len(lacking) == 1:
+        return lacking[0]
+    way = starts_from(form, one) or starts_from(form, two)
+    if not way and two.value == default and one.value != default and one.type == "branch":
+        return two
+    return two if starts_from(form, two) and not starts_from(form, one) else one
 
 
 def kind(form: Form, slot: SlotSpec) -> Any:
@@ -465,7 +401,7 @@ def kind(form: Form, slot: SlotSpec) -> Any:
     if len(kinds) < 2:
         return None
     span = next((s for s in form.used if s.type == "repo"), None)
-    said = kind_said(form, span) if span else None
+    said = (span.kind or kind_said(form, span)) if span else None
     if said in kinds:
         form.choices.pop("kind", None)
         return said

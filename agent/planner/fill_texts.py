@@ -143,7 +143,7 @@ _CONTENT = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
         r"\b(?:with(?: the)?(?: contents?| text)?|saying|containing|(?:that |which )?(?:just |only )?(?:says|reads)|reading)\s+(?P<v>.+)$",
-        r"(?:内容|正文)(?:就|只)?(?:是|为|写上?|填|放)?\s*[::,]?\s*(?P<v>.{2,})$",
+        r"(?:内容|正文)(?![はをにが])(?:就|只)?(?:是|为|写上?|填|放)?\s*[::,]?\s*(?P<v>.{2,})$",
         r"(?:里面|里头)(?:就|只)?(?:是|写上?|写着)\s*[::,]?\s*(?P<v>.{2,})$",
         r"(?:写上|写入|写着)\s*[::,]?\s*(?P<v>.{2,})$",
         r"(?:内容|中身|本文)(?:は|を|に)\s*(?P<v>.{2,}?)\s*(?:で(?:お願い|いい|$)|に(?:して|し|$)|と(?:書|$)|って書|として|だけ|$)",
@@ -187,11 +187,13 @@ def sql(form: Form, slot: SlotSpec) -> Any:
 def secret(form: Form, slot: SlotSpec) -> Any:
     """A password that is said after its word. It is nothing else as well: a name is shown to everybody."""
     match = re.search(
-        r"(?:password|pw|passphrase|密码|パスワード|비밀번호|비번)(?:\s+(?:is|to|of)|是|为|:|:|は|를|은|는)?\s*[:「\"'`]?\s*([^\s\"'`」,、。]{6,64})",
+        r"(?:password|pw|passphrase|密码|パスワード|비밀번호|비번)(?:\s+(?:is|to|of)|是|为|:|:|は|를|은|는)?\s*(?:[:「\"'`]\s*([^\s\"'`」,、。]{6,64})|([\x21-\x7e]{6,64}))",
         form.doc.text,
         re.IGNORECASE,
     )
     if match is None:
         return None
-    form.used.extend(span for span in form.doc.spans if span.start < match.end(1) and match.start(1) < span.end and span not in form.used)
-    return match[1]
+    group = 1 if match[1] else 2
+    start, end = match.span(group)
+    form.used.extend(span for span in form.doc.spans if span.start < end and start < span.end and span not in form.used)
+    return match[group].rstrip(".,!?;")

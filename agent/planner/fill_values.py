@@ -168,7 +168,8 @@ def _preference(form: Form) -> tuple[str | None, str | None]:
     if langs:
         return "language", langs[-1]
     hardware = re.search(
-        r"\b(?:(?:one|two|four|\d+)\s*x?\s*)?(?:nvidia )?(?:a100|h100|h200|t4|a10g?|l4|l40s?|v100|rtx ?\d+|cpu(?: only)?|gpus?)s?\b", low
+        r"(?<![a-z0-9])(?:(?:one|two|four|\d+)\s*x?\s*)?(?:nvidia )?(?:a100|h100|h200|t4|a10g?|l4|l40s?|v100|rtx ?\d+|cpu(?: only)?|gpus?)s?(?![a-z0-9])",
+        low,
     )
     if hardware:
         return "hardware", form.doc.text[hardware.start() : hardware.end()].strip()

@@ -55,6 +55,17 @@ def talk(topic: str, lang: str | None = None) -> re.Pattern[str]:
     return _compile(load("talk")[topic], lang)
 
 
+@cache
+def follow(topic: str) -> re.Pattern[str]:
+    """A topic of `follow.yaml` as one pattern over all languages."""
+    return _compile(load("follow")[topic], None)
+
+
+def compiled(table: dict[str, list[str]]) -> re.Pattern[str]:
+    """Words by language as one pattern."""
+    return _compile(table, None)
+
+
 def _compile(table: dict[str, list[str]], lang: str | None) -> re.Pattern[str]:
     verbs = {
         "{verbs}": "|".join(load("talk")["en_verbs"]),
@@ -73,7 +84,7 @@ def _compile(table: dict[str, list[str]], lang: str | None) -> re.Pattern[str]:
                 text = text.replace("{verbs}", "|".join(load("talk")["zh_verbs"]))
             for name, value in verbs.items():
                 text = text.replace(name, value)
-            patterns.append(bounded(text, literal=False))
+            patterns.append(text if key == "any" else bounded(text, literal=False))
     if not patterns:
         return re.compile(r"(?!)")
     patterns.sort(key=len, reverse=True)

@@ -33,7 +33,7 @@ PATH = re.compile(
 FOLDER = re.compile(r"(?<![\w@/.-])(?:[\w\-.]{2,}/)+(?![\w/])", re.ASCII)
 PLAIN_FILES = re.compile(r"(?<![\w./-])(?:README|LICENSE|Dockerfile|Makefile|CHANGELOG|CONTRIBUTING|Procfile)(?![\w/-]|\.\w)", re.ASCII)
 README = re.compile(
-    r"(?<![A-Za-z0-9_])(?:the |its )?(?:readme|read me)(?: file)?(?![A-Za-z0-9_.])|自述文件|リードミー|リードメ|리드미|모델 ?카드|モデルカード|データセットカード|模型卡片?|数据卡片?|(?:model|dataset|data) card",
+    r"(?<![A-Za-z0-9_])(?:the |its )?(?:readme|read me(?! (?:the|a|an|what|it|its|that|this|out|from|all)\b))(?: file)?(?![A-Za-z0-9_.])|自述文件|リードミー|リードメ|리드미|모델 ?카드|モデルカード|データセットカード|模型卡片?|数据卡片?|(?:model|dataset|data) card",
     re.IGNORECASE,
 )
 SHA = re.compile(r"(?<![A-Za-z0-9_./-])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f]|\d{7,})[0-9a-f]{7,40}(?![A-Za-z0-9_/-])", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Literal
 
@@ -66,6 +67,13 @@ def ban(doc: Document) -> tuple[int, int] | None:
         return None
     end = _CLAUSE_END.search(masked, match.end() - 1)
     return match.start(), end.end() if end else len(masked)
+
+
+def asked_sentence(doc: Document) -> Document:
+    """The sentence that asks what an act would do; what stands before or behind it is talk about it."""
+    ends = [0, *(end.end() for end in re.finditer(r"[?!。]+", doc.masked)), len(doc.text)]
+    parts = [doc.cut(start, end) for start, end in itertools.pairwise(ends)]
+    return next((part for part in parts if part.spans and talk("hypothetical").search(part.masked)), doc)
 
 
 def order_of(doc: Document) -> Document:

@@ -56,10 +56,10 @@ def _elsewhere(marks: Sequence[Mark], nouns: Sequence[str]) -> bool:
     return any(mark.kind == "noun" and mark.value not in own for mark in marks)
 
 
-def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapping[str, ToolSpec]) -> Reading:
+def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapping[str, ToolSpec], about: str | None = None) -> Reading:
     """The reading, or a query where the message asks a table something that one SELECT answers.
 
-    Looks into the dataset that the message names or the thread is about, only for readings that change nothing.
+    Looks into the dataset that the message names or the thread is `about`, only for readings that change nothing.
     """
     if not isinstance(world, KnowsColumns) or "query_dataset" not in tools or reading.kind in ("preview", "forbidden"):
         return reading
@@ -67,7 +67,9 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         return reading
     if any(SQL_HEAD.match(str(step.args.get("sql", ""))) for step in reading.steps):
         return reading
-    repo, named = _dataset(reading, doc, world)
+    repo, named = _dataset(reading.focus.repo, doc, world)
+    if repo is None and about and not named:
+        repo, named = _dataset(about, doc, world)
     on_tables = reading.kind in ("act", "ask") and all(step.tool in _TABLE_TOOLS for step in reading.steps)
     if repo is None or not (named or on_tables or _open_to_tables(reading)):
         return reading
@@ -95,13 +97,12 @@ def _open_to_tables(reading: Reading) -> bool:
     return reading.kind != "act" or reading.steps[0].confidence < SURE
 
 
-def _dataset(reading: Reading, doc: Document, world: World) -> tuple[str | None, bool]:
+def _dataset(said: str | None, doc: Document, world: World) -> tuple[str | None, bool]:
     """The one dataset that is meant, and whether the message names it (or points at it)."""
     spans = doc.of("repo", "repo_ref")
     if spans:
         found = {entity.value for span in spans for entity in span.entities if entity.kind == "dataset" and not entity.deleted}
         return (found.pop(), True) if len(found) == 1 and all(span.entities for span in spans) else (None, False)
-    said = reading.focus.repo
     known = said is not None and any(
         entity.type == "repo" and entity.kind == "dataset" and not entity.deleted and entity.value == said
         for entity in index_of(world.entities()).exact(said)

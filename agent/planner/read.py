@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,19 +12,31 @@ from typing import Any
 from agent.language import detect_language
 from agent.planner import classify as classifier
 from agent.planner import questions
-from agent.planner.answers import completed, nameless, set_again, whole
-from agent.planner.document import Document, Span
+from agent.planner.answers import Context, answer, completed, is_answer, padding_left
+from agent.planner.clauses import (
+    NOTHING,
+    Clauses,
+    about,
+    carry,
+    elliptic,
+    from_the_rest,
+    in_turn,
+    mentioned,
+    reresolved,
+    torn,
+    without_reasons,
+)
+from agent.planner.document import Document
 from agent.planner.encoder import encoder
-from agent.planner.followup import Context, answer, is_answer, padding_left, refine, repeat, takes_back
-from agent.planner.lexicon import cue, talk
+from agent.planner.followup import gives_up, nameless, refine, repeat, set_again, takes_back, takes_out
+from agent.planner.lexicon import follow
 from agent.planner.linker import Index, index_of
-from agent.planner.mentions import resolve
 from agent.planner.normalise import as_written, fold, in_katakana, mend
-from agent.planner.polarity import LEFT_ALONE, ban, order_of, polarity
+from agent.planner.polarity import asked_sentence, ban, order_of, polarity
 from agent.planner.spans import Lexis
-from agent.planner.split import boundaries, split
+from agent.planner.split import boundaries, split, whole
 from agent.planner.turn import DESTRUCTIVE_AT, READ_AT, WRITE_AT, Turn
-from agent.planner.types import PSEUDO_TOOLS, Entity, EntityType, Focus, Question, Reading, Step, ToolSpec, World
+from agent.planner.types import PSEUDO_TOOLS, Focus, Question, Reading, Step, ToolSpec, World
 
 
 def warm_up() -> None:
@@ -47,9 +60,26 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
     if not re.search(r"\w", folded):
         return _pseudo("small_talk" if folded else "out_of_scope", turn, ())
     doc = turn.document(folded, focus)
+    if (better := _as_meant(doc)) is not None:
+        doc = turn.document(better, focus)
     scores = turn.scored([doc])[0]
     reading = _after_question(turn, doc, scores) or _special(turn, doc, scores) or _orders(turn, doc, scores)
-    return _verbatim(questions.refine(reading, text, doc, world, tools), text, tools)
+    return _verbatim(questions.refine(reading, text, doc, world, tools, focus.repo), text, tools)
+
+
+_NAMES = ("repo", "repo_ref", "ident", "user", "org", "path", "branch", "git_tag")
+
+
+def _as_meant(doc: Document) -> str | None:
+    """The text without a name that is taken back in the same breath ("trian… sorry, train"), where an order is left."""
+    for one, two in itertools.pairwise(span for span in doc.spans if span.type in _NAMES):
+        gap = follow("misnamed").fullmatch(doc.low[one.end : two.start])
+        if gap is None or doc.of("text"):
+            continue
+        rest = doc.cut(0, one.start).text + " " + doc.cut(two.end, len(doc.text)).text
+        if len(padding_left(Document(rest, rest.lower(), [], [], doc.language))) > 3:
+            return doc.text[: one.start] + doc.text[two.start :]
+    return None
 
 
 def _verbatim(reading: Reading, text: str, tools: Mapping[str, ToolSpec]) -> Reading:
@@ -94,6 +124,8 @@ def _after_question(turn: Turn, doc: Document, scores: list[tuple[str, float]]) 
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
     result = answer(doc, question, ctx)
     turn.focus = replace(turn.focus, question=None)
+    if gives_up(doc):
+        return Reading("forbidden", (), (), turn.focus.language, turn.focus)
     if isinstance(result, str):
         original = turn.document(fold(str(question.args.get("text", ""))), turn.focus)
         return _acts(turn, turn.steps(original, result, turn.focus), ((result, 1.0),)) if result in turn.tools else None
@@ -118,6 +150,8 @@ def _special(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Read
     if kind == "forbidden":
         return _forbidden(turn, doc)
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
+    if out := takes_out(doc, ctx):
+        return _acts(turn, [out], ((out.tool, 0.9),))
     if again := set_again(doc, ctx):
         return _acts(turn, again, ((again[0].tool, 0.9),))
     if (unnamed := nameless(doc, ctx)) is not None:
@@ -127,13 +161,14 @@ def _special(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Read
         return _acts(turn, [step], (("revert_commit", 0.9),))
     if "undo" in turn.tools and takes_back(doc, ctx):
         return _acts(turn, [Step("undo", {}, confidence=0.9)], (("undo", 0.9),))
-    if again := repeat(doc, ctx):
+    if again := repeat(doc, ctx, scores[0]):
         return _acts(turn, again, ((again[0].tool, 0.9),))
     return _bare(turn, doc)
 
 
 def _preview(turn: Turn, doc: Document) -> Reading:
     """What an act would do: the likeliest act of the question's order."""
+    doc = asked_sentence(doc)
     scores = turn.scored([order_of(doc)])[0]
     acts = [(name, p) for name, p in scores if name in turn.tools and turn.tools[name].effect != "read"]
     if not acts or acts[0][1] < 0.15:
@@ -141,7 +176,7 @@ def _preview(turn: Turn, doc: Document) -> Reading:
     steps = [replace(step, confidence=acts[0][1]) for step in turn.steps(order_of(doc), acts[0][0], turn.focus)]
     if any(step.missing or step.choices for step in steps):
         return _acts(turn, steps, tuple(acts[:3]))
-    return Reading("preview", tuple(steps), tuple(acts[:3]), turn.focus.language, _mentioned(turn.focus, steps))
+    return Reading("preview", tuple(steps), tuple(acts[:3]), turn.focus.language, mentioned(turn.focus, steps))
 
 
 def _forbidden(turn: Turn, doc: Document) -> Reading:
@@ -150,22 +185,22 @@ def _forbidden(turn: Turn, doc: Document) -> Reading:
     if span is not None:
         before = max((m.end() for m in re.finditer(r"[,;.!。、]|\sbut\s", doc.masked[: span[0]])), default=0)
         before = max(before, *(end for start, end, _ in boundaries(doc) if end <= span[0]), 0)
-        focus = _carry(turn.focus, [Step("", _objects(doc))])
+        focus = carry(turn.focus, [Step("", _objects(doc))])
         steps: list[Step] = []
         for rest in (doc.cut(0, before), doc.cut(span[1], len(doc.text))):
             if len(padding_left(rest)) < 2 or ban(rest):
                 continue
-            again = _reresolved(turn, rest, focus)
-            again = again if again.spans or not focus.repo else _about(turn, again, focus)
-            again, scores = _elliptic(turn, again, turn.scored([again])[0], focus)
+            again = reresolved(turn, rest, focus)
+            again = again if again.spans or not focus.repo else about(turn, again, focus)
+            again, scores = elliptic(turn, again, turn.scored([again])[0], focus)
             if scores[0][0] in turn.tools and scores[0][1] >= 0.6:
                 found = turn.steps(again, scores[0][0], focus)
                 if not any(step.missing for step in found):
                     steps.extend(replace(step, confidence=scores[0][1]) for step in found)
-                    focus = _carry(focus, found)
+                    focus = carry(focus, found)
         if steps:
             return _acts(turn, steps, ((steps[0].tool, steps[0].confidence),))
-    return Reading("forbidden", (), (), turn.focus.language, _mentioned(turn.focus, [Step("", _objects(doc))]))
+    return Reading("forbidden", (), (), turn.focus.language, mentioned(turn.focus, [Step("", _objects(doc))]))
 
 
 def _objects(doc: Document) -> dict[str, object]:
@@ -183,194 +218,37 @@ def _bare(turn: Turn, doc: Document) -> Reading | None:
     return _acts(turn, turn.steps(doc, tool, turn.focus), ((tool, 0.9),)) if tool in turn.tools else None
 
 
-def _about(turn: Turn, doc: Document, focus: Focus, type_: EntityType = "repo") -> Document:
-    """The message with the thread's repo (or organisation) put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
-    value = str((focus.repo if type_ == "repo" else focus.org) or "")
-    glue = {"ja": "を" if type_ == "repo" else "に", "ko": " " if type_ == "repo" else "에 ", "en": ": "}.get(doc.language, "")
-    prefix = "X" + glue
-    at = len(prefix)
-    spans = [replace(span, start=span.start + at, end=span.end + at) for span in doc.spans]
-    entities = tuple(e for e in turn.index.exact(value) if e.type == type_) or (Entity(type_, value),)
-    return Document(prefix + doc.text, prefix.lower() + doc.low, [Span(0, 1, type_, value, entities, "focus"), *spans], [], doc.language)
-
-
-_ABOUT_THE_THREAD = (
-    "undo",
-    "help",
-    "whoami",
-    "list_approvals",
-    "get_preferences",
-    "set_preference",
-    "search_repos",
-    "list_orgs",
-    "list_users",
-    "create_repo",
-    "create_org",
-    "create_user",
-)
-
-
-def _elliptic(
-    turn: Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus, *, clause: bool = False, made: bool = False
-) -> tuple[Document, list[tuple[str, float]]]:
-    """A message without an object, read as being about the thread's repo where that makes more sense.
-
-    After a clause that `made` a repo, people and unknown names are no object of their own either.
-    """
-    other = ("repo", "repo_ref", "org", "token", "ssh_key", "sql", *(() if made else ("user", "ident")))
-    if focus.org and not doc.spans and scores[0][0] == "list_users" and cue("member_noun").search(doc.low):
-        return doc, [("get_org", scores[0][1]), *scores]
-    if not focus.repo or any(span.type in other for span in doc.spans) or doc.weak:
-        return doc, scores
-    tool, p = scores[0]
-    if (p >= 0.9 and (tool in _ABOUT_THE_THREAD or (tool in PSEUDO_TOOLS and not clause))) or len(doc.text) > 60:
-        return doc, scores
-    full = _about(turn, doc, focus)
-    better = turn.scored([full])[0]
-    spec = turn.tools.get(better[0][0])
-    if (
-        spec is not None
-        and spec.takes("repo")
-        and better[0][1] >= 0.6
-        and (better[0][1] >= p or tool in PSEUDO_TOOLS or tool == better[0][0] or p < 0.9)
-    ):
-        return full, better
-    return doc, scores
-
-
 def _orders(turn: Turn, doc: Document, scores: list[tuple[str, float]], *, plain: bool = False) -> Reading:
     """One or several orders."""
 
     def judge(parts: Sequence[Document]) -> list[tuple[str, float]]:
-        return [best for best, _ in _in_turn(turn, parts)]
+        return [best for best, _ in in_turn(turn, parts)]
 
-    def is_read(tool: str) -> bool:
-        return tool in turn.tools and turn.tools[tool].effect == "read"
-
-    ranges = [(0, len(doc.text))] if plain else whole(doc, split(doc, scores[0], judge, is_read))
+    ranges = [(0, len(doc.text))] if plain else whole(doc, split(doc, scores[0], judge, turn.tools), judge, turn.tools)
     while len(ranges) > 1:
-        found = _in_turn(turn, [doc.cut(start, end) for start, end in ranges])
-        if any((tool not in turn.tools or p < READ_AT) and (tool, p) != _NOTHING for (tool, p), _ in found):
+        found = in_turn(turn, [doc.cut(start, end) for start, end in ranges])
+        if any((tool not in turn.tools or p < READ_AT) and (tool, p) != NOTHING for (tool, p), _ in found):
             return _order(turn, doc, scores)
         if not any(steps for _, steps in found):
             break
-        again = _torn(found)
+        again = torn(found)
         if again is None:
             parts = [doc.cut(start, end) for start, end in ranges]
-            return _together(turn, doc, scores, _without_reasons(parts, found))
+            return _together(turn, doc, scores, without_reasons(parts, found))
         # Two halves of one order ("name it x" and "the key is y"): read them as one.
         ranges[again : again + 2] = [(ranges[again][0], ranges[again + 1][1])]
-    return _order(turn, *_elliptic(turn, doc, scores, turn.focus))
+    return _order(turn, *elliptic(turn, doc, scores, turn.focus))
 
 
-_NOTHING = ("nothing", 1.0)
-_Clauses = list[tuple[tuple[str, float], list[Step]]]
-
-
-def _in_turn(turn: Turn, parts: Sequence[Document]) -> _Clauses:
-    """The tool and the steps of each clause, each read after what the ones before it made or used."""
-    focus = turn.focus
-    found: _Clauses = []
-    before: Step | None = None
-    for part in parts:
-        if LEFT_ALONE.search(part.masked):
-            # "leave X as it is": named to say that nothing happens to it.
-            found.append((_NOTHING, []))
-            continue
-        if before is not None and before.tool == "fork_repo" and _ORIGINAL.search(part.low):
-            focus = replace(focus, repo=str(before.args.get("repo") or focus.repo))
-        again = _reresolved(turn, part, focus)
-        again, ranked = _after(turn, again, turn.scored([again])[0], focus, before)
-        tool, p = ranked[0]
-        steps = [replace(step, confidence=p) for step in turn.steps(again, tool, focus)] if tool in turn.tools else []
-        found.append(((tool, p), steps))
-        focus = _carry(focus, steps, turn.world.username)
-        before = steps[-1] if steps else before
-    return found
-
-
-_ORIGINAL = re.compile(r"\boriginal\b|原来的|原版|原仓库|元の|オリジナル|원본|원래")
-_OF_PEOPLE = ("set_user_status", "reset_password", "get_user")
-
-
-def _after(
-    turn: Turn, doc: Document, scores: list[tuple[str, float]], focus: Focus, before: Step | None
-) -> tuple[Document, list[tuple[str, float]]]:
-    """A clause that leaves out its object goes on with the object of the clause before it."""
-    if before is None:
-        return _elliptic(turn, doc, scores, focus, clause=True)
-    in_org = bool(before.args.get("org")) or before.tool == "create_org"
-    if in_org and doc.of("user", "ident") and not doc.of("repo", "repo_ref", "org", "token", "ssh_key"):
-        if scores[0][0] in _OF_PEOPLE and scores[0][1] >= 0.8:
-            return doc, scores
-        full = _about(turn, doc, focus, "org")
-        better = turn.scored([full])[0]
-        return (full, better) if better[0][0] in turn.tools and better[0][1] >= WRITE_AT else (doc, scores)
-    made = bool(before.args.get("repo")) or before.tool == "create_repo"
-    return _elliptic(turn, doc, scores, focus, clause=True, made=made)
-
-
-def _torn(found: _Clauses) -> int | None:
-    """The first of two neighbours that are halves of one call: the same tool, and what one lacks the other has."""
-    for at in range(len(found) - 1):
-        (one, ones), (two, twos) = found[at], found[at + 1]
-        if one[0] != two[0] or len(ones) != 1 or len(twos) != 1:
-            continue
-        a, b = ones[0], twos[0]
-        if (a.missing or b.missing) and all(a.args[name] == b.args[name] for name in a.args.keys() & b.args.keys()):
-            return at
-    return None
-
-
-def _without_reasons(parts: Sequence[Document], found: _Clauses) -> _Clauses:
-    """The clauses without those that only tell why ("he has left, take him out"): half an order, and the next one says what to do."""
-    kept = []
-    for at, (part, clause) in enumerate(zip(parts, found, strict=True)):
-        after = parts[at + 1] if at + 1 < len(parts) else None
-        points = after is not None and any(
-            talk(topic, after.language).search(after.low) for topic in ("pronoun_user", "pronoun_repo", "pronoun_org")
-        )
-        half = any(step.missing for step in clause[1]) and at + 1 < len(found) and not any(step.missing for step in found[at + 1][1])
-        if not (half and points and part.spans):
-            kept.append(clause)
-    return kept
-
-
-def _together(turn: Turn, doc: Document, scores: list[tuple[str, float]], found: _Clauses) -> Reading:
+def _together(turn: Turn, doc: Document, scores: list[tuple[str, float]], found: Clauses) -> Reading:
     """The steps of all clauses, once each; a question when one of them is unsure."""
     steps: list[Step] = []
     for _, more in found:
+        more = [from_the_rest(step, doc) for step in more]
         steps.extend(step for step in more if all(step.tool != old.tool or step.args != old.args for old in steps))
     if len(steps) > 1 and any(_unsure(turn, step) for step in steps):
         return _choose(turn, doc, scores[:3])
-    return _acts(turn, steps, tuple(sure for sure, _ in found if sure != _NOTHING))
-
-
-def _reresolved(turn: Turn, part: Document, focus: Focus) -> Document:
-    """A clause with its pronouns resolved against what came before it."""
-    kept = [span for span in part.spans if span.how != "pronoun"]
-    doc = Document(part.text, part.low, kept, list(part.weak), part.language)
-    resolve(doc, focus, turn.index)
-    return doc
-
-
-def _carry(focus: Focus, steps: Sequence[Step], me: str = "") -> Focus:
-    """The focus for the next clause: what the last one made or used."""
-    after = _mentioned(focus, steps)
-    last = steps[-1] if steps else None
-    if last is not None and last.tool == "create_repo" and last.args.get("name"):
-        after = replace(after, repo=str(last.args["name"]))
-    if last is not None and last.tool == "fork_repo" and last.args.get("repo") and me:
-        name, to = str(last.args["repo"]).rpartition("/")[2], str(last.args.get("to") or "")
-        after = replace(after, repo=to if "/" in to else f"{me}/{to or name}")
-    if last is not None and last.tool == "create_org" and last.args.get("name"):
-        after = replace(after, org=str(last.args["name"]))
-    if last is not None and last.tool == "create_user" and last.args.get("username"):
-        after = replace(after, user=str(last.args["username"]))
-    if last is not None and last.tool == "move_repo" and last.args.get("new_name") and last.args.get("repo"):
-        new = str(last.args["new_name"])
-        after = replace(after, repo=new if "/" in new else f"{str(last.args['repo']).partition('/')[0]}/{new}")
-    return after
+    return _acts(turn, steps, tuple(sure for sure, _ in found if sure != NOTHING))
 
 
 def _order(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Reading:
@@ -438,39 +316,16 @@ def _choose(turn: Turn, doc: Document, candidates: Sequence[tuple[str, float]]) 
         # Which repo is asked anyway; the answer settles what was meant, too.
         return _acts(turn, steps[:1], real)
     question = Question(None, {"text": doc.text}, [], {"tool": [name for name, _ in real]})
-    focus = replace(_mentioned(turn.focus, [Step("", _objects(doc))]), question=question)
+    focus = replace(mentioned(turn.focus, [Step("", _objects(doc))]), question=question)
     return Reading("choose_tool", steps, real, turn.focus.language, focus)
 
 
 def _acts(turn: Turn, steps: Sequence[Step], candidates: tuple[tuple[str, float], ...]) -> Reading:
     """The steps, or a question when the first incomplete one lacks something."""
-    focus = _mentioned(turn.focus, steps)
+    focus = mentioned(turn.focus, steps)
     open_ = next((step for step in steps if step.missing or step.choices), None)
     if open_ is None:
         return Reading("act", tuple(steps), candidates, focus.language, replace(focus, question=None))
     question = Question(open_.tool, dict(open_.args), list(dict.fromkeys([*open_.missing, *open_.choices])), dict(open_.choices))
     ordered = (open_, *(step for step in steps if step is not open_))
     return Reading("ask", ordered, candidates, focus.language, replace(focus, question=question))
-
-
-def _mentioned(focus: Focus, steps: Sequence[Step]) -> Focus:
-    """The focus with what the steps name."""
-    after = replace(focus)
-    for step in steps:
-        args = step.args
-        for name, attribute in (
-            ("repo", "repo"),
-            ("username", "user"),
-            ("actor", "user"),
-            ("org", "org"),
-            ("branch", "branch"),
-            ("path", "path"),
-            ("revision", "revision"),
-        ):
-            if args.get(name):
-                setattr(after, attribute, str(args[name]))
-        if args.get("repo") and str(args["repo"]) != focus.repo:
-            after.branch = str(args["branch"]) if args.get("branch") else None
-            after.path = str(args["path"]) if args.get("path") else None
-            after.revision = str(args["revision"]) if args.get("revision") else None
-    return after

@@ -18,6 +18,7 @@ from agent.planner.types import Entity, Focus, World
 
 _DEFAULT_BRANCHES = ("main", "master", "develop", "dev")
 _BRANCH_BEFORE = re.compile(r"(?:\b(?:from|off|on|to|into|against|and|between|vs|with|merge|of|diff|compare)|[从到在与和跟、,:])\s*$")
+_BRANCH_AFTER = re.compile(r"(?:have|has|had|does|doesn't|is|is missing|lacks|hasn't|isn't|don't)\b")
 _ACTED_ON = re.compile(r"\b(?:add|give|remove|let|invite|kick|grant|promote|demote|disable|enable|block|unblock|suspend)\s+$")
 _LOAN = frozenset(
     [
@@ -330,16 +331,24 @@ def _of_repos(doc: Document, world: World, focus: Focus, lexis: Lexis) -> None:
             if "." in path or "/" in path:
                 _everywhere(doc, path, "path")
     for branch in _DEFAULT_BRANCHES:
-        _ref(doc, branch, "branch", lexis, anywhere=False)
+        _ref(doc, branch, "branch", lexis, anywhere=False, beside=bool(doc.of("branch")))
 
 
-def _ref(doc: Document, name: str, type_: str, lexis: Lexis, *, anywhere: bool = True) -> None:
+def _ref(doc: Document, name: str, type_: str, lexis: Lexis, *, anywhere: bool = True, beside: bool = False) -> None:
     """A known branch or tag; an ordinary word is one only after a preposition or where branches (or tags) are spoken of."""
     noun = cue("branch_noun" if type_ == "branch" else "tag_noun")
     for match in re.finditer(rf"(?<![\w./-]){re.escape(name.lower())}(?![\w/-]|\.\w)", doc.low, re.ASCII):
         before, after = doc.low[: match.start()], doc.low[match.end() : match.end() + 12].lstrip(" 的の")
         plain = name.isalpha() and lexis.is_word(name.lower()) and not pat.CJK.search(doc.text)
-        if plain and not (_BRANCH_BEFORE.search(before) or noun.search(doc.masked if anywhere else before[-12:] + "\x1f" + after)):
+        if (
+            plain
+            and not beside
+            and not (
+                _BRANCH_BEFORE.search(before)
+                or _BRANCH_AFTER.match(after)
+                or noun.search(doc.masked if anywhere else before[-12:] + "\x1f" + after)
+            )
+        ):
             continue
         doc.add(Span(match.start(), match.end(), type_, name))
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from agent.planner.answers import padding_left
+from agent.planner.asides import attribute_at, takes
 from agent.planner.document import Document
-from agent.planner.lexicon import spot, talk
+from agent.planner.lexicon import follow, spot, talk
+from agent.planner.types import ToolSpec
 
 Scored = tuple[str, float]
 Range = tuple[int, int]
@@ -37,6 +40,8 @@ def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
             continue
         if not doc.text[:start].strip() or not doc.text[end:].strip(" .!?。"):
             continue
+        if not padding_left(doc.cut(0, start)) and not any(span.end <= start for span in doc.spans):
+            continue  # "ok and who made it": nothing has been said yet
         found.append((start, end, bool(_SOFT.match(match.group())) and not _OWN_TOPIC.match(masked[end:])))
     merged: list[tuple[int, int, bool]] = []
     for cut in sorted(found):
@@ -48,8 +53,16 @@ def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
     return merged[: _MOST - 1]
 
 
-def split(doc: Document, whole: Scored, judge: Judge, is_read: Callable[[str], bool]) -> list[Range]:
+def split(doc: Document, whole: Scored, judge: Judge, tools: Mapping[str, ToolSpec]) -> list[Range]:
     """Where the orders of a message stand, in turn; the whole message when it is one order."""
+
+    def is_read(tool: str) -> bool:
+        return tool in tools and tools[tool].effect == "read"
+
+    def belongs(part: Document, tool: str) -> bool:
+        attribute = attribute_at(part, 0)
+        return attribute is not None and takes(tools.get(tool), attribute)
+
     cuts = boundaries(doc)
     while cuts:
         edges = [0, *(cut[1] for cut in cuts), len(doc.text)]
@@ -57,7 +70,9 @@ def split(doc: Document, whole: Scored, judge: Judge, is_read: Callable[[str], b
         ranges = list(zip(edges, ends, strict=False))
         parts = [doc.cut(start, end) for start, end in ranges]
         scores = judge(parts)
-        weak = _weakest(doc, parts, scores, cuts, whole, is_read)
+        weak = next((at for at, part in enumerate(parts[1:]) if belongs(part, scores[at][0])), None)
+        if weak is None:
+            weak = _weakest(doc, parts, scores, cuts, whole, is_read, frozenset(tools))
         if weak is None:
             return ranges
         del cuts[weak]
@@ -74,6 +89,11 @@ def only_value(part: Document) -> bool:
         for start, end, _ in spot(topic, low):
             low, found = low[:start] + " " * (end - start) + low[end:], True
     return found and not _BESIDE_A_VALUE.sub("", low)
+
+
+def is_remark(part: Document, tool: str) -> bool:
+    """True for a clause that only says why: no order, and nothing named."""
+    return tool in ("small_talk", "out_of_scope") and not part.spans and not part.weak
 
 
 def _same_verb(part: Document, tool: str, whole: Scored) -> bool:
@@ -97,6 +117,7 @@ def _weakest(
     cuts: list[tuple[int, int, bool]],
     whole: Scored,
     is_read: Callable[[str], bool],
+    tools_known: frozenset[str],
 ) -> int | None:
     """The cut to give up, or None when all parts stand."""
     tools = [tool for tool, _ in scores]
@@ -114,6 +135,8 @@ def _weakest(
         objects = bool(part.spans) or bool(talk("pronoun_repo", part.language).search(part.low))
         if not objects and tool not in ("undo", "whoami", "list_orgs", "list_users", "search_repos"):
             needed = max(needed, _SURE if not soft else _BARE)
+        if is_remark(part, tool) and soft and at < len(parts) - 1 and scores[at + 1][1] >= 0.9 and scores[at + 1][0] in tools_known:
+            continue
         if tool in ("out_of_scope", "small_talk", "not_available", "help") or p < needed:
             return (soft or near)[0]
         commas = [index for index in soft if not _VERB_ENDING.match(doc.text[cuts[index][0] : cuts[index][1]])]
@@ -126,3 +149,27 @@ def _weakest(
         if soft and at < len(parts) - 1 and whole[1] >= 0.6 and whole[0] in tools and whole[0] != tool and (is_read(tool) or not objects):
             return soft[-1]
     return None
+
+
+def whole(doc: Document, ranges: list[Range], judge: Judge, tools: Mapping[str, ToolSpec]) -> list[Range]:
+    """The clauses with every one that only states a value ("add boris, just read") put back to the clause before it, if that takes it."""
+    kept = ranges[:1]
+    for start, end in ranges[1:]:
+        part = doc.cut(start, end)
+        topics = [topic for topic in ("role", "visibility") if _only_says(topic, part)]
+        before = tools.get(judge([doc.cut(*kept[-1])])[0][0]) if topics else None
+        if before is not None and any(slot.type in topics for slot in before.slots):
+            kept[-1] = (kept[-1][0], end)
+        else:
+            kept.append((start, end))
+    return kept
+
+
+def _only_says(topic: str, part: Document) -> bool:
+    """True for a clause that is a value of the topic and nothing else."""
+    low = part.low
+    if follow("sets").search(low):
+        return False
+    for first, last, _ in spot(topic, low) or spot(topic, low, weak=True):
+        low = low[:first] + " " * (last - first) + low[last:]
+    return low != part.low and not part.spans and not padding_left(Document(part.text, low, [], [], part.language))

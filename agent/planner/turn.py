@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from agent.planner import asides, telling
 from agent.planner import classify as classifier
-from agent.planner.answers import of_the_thread
 from agent.planner.document import Document, Span
 from agent.planner.fill import fill
+from agent.planner.followup import of_the_thread
 from agent.planner.lexicon import cue, spot
 from agent.planner.linker import Index
 from agent.planner.mentions import resolve
@@ -28,18 +29,6 @@ _ACCEPTS = {
 _NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
 _WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
 _RANKED = 8
-_TELLS_CONTENT = re.compile(
-    r"\b(?:saying|containing|that (?:says|reads)|with the (?:content|text)s?)\s+\S|(?:内容|里面)(?:就|只)?(?:是|为|写|填)\s*[^?吗么啥什\s]|(?:中身|内容)は(?!何|なに|どう|\?)\s*\S|내용은\s*(?!뭐|무엇|어떻|어떤)\S"
-)
-_SHOW = re.compile(r"\b(?:show|list|see|which|what)\b|見せ|見して|(?:出|だ)して|一覧|教えて|看看|看下|看一下|列出|보여|목록|뭐 ?있")
-_MAKE = re.compile(
-    r"\b(?:add|create|make|new|register|generate|issue)\b|追加|作|登録して(?!る|い)|発行|添加|加|新建|创建|生成|추가|만들|등록해(?!둔|놓)|발급"
-)
-_UNDO = re.compile(
-    r"undo|revert|\bback\b|revers|cancel|roll|never ?mind|nvm|mistake|wrong|oops|whoops|unhappen|never happened|forget|scratch|as you were|previous|not what|didn'?t mean|did not mean|changed? (?:my|that)|mind|ctrl|take it"
-    r"|撤|回|还原|恢复|取消|错|不对|不是|当没|反悔|后悔|算了|刚才|前に|元に|戻|取り?消|間違|やっぱ|違|なし|アンドゥ|キャンセル|じゃな|さっき|今の|되돌|취소|원래|잘못|실수|무르|물러|복구|원복|아니|방금|없던"
-)
-_UPLOAD = re.compile(r"upload|attach|\bput\b|\badd\b|push|上传|传|放|附件|アップ|添付|載せ|入れ|追加|업로드|올려|올리|첨부|넣")
 _MEMBERSHIP = ("add_org_member", "update_org_member", "remove_org_member")
 _ACCESS = ("list_access", "grant_access", "revoke_access")
 _GROUP = re.compile(f"{cue('org_noun').pattern}|{cue('member_noun').pattern}", re.IGNORECASE)
@@ -61,28 +50,45 @@ class Turn:
         """The text with its spans, pronouns resolved."""
         doc = annotate(text, self.world, focus, self.index, self.lexis, self.now)
         doc.language = self.focus.language or "en"
-        resolve(doc, focus, self.index)
+        resolve(doc, focus, self.index, self.world.username)
         return doc
 
     def scored(self, docs: Sequence[Document]) -> list[list[tuple[str, float]]]:
         """For each document the likeliest tools, re-ranked by what they can take."""
-        return [self.rerank(doc, scores) for doc, scores in zip(docs, classifier.classify(list(docs)), strict=True)]
+        aside = [asides.find(doc) for doc in docs]
+        bare = [asides.without(doc, ranges) for doc, ranges in zip(docs, aside, strict=True) if ranges]
+        found = [self.rerank(doc, scores) for doc, scores in zip([*docs, *bare], classifier.classify([*docs, *bare]), strict=True)]
+        ranked, of_bare = found[: len(docs)], iter(found[len(docs) :])
+        for at, ranges in enumerate(aside):
+            if ranges:
+                better = next(of_bare)
+                surer = better[0][0] != ranked[at][0][0] or better[0][1] > ranked[at][0][1]
+                if surer and better[0][1] >= WRITE_AT and any(asides.takes(self.tools.get(better[0][0]), name) for *_, name in ranges):
+                    ranked[at] = better
+        return ranked
 
     def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
         """Likeliest tools weighed by how well they can take what the message names."""
-        kept = [(name, p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS][:_RANKED]
-        if self.focus.tool in ("get_org", *_MEMBERSHIP) and not doc.of("repo", "repo_ref") and not cue("repo_noun").search(doc.masked):
+        scores = telling.shifted(scores, doc, self.focus)
+        said = [name for name in telling.told(doc) if name in self.tools or name in PSEUDO_TOOLS]
+        known = [(name, max(p, telling.FLOOR) if name in said else p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS]
+        kept = known[:_RANKED] + [(name, p) for name, p in known[_RANKED:] if name in said]
+        if (
+            self.focus.tool in ("get_org", "create_org", *_MEMBERSHIP)
+            and not doc.of("repo", "repo_ref")
+            and not cue("repo_noun").search(doc.masked)
+        ):
             # Right after an organisation was shown, rights on a repo and membership are one thing: membership.
             p_of = dict(kept)
             joined = p_of.get("grant_access", 0.0), p_of.get("revoke_access", 0.0)
             p_of["add_org_member"] = p_of.get("add_org_member", 0.0) + joined[0]
             p_of["remove_org_member"] = p_of.get("remove_org_member", 0.0) + joined[1]
             kept = [(n, p) for n, p in p_of.items() if (n in self.tools and n not in _ACCESS[1:]) or n in PSEUDO_TOOLS]
-        weighed = [(name, p * self.fit(doc, name)) for name, p in kept]
+        weighed = [(name, p * self.fit(doc, name) * (telling.TOLD if name in said else 1.0)) for name, p in kept]
         total = sum(p for _, p in weighed) or 1.0
         rest = max(0.0, 1.0 - sum(p for _, p in kept))
         # What the schema rules out goes to its rivals, but never makes an unsure reading look sure.
-        scale = min(1.0 / (total + rest), 1.6)
+        scale = min(1.0 / (total + rest), 1.0 if said else 1.6)
         ranked = sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1])
         return _pooled(of_the_thread(ranked, doc, self.focus, self.tools))
 
@@ -101,22 +107,9 @@ class Turn:
                 weight *= 0.3
             elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
                 weight *= 0.15
-        return max(weight * self.grounded(doc, spec) * self.whose(doc, spec) * self.said(doc, spec), 0.02)
-
-    def said(self, doc: Document, spec: ToolSpec) -> float:
-        """Less for acts whose telling words are missing, or that other words in the message speak against."""
-        low = doc.masked
-        if spec.name in ("read_file", "delete_file", "move_file") and doc.of("path") and _TELLS_CONTENT.search(doc.low):
-            return 0.15
-        if spec.name in ("add_ssh_key", "create_token") and not doc.of("public_key") and _SHOW.search(low) and not _MAKE.search(low):
-            return 0.2
-        if spec.name == "set_tags" and spot("visibility", low) and not cue("tag_noun").search(low):
-            return 0.05
-        if spec.name == "undo" and not _UNDO.search(doc.low):
-            return 0.1
-        if spec.name == "upload_file" and not self.world.attachments and not _UPLOAD.search(low):
-            return 0.3
-        return 1.0
+        return max(
+            weight * self.grounded(doc, spec) * self.whose(doc, spec) * telling.weight(doc, spec, bool(self.world.attachments)), 0.02
+        )
 
     def whose(self, doc: Document, spec: ToolSpec) -> float:
         """Rights on a repo and membership of an organisation sound alike: what is spoken of, now or just before, decides."""
@@ -125,7 +118,7 @@ class Turn:
                 return 0.1
             if not doc.of("org") and self.focus.tool in _ACCESS and not cue("org_noun").search(doc.masked):
                 return 0.2
-        if spec.name in _ACCESS and not doc.of("repo", "repo_ref") and self.focus.tool in ("get_org", *_MEMBERSHIP):
+        if spec.name in _ACCESS and not doc.of("repo", "repo_ref") and self.focus.tool in ("get_org", "create_org", *_MEMBERSHIP):
             return 1.0 if cue("repo_noun").search(doc.masked) else 0.2
         return 1.0
 

@@ -100,7 +100,7 @@ class Focus:
     """What the thread is about; JSON-able (`to_json`, `from_json`) and kept in the graph's state.
 
     Attributes:
-        repo, user, org, branch, path, revision: mentioned or used last.
+        repo, user, org, branch, path, revision, git_tag: mentioned or used last.
         tool, args: the call that ran last. listed: what the last answer showed, in order, as `{type, value, kind}`.
         question: asked last and not answered. pending: the call that waits for approval, `{tool, args}`.
         language: the thread's language.
@@ -112,6 +112,7 @@ class Focus:
     branch: str | None = None
     path: str | None = None
     revision: str | None = None
+    git_tag: str | None = None
     tool: str | None = None
     args: dict[str, Any] = field(default_factory=dict)
     listed: list[dict[str, Any]] = field(default_factory=list)

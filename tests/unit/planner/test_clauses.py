@@ -110,3 +110,145 @@ def test_code_in_a_text_keeps_its_quotes(reads: Reads) -> None:
 @pytest.mark.parametrize("text", ["birdcalls를 공개로 바꾸지는 마", "birdcalls 지우지는 마"])
 def test_a_softened_ban_is_a_ban(text: str, reads: Reads) -> None:
     assert reads(text).kind == "forbidden"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "create a user newguy, password is hunter2222", "make an account for newguy with password hunter2222",
+        "建个账号newguy，密码是hunter2222", "newguyってユーザーを作って、パスワードはhunter2222で", "newguy 계정 만들어줘, 비밀번호는 hunter2222로",
+        "newguyを作って、パスワードはhunter2222で",
+    ],
+)  # fmt: skip
+def test_a_clause_that_states_the_password_of_a_new_account_is_no_reset(text: str, reads: Reads) -> None:
+    assert [(s.tool, s.args) for s in reads(text).steps] == [("create_user", {"username": "newguy", "password": "hunter2222"})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'put notes.md in etl-jobs, it should say "hello there"', "add a notes.md to etl-jobs with `hello there`",
+        "etl-jobs里加个notes.md，内容是“hello there”", "etl-jobsにnotes.mdを追加して、中身は「hello there」で",
+        'etl-jobs에 notes.md 만들어줘. 내용은 "hello there"',
+    ],
+)  # fmt: skip
+def test_a_clause_that_states_the_contents_of_a_file_belongs_to_it(text: str, reads: Reads) -> None:
+    assert [(s.tool, s.args) for s in reads(text).steps] == [
+        ("write_file", {"repo": "lab-north/etl-jobs", "path": "notes.md", "content": "hello there"})
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "new private code repo called eval-kit, then put a main.py in it with print('hi')",
+        "帮我建个代码仓库eval-kit，私有就行，再往里放个main.py，内容写 print('hi')",
+        "eval-kitというコードリポジトリを非公開で作って、main.pyを置いて、中身は`print('hi')`で",
+        "eval-kit 코드 저장소 비공개로 만들고 거기에 main.py 넣어줘, 내용은 `print('hi')`",
+    ],
+)
+def test_a_repo_is_made_and_a_file_put_into_it(text: str, reads: Reads) -> None:
+    steps = reads(text).steps
+    assert [(s.tool, s.args.get("visibility")) for s in steps] == [("create_repo", "private"), ("write_file", None)]
+    assert steps[1].args == {"repo": "eval-kit", "path": "main.py", "content": "print('hi')"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "in etl-jobs make a branch try-1, then add a notes.md on it saying hello",
+        "在etl-jobs建个分支try-1，然后在上面加个notes.md，内容是hello",
+        "etl-jobsにtry-1ブランチを作って、そこにnotes.mdを追加して、内容はhelloで",
+        "etl-jobs에 try-1 브랜치 만들고, 거기에 notes.md 추가해줘. 내용은 hello",
+    ],
+)
+def test_a_file_goes_on_the_branch_just_made(text: str, reads: Reads) -> None:
+    steps = reads(text).steps
+    assert [s.tool for s in steps] == ["create_branch", "write_file"]
+    assert steps[1].args == {"repo": "lab-north/etl-jobs", "path": "notes.md", "content": "hello", "branch": "try-1"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise chioma to write, and take boris out of zeta",
+        "给chioma升成write，另外把boris从zeta移出去",
+        "chiomaをwriteに上げて、borisをzetaから外して",
+    ],
+)
+def test_the_place_may_be_said_in_the_last_clause(text: str, reads: Reads) -> None:
+    steps = [(s.tool.replace("add_", "update_"), s.args) for s in reads(text).steps]
+    assert steps == [
+        ("update_org_member", {"org": "zeta", "username": "chioma", "role": "write"}),
+        ("remove_org_member", {"org": "zeta", "username": "boris"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "wat branches does elt-jobs... sorry etl-jobs have", "show the branches of birdcalls, no i mean etl-jobs",
+        "birdcalls，不对，etl-jobs有哪些分支", "birdcallsじゃなくてetl-jobsのブランチ見せて", "birdcalls 아니 etl-jobs 브랜치 보여줘",
+    ],
+)  # fmt: skip
+def test_a_name_taken_back_in_the_same_breath_is_not_meant(text: str, reads: Reads) -> None:
+    assert [(s.tool, s.args) for s in reads(text).steps] == [("list_branches", {"repo": "lab-north/etl-jobs"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "base", "head"),
+    [
+        ("in etl-jobs whats on nightly that isnt on main? diff them", "main", "nightly"), ("diff nightly vs main in etl-jobs", "main", "nightly"),
+        ("what does main have that nightly doesn't, in etl-jobs", "nightly", "main"), ("etl-jobs: compare from nightly to main", "nightly", "main"),
+        ("etl-jobs的nightly比main多了什么", "main", "nightly"), ("etl-jobs里nightly有main没有的是什么，对比一下", "main", "nightly"),
+        ("etl-jobsでnightlyにあってmainにない差分は?", "main", "nightly"), ("etl-jobs nightly에는 있고 main에는 없는 거 비교해줘", "main", "nightly"),
+    ],
+)  # fmt: skip
+def test_a_comparison_shows_what_the_other_lacks(text: str, base: str, head: str, reads: Reads) -> None:
+    assert [(s.tool, s.args) for s in reads(text).steps] == [
+        ("compare_revisions", {"repo": "lab-north/etl-jobs", "base": base, "head": head})
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["i need a new branch on etl-jobs", "给etl-jobs开个新分支", "etl-jobsにブランチ切っておいて", "etl-jobs에 브랜치 하나 따줘"]
+)
+def test_making_without_a_name_asks_for_it(text: str, reads: Reads) -> None:
+    asked = reads(text)
+    assert (asked.kind, asked.steps[0].tool, asked.steps[0].missing) == ("ask", "create_branch", ("branch",))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "add a webhook to etl-jobs https://ci.example.com/hook", "give etl-jobs a webhook at https://ci.example.com/hook", "给etl-jobs挂个webhook，地址https://ci.example.com/hook",
+        "etl-jobsにウェブフック付けといて https://ci.example.com/hook", "etl-jobs에 웹훅좀 걸어줘 https://ci.example.com/hook 여기로", "open a pull request on etl-jobs",
+    ],
+)  # fmt: skip
+def test_what_the_hub_does_not_have_is_said(text: str, reads: Reads) -> None:
+    assert reads(text).kind == "not_available"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the very last commit of etl-jobs", "etl-jobs的最后一次提交", "etl-jobsの一番最後のコミット見せて", "etl-jobs 가장 마지막 커밋 보여줘", "etl-jobs 제일 최근 커밋 뭐야",
+    ],
+)  # fmt: skip
+def test_the_last_commit_is_one_commit(text: str, reads: Reads) -> None:
+    assert [(s.tool, s.args) for s in reads(text).steps] == [("show_commit", {"repo": "lab-north/etl-jobs", "revision": "HEAD"})]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ocr-mini needs a tag demo",
+        "我的ocr-mini加个标签 demo",
+        "自分のocr-miniにdemoタグ付けて",
+        "내 ocr-mini에 demo 태그 하나만 달아줘",
+        "add the tag demo to my ocr-mini",
+    ],
+)
+def test_whose_it_is_changes_nothing(text: str, reads: Reads) -> None:
+    steps = [(s.tool, s.args["repo"], s.args["tags"]) for s in reads(text).steps]
+    assert steps == [("set_tags", "ada/ocr-mini", ["demo"])]
