@@ -20,6 +20,7 @@ from hub_core.db import Database
 from hub_core.gate import Gate
 from hub_core.git import GitLimits, GitStore
 from hub_core.git.types import MIB
+from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
 from hub_core.repos.events import EventService
 from hub_core.repos.files import FileService
@@ -33,7 +34,9 @@ from hub_core.repos.tags import TagService
 from hub_core.settings import Settings
 from hub_core.storage import BlobStore, open_blob_store
 from hub_core.vault import Vault
+from hub_core.xet.objects import XetObjects
 from hub_core.xet.service import XetService
+from hub_core.xet.store import XorbStore
 
 __all__ = ["Services", "open_services", "tables"]
 
@@ -82,7 +85,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
         blobs = open_blob_store(settings)
         git = GitStore(db, blobs, settings.data_dir / "cache" / "git", GitLimits(max_pack_bytes=settings.max_body_mb * MIB))
         stack.callback(git.close)
-        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB)
+        xorbs = XorbStore(db, blobs)
+        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, XetObjects(db, WholeObjects(blobs), xorbs))
         files = FileService(db, git, lfs)
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
@@ -92,7 +96,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             blobs=blobs,
             git=git,
             lfs=lfs,
-            xet=XetService(db, blobs, lfs),
+            xet=XetService(db, xorbs, lfs),
             users=UserService(db, settings, passwords),
             orgs=OrgService(db),
             tokens=TokenService(db),

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from hub_core.db import Database, utcnow
 from hub_core.errors import HashMismatch, InvalidInput, NotFound, StorageFull, TooLarge, Unavailable
+from hub_core.lfs.objects import ObjectSource, WholeObjects
 from hub_core.lfs.pointer import LfsPointer, valid_oid
 from hub_core.lfs.tables import LfsLink, LfsObject
 from hub_core.storage import BlobStore
@@ -32,11 +33,6 @@ class BatchItem:
     size: int
     action: Literal["upload", "download"] | None = None
     error: tuple[int, str] | None = None
-
-
-def object_key(oid: str) -> str:
-    """Where an object is in the blob store."""
-    return f"lfs/{oid[:2]}/{oid[2:4]}/{oid}"
 
 
 class _CleanedUpError(Exception):
@@ -110,15 +106,11 @@ class Upload:
 class LfsService:
     """Objects and who holds them. Whether the caller may read or write the repo was checked before."""
 
-    def __init__(self, db: Database, blobs: BlobStore, max_object_bytes: int = 200 * GIB) -> None:
+    def __init__(self, db: Database, blobs: BlobStore, max_object_bytes: int = 200 * GIB, source: ObjectSource | None = None) -> None:
         self._db = db
-        self._blobs = blobs
         self._max_bytes = max_object_bytes
-
-    @property
-    def staging(self) -> Path:
-        """Where uploads wait."""
-        return self._blobs.staging
+        self.staging = blobs.staging
+        self.source = source or WholeObjects(blobs)
 
     def batch(self, repo_id: int, operation: str, objects: Sequence[LfsPointer]) -> list[BatchItem]:
         """What a client is to do for each object.
@@ -185,9 +177,17 @@ class LfsService:
         """
         if oid is not None and not valid_oid(oid):
             raise InvalidInput("The object id is not a sha256.", hint="Send 64 lower-case hex digits.")
-        if size is not None and size > self._max_bytes:
-            raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
+        self.check_size(size or 0)
         return Upload(self, repo_id, oid, size, self._max_bytes)
+
+    def check_size(self, size: int) -> None:
+        """Check that an object may be so large.
+
+        Raises:
+            TooLarge: it may not.
+        """
+        if size > self._max_bytes:
+            raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
 
     def upload(self, repo_id: int, oid: str | None, size: int | None, chunks: Iterable[bytes]) -> LfsPointer:
         """Take in an object from chunks.
@@ -206,25 +206,33 @@ class LfsService:
 
     def keep(self, path: Path, repo_id: int, pointer: LfsPointer) -> None:
         """Move a verified file into the store and link it; used by `Upload`."""
-        key = object_key(pointer.oid)
         for _ in range(3):
-            if self._blobs.size(key) != pointer.size:
-                self._blobs.put_file(key, path, move=True)
+            if self.source.size(pointer.oid) != pointer.size:
+                self.source.put_file(pointer.oid, path)
             try:
                 with self._db.write() as session:
-                    if session.get(LfsObject, pointer.oid, with_for_update=True) is None:
-                        session.add(LfsObject(oid=pointer.oid, size=pointer.size, created_at=utcnow()))
-                        session.flush()
-                    _link(session, repo_id, [pointer.oid])
+                    self.admit(session, repo_id, pointer)
                     # `gc` removes rows and bytes under the same row lock, so what is there now stays.
-                    if self._blobs.size(key) is None:
+                    if self.source.size(pointer.oid) is None:
                         raise _CleanedUpError
                     return
             except (IntegrityError, _CleanedUpError):
                 # Somebody uploaded or cleaned up the same object in this moment.
-                if self._blobs.size(key) is None and not path.exists():
+                if self.source.size(pointer.oid) is None and not path.exists():
                     break
         raise Unavailable("The object was cleaned up while it came in.", hint="Upload the file again.")
+
+    def admit(self, session: Session, repo_id: int, pointer: LfsPointer) -> bool:
+        """Let a repo hold an object whose bytes were verified, in the caller's transaction; returns whether the hub had no such object.
+
+        Then it is the caller who sees to it that the bytes are there when the transaction ends.
+        """
+        new = session.get(LfsObject, pointer.oid, with_for_update=True) is None
+        if new:
+            session.add(LfsObject(oid=pointer.oid, size=pointer.size, created_at=utcnow()))
+            session.flush()
+        _link(session, repo_id, [pointer.oid])
+        return new
 
     def link(self, session: Session, repo_id: int, source_repo_id: int, oids: Iterable[str]) -> None:
         """Let a repo hold objects of another one, in the caller's transaction; the caller may read the other one.
@@ -259,7 +267,7 @@ class LfsService:
             HashMismatch: it has another size.
         """
         held = self.has(repo_id, oid)
-        if held is None or self._blobs.size(object_key(oid)) is None:
+        if held is None or self.source.size(oid) is None:
             raise NotFound("This repo has no such object.", hint="Upload it.")
         if held != size:
             raise HashMismatch(f"The object has {held} bytes, not {size}.", hint="Upload the file again.")
@@ -271,7 +279,7 @@ class LfsService:
             NotFound: the repo does not hold the object.
         """
         self._require(repo_id, oid)
-        return self._blobs.get(object_key(oid), start, end)
+        return self.source.read(oid, start, end)
 
     def local_path(self, repo_id: int, oid: str) -> Path | None:
         """The object's file on this machine, if there is one.
@@ -280,7 +288,7 @@ class LfsService:
             NotFound: the repo does not hold the object.
         """
         self._require(repo_id, oid)
-        return self._blobs.local_path(object_key(oid))
+        return self.source.local_path(oid)
 
     def download_url(self, repo_id: int, oid: str, filename: str = "") -> str | None:
         """A presigned URL, where the store has such a thing.
@@ -289,7 +297,7 @@ class LfsService:
             NotFound: the repo does not hold the object.
         """
         self._require(repo_id, oid)
-        return self._blobs.download_url(object_key(oid), filename=filename)
+        return self.source.download_url(oid, filename=filename)
 
     def _require(self, repo_id: int, oid: str) -> None:
         if not valid_oid(oid) or self.has(repo_id, oid) is None:
@@ -311,8 +319,8 @@ class LfsService:
             with self._db.write() as session:
                 row = session.get(LfsObject, oid, with_for_update=True)
                 if row is not None and session.execute(sa.select(LfsLink.repo_id).where(LfsLink.oid == oid).limit(1)).first() is None:
+                    self.source.delete(session, oid)
                     session.delete(row)
-                    self._blobs.delete(object_key(oid))
                     removed += 1
         return removed
 
@@ -321,16 +329,17 @@ class LfsService:
         with self._db.read() as session:
             rows = session.execute(sa.select(LfsObject.oid, LfsObject.size)).all()
         for oid, size in rows:
-            if self._blobs.size(object_key(oid)) != size:
+            if not self.source.complete(oid, size) or (hashes and not self._matches(oid)):
                 yield oid
-                continue
-            if not hashes:
-                continue
-            check = hashlib.sha256()
-            for chunk in self._blobs.get(object_key(oid)):
+
+    def _matches(self, oid: str) -> bool:
+        check = hashlib.sha256()
+        try:
+            for chunk in self.source.read(oid):
                 check.update(chunk)
-            if check.hexdigest() != oid:
-                yield oid
+        except (NotFound, InvalidInput):
+            return False
+        return check.hexdigest() == oid
 
 
 def _link(session: Session, repo_id: int, oids: Sequence[str]) -> None:

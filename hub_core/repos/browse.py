@@ -15,8 +15,7 @@ from hub_core.accounts.lookup import storable
 from hub_core.errors import EntryNotFound, InvalidInput
 from hub_core.git import CommitInfo, GitStore, TreeEntry
 from hub_core.git.reading import entry, tree_page
-from hub_core.lfs.service import LfsService, object_key
-from hub_core.storage import BlobStore
+from hub_core.lfs.service import LfsService
 
 MAX_PAGE = 1000
 
@@ -65,10 +64,9 @@ class StoredFile:
 class BrowseService:
     """Reads one repo for clients that want everything of it."""
 
-    def __init__(self, git: GitStore, lfs: LfsService, blobs: BlobStore) -> None:
+    def __init__(self, git: GitStore, lfs: LfsService) -> None:
         self._git = git
         self._lfs = lfs
-        self._blobs = blobs
 
     def tree(self, repo_id: int, revision: str, path: str, *, recursive: bool = False, cursor: str = "", limit: int = MAX_PAGE) -> TreePage:
         """One page of what a folder holds, without submodules. The following pages stay at the commit of the first.
@@ -132,8 +130,8 @@ class BrowseService:
         if self._lfs.has(repo_id, oid) is None:
             hint = "Run git lfs push --all origin."
             raise EntryNotFound(f"The LFS object of '{found.path}' was never uploaded.", hint=hint, path=found.path, commit=commit)
-        path = self._blobs.local_path(object_key(oid))
-        url = None if path else self._blobs.download_url(object_key(oid), filename=found.name)
+        path = self._lfs.source.local_path(oid)
+        url = None if path else self._lfs.source.download_url(oid, filename=found.name)
         return StoredFile(commit, found, path=path, url=url)
 
     def chunks(self, repo_id: int, file: StoredFile, start: int, end: int) -> Iterator[bytes]:
@@ -141,7 +139,7 @@ class BrowseService:
         if file.data is not None:
             yield file.data[start:end]
         elif file.entry.lfs is not None:
-            yield from self._blobs.get(object_key(file.entry.lfs.oid), start, end)
+            yield from self._lfs.source.read(file.entry.lfs.oid, start, end)
         else:
             with self._git.objects(repo_id) as store:
                 yield from store.blob_chunks(file.entry.sha, start, end)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Iterator
+from itertools import islice
 from typing import BinaryIO
 
-from hub_core.db import Database
-from hub_core.errors import InvalidInput
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from hub_core.db import Database, utcnow
+from hub_core.errors import HashMismatch, InvalidInput, Unavailable
+from hub_core.lfs.pointer import LfsPointer
 from hub_core.lfs.service import LfsService
-from hub_core.storage import BlobStore
-from hub_core.xet.hashes import HashTree
-from hub_core.xet.shards import ShardFile, Term, read_files
+from hub_core.xet.finding import ChunkFinder
+from hub_core.xet.hashes import HashTree, to_text
+from hub_core.xet.shards import ShardFile, read_files
 from hub_core.xet.store import UnknownXorbError, XorbStore, XorbUpload
+from hub_core.xet.tables import XetChunk, XetFile, XetUse
+
+_BATCH = 500
 
 
 class XetService:
     """Files that come as chunks. Whether the caller may write the repo was checked before."""
 
-    def __init__(self, db: Database, blobs: BlobStore, lfs: LfsService) -> None:
-        self.xorbs = XorbStore(db, blobs)
+    def __init__(self, db: Database, xorbs: XorbStore, lfs: LfsService) -> None:
+        self.xorbs = xorbs
+        self.chunks = ChunkFinder(db, xorbs)
+        self._db = db
         self._lfs = lfs
 
     def begin_xorb(self, hash_: str) -> XorbUpload:
@@ -30,15 +41,15 @@ class XetService:
         """
         return self.xorbs.begin_upload(hash_)
 
-    def take_shard(self, repo_id: int, shard: BinaryIO) -> bool:
-        """Let a repo hold the files that a shard describes, as LFS objects; returns whether one of them is new to it.
+    def take_shard(self, repo_id: int, shard: BinaryIO) -> None:
+        """Let a repo hold the files that a shard describes, as LFS objects.
 
         The xorbs may have come from anybody, for any repo: whoever knows the hashes of all chunks has had the chunks,
         as the hub tells these hashes to nobody.
 
         Raises:
             InvalidInput: not a shard, or one about chunks that the hub does not have or the client does not know.
-            HashMismatch: a file does not have the SHA-256 or Xet hash that the shard says.
+            HashMismatch: a file does not have the SHA-256 that the shard says.
             TooLarge: a file is larger than an object may be.
         """
         files = list(read_files(shard))
@@ -46,13 +57,16 @@ class XetService:
             self.xorbs.use({term.xorb for file in files for term in file.terms()})
             for file in files:
                 self._check(file)
-            new = [self._take(repo_id, file) for file in files]
-            return any(new)
+            # Nothing is stored before everything is known to be right.
+            taken = [(file, LfsPointer(self._sha256(file), file.size)) for file in files]
         except UnknownXorbError:
             raise _unknown() from None
+        for first in range(0, len(taken), _BATCH):
+            self._keep(repo_id, taken[first : first + _BATCH])
 
     def _check(self, file: ShardFile) -> None:
         """Check a file's terms against the chunks that are there, without reading the chunks."""
+        self._lfs.check_size(file.size)
         tree = HashTree()
         for number, term in enumerate(file.terms()):
             index = self.xorbs.index(term.xorb)
@@ -67,19 +81,55 @@ class XetService:
         if tree.file_hash() != file.file_hash:
             raise InvalidInput("The shard says another Xet hash than its chunks have.", hint="Upload the file again.")
 
-    def _take(self, repo_id: int, file: ShardFile) -> bool:
-        if file.sha256 is not None and self._lfs.has(repo_id, file.sha256) == file.size:
-            return False
-        self._lfs.upload(repo_id, file.sha256, file.size, self._content(file.terms()))
-        return True
+    def _sha256(self, file: ShardFile) -> str:
+        """The SHA-256 of a file whose terms were checked.
 
-    def _content(self, terms: Iterator[Term]) -> Iterator[bytes]:
-        for term in terms:
-            yield from self.xorbs.read(term.xorb, term.first, term.end)
+        Raises:
+            HashMismatch: it is not what the shard says.
+        """
+        known = sa.select(XetFile.oid).where(XetFile.oid == file.sha256, XetFile.file_hash == to_text(file.file_hash))
+        with self._db.connection() as connection:
+            if file.sha256 is not None and connection.scalar(known):
+                return file.sha256  # these very chunks were read before
+        check = hashlib.sha256()
+        for term in file.terms():
+            for content in self.xorbs.read(term.xorb, term.first, 0, term.size):
+                check.update(content)
+        if file.sha256 not in {None, check.hexdigest()}:
+            raise HashMismatch("A file does not have the announced sha256.", hint="Upload the file again.")
+        return check.hexdigest()
+
+    def _keep(self, repo_id: int, taken: list[tuple[ShardFile, LfsPointer]]) -> None:
+        for _ in range(3):
+            try:
+                with self._db.write() as session:
+                    for file, pointer in taken:
+                        if self._lfs.admit(session, repo_id, pointer):
+                            _add_file(session, file, pointer.oid)
+                            self._add_first_chunk(session, file)
+                return
+            except IntegrityError:
+                continue  # somebody sent the same file in this moment
+        raise Unavailable("The hub is busy with the same file.", hint="Try again in a moment.")
+
+    def _add_first_chunk(self, session: Session, file: ShardFile) -> None:
+        """Let clients find the file by its beginning, which is the chunk that they ask for first."""
+        for term in islice(file.terms(), 1):
+            hash_, _ = next(self.xorbs.index(term.xorb).chunks(term.first))
+            if session.get(XetChunk, (to_text(hash_), term.xorb)) is None:
+                session.add(XetChunk(hash=to_text(hash_), xorb=term.xorb))
+                session.flush()
 
     def gc(self) -> int:
         """Remove what nobody can need any more; returns how many xorbs."""
         return self.xorbs.gc()
+
+
+def _add_file(session: Session, file: ShardFile, oid: str) -> None:
+    session.add(XetFile(oid=oid, file_hash=to_text(file.file_hash), terms=file.records, created_at=utcnow()))
+    session.flush()
+    session.add_all(XetUse(oid=oid, xorb=xorb) for xorb in sorted({term.xorb for term in file.terms()}))
+    session.flush()
 
 
 def _unknown() -> InvalidInput:

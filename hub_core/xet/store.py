@@ -18,8 +18,8 @@ from hub_core.db import Database, utcnow
 from hub_core.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from hub_core.storage import BlobStore
 from hub_core.storage.local import disk_errors
-from hub_core.xet.hashes import from_text, valid_text
-from hub_core.xet.tables import XetXorb
+from hub_core.xet.hashes import from_text, is_landmark, to_text, valid_text
+from hub_core.xet.tables import XetChunk, XetUse, XetXorb
 from hub_core.xet.xorbs import MAX_UPLOAD, MIB, XorbCheck, XorbIndex, contents, index_bytes
 
 # Clients refer for three weeks to what they once sent, and keep such notes for a fourth.
@@ -132,8 +132,7 @@ class XorbStore:
                 with self._db.write() as session:
                     known = self._touch(session, {hash_})
                     if not known:
-                        session.add(_row(hash_, index.ends[-1], len(index)))
-                        session.flush()
+                        self._add(session, _row(hash_, index.ends[-1], len(index)), index)
                     # `gc` removes rows and bytes under the same row lock, so what is there now stays.
                     if self._blobs.size(key) is None:
                         raise _CleanedUpError
@@ -153,7 +152,15 @@ class XorbStore:
             part = set(wanted[first : first + 500])
             with self._db.write() as session:
                 for hash_ in part - self._touch(session, part):
-                    session.add(self._found(hash_))
+                    row, index = self._found(hash_)
+                    self._add(session, row, index)
+
+    def _add(self, session: Session, row: XetXorb, index: XorbIndex) -> None:
+        session.add(row)
+        session.flush()
+        hashes = {to_text(hash_) for hash_, _ in index.chunks() if is_landmark(hash_)}
+        session.add_all(XetChunk(hash=hash_, xorb=row.hash) for hash_ in sorted(hashes))
+        session.flush()
 
     def _touch(self, session: Session, hashes: set[str]) -> set[str]:
         """Those that are there, noted as used now."""
@@ -165,8 +172,8 @@ class XorbStore:
                 row.used_at = now
         return known
 
-    def _found(self, hash_: str) -> XetXorb:
-        """The row of a xorb whose bytes are there without one, as after going back to an older copy of the database."""
+    def _found(self, hash_: str) -> tuple[XetXorb, XorbIndex]:
+        """A xorb whose bytes are there without a row, as after going back to an older copy of the database."""
         key = xorb_key(hash_)
         size = self._blobs.size(key)
         if size is None:
@@ -175,7 +182,7 @@ class XorbStore:
         body = size - _TAIL.size - index_bytes(chunks)
         if magic != _MAGIC or body <= 0:
             raise UnknownXorbError
-        return _row(hash_, body, chunks)
+        return _row(hash_, body, chunks), XorbIndex.unpack(self._blobs.read(key, body, index_bytes(chunks)))
 
     def _load(self, hash_: str) -> XorbIndex:
         """Where the chunks of a xorb are.
@@ -192,25 +199,44 @@ class XorbStore:
         except NotFound:
             raise UnknownXorbError from None
 
-    def read(self, hash_: str, first: int, end: int) -> Iterator[bytes]:
-        """The content of the chunks `[first, end)`, chunk by chunk.
+    def read(self, hash_: str, first: int, start: int, end: int) -> Iterator[bytes]:
+        """Content from chunk `first` on: its bytes `[start, end)`, in pieces of at most a chunk.
 
         Raises:
             UnknownXorbError: the xorb is not there.
+            InvalidInput: the stored bytes are damaged.
         """
+        if start >= end:
+            return
         index = self.index(hash_)
-        return contents(self._blobs.get(xorb_key(hash_), index.start(first), index.ends[end - 1]))
+        start, end = start + index.raw_start(first), end + index.raw_start(first)
+        chunk, last = index.chunk_at(start), index.chunk_at(end - 1)
+        position = index.raw_start(chunk)
+        try:
+            body = self._blobs.get(xorb_key(hash_), index.start(chunk), index.ends[last])
+        except NotFound:
+            raise UnknownXorbError from None
+        for content in contents(body):
+            yield content if start <= position and position + len(content) <= end else content[max(start - position, 0) : end - position]
+            position += len(content)
+
+    def complete(self, hash_: str) -> bool:
+        """Whether all bytes of a xorb are there, by their number."""
+        with self._db.connection() as connection:
+            row = connection.execute(sa.select(XetXorb.size, XetXorb.chunks).where(XetXorb.hash == hash_)).first()
+        return row is not None and self._blobs.size(xorb_key(hash_)) == row.size + index_bytes(row.chunks) + _TAIL.size
 
     def gc(self, grace: dt.timedelta = REMEMBERED) -> int:
-        """Remove xorbs that no client can remember any more; returns how many."""
+        """Remove xorbs that no file needs and no client can remember; returns how many."""
         removed = 0
-        old = XetXorb.used_at < utcnow() - grace
+        old = sa.and_(XetXorb.used_at < utcnow() - grace, ~sa.exists().where(XetUse.xorb == XetXorb.hash))
         with self._db.read() as session:
             hashes = list(session.scalars(sa.select(XetXorb.hash).where(old).limit(10_000)))
         for hash_ in hashes:
             with self._db.write() as session:
                 row = session.scalar(sa.select(XetXorb).where(XetXorb.hash == hash_, old).with_for_update())
                 if row is not None:
+                    session.execute(sa.delete(XetChunk).where(XetChunk.xorb == hash_))
                     session.delete(row)
                     self._blobs.delete(xorb_key(hash_))
                     removed += 1

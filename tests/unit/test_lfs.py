@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hub_core.db import Database
 from hub_core.errors import HashMismatch, InvalidInput, LockHeld, NotFound, PermissionDenied, TooLarge
 from hub_core.lfs.locks import LockService
+from hub_core.lfs.objects import object_key
 from hub_core.lfs.pointer import MAX_SIZE, LfsPointer, format_pointer, parse_pointer
-from hub_core.lfs.service import LfsService, object_key
+from hub_core.lfs.service import LfsService
 from hub_core.lfs.tables import LfsLink
 from hub_core.repos.tables import Repo
 from hub_core.storage import MemoryBlobStore

@@ -22,7 +22,7 @@ _PULLS, _CONVERTS = "refs/pr/", "refs/convert/"
 
 def add_ref_routes(router: APIRouter, services: Services) -> None:
     """`GET .../refs` and `GET .../commits/{rev}`."""
-    acts = _Refs(BrowseService(services.git, services.lfs, services.blobs))
+    acts = _Refs(BrowseService(services.git, services.lfs))
     add_route(router, services, "GET", REPO + "/refs", acts.refs)
     add_route(router, services, "GET", REPO + "/commits/{revision}", acts.commits)
 

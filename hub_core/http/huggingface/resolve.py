@@ -24,7 +24,7 @@ _EXPOSED = "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, ETag, Content-Length, C
 
 def add_resolve_routes(router: APIRouter, services: Services) -> None:
     """`[/{kind}]/{id}/resolve/{rev}/{path}` and `.../raw/...`; models have no prefix (`/models` is an alias)."""
-    acts = _Resolve(BrowseService(services.git, services.lfs, services.blobs), DownloadCounter(services.db))
+    acts = _Resolve(BrowseService(services.git, services.lfs), DownloadCounter(services.db))
     for word, act in (("resolve", acts.resolve), ("raw", acts.raw)):
         tail = f"/{{namespace}}/{{name}}/{word}/{{revision}}/{{path:path}}"
         add_route(router, services, "GET HEAD", "/{kind:repokind}" + tail, act)

@@ -22,7 +22,7 @@ _MAX_PATHS = 5000
 
 def add_tree_routes(router: APIRouter, services: Services) -> None:
     """`GET .../tree/{rev}[/{path}]` and `POST .../paths-info/{rev}`."""
-    acts = _Tree(BrowseService(services.git, services.lfs, services.blobs))
+    acts = _Tree(BrowseService(services.git, services.lfs))
     for path in (REPO + "/tree/{revision}", REPO + "/tree/{revision}/{path:path}"):
         add_route(router, services, "GET", path, acts.tree)
     add_route(router, services, "POST", REPO + "/paths-info/{revision}", acts.paths)

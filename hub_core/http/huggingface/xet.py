@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -35,7 +36,7 @@ from hub_core.xet.shards import MAX_SHARD
 
 TOKEN_S = 15 * 60
 Right = Literal["read", "write"]
-Act = Callable[[Request, Repo], Awaitable[Any]]
+Act = Callable[[Request, "_Holder"], Awaitable[Any]]
 _PERMISSIONS: dict[Right, Permission] = {"read": Permission.REPO_READ, "write": Permission.REPO_WRITE}
 
 
@@ -48,6 +49,7 @@ def add_xet_routes(router: APIRouter, services: Services) -> None:
         add_route(router, services, "GET", path + "/{revision:path}", edge.token_route(right))
     base = f"/xet/{edge.instance}"
     acts: list[tuple[str, str, Right, Act]] = [
+        ("GET", "/v1/chunks/{prefix}/{hash}", "read", edge.find_chunk),
         ("POST", "/v1/xorbs/default/{hash}", "write", edge.put_xorb),
         ("POST", "/v1/shards", "write", edge.put_shard),
     ]
@@ -60,6 +62,14 @@ def add_xet_routes(router: APIRouter, services: Services) -> None:
 async def _absent(request: Request) -> Response:
     await drain(request)
     return hf_error(NotFound("The hub has nothing at this address."), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Who holds a Xet token, and the repo that it is for."""
+
+    actor: Actor
+    repo: Repo
 
 
 class _XetEdge:
@@ -86,19 +96,19 @@ class _XetEdge:
         return token
 
     def _token(self, repo: Repo, right: Right, actor: Actor) -> str:
-        facts = {"repo": f"{repo.kind}/{repo.full_name}", "id": repo.id, "right": right}
+        facts = {"repo": f"{repo.kind}/{repo.full_name}", "id": repo.id, "right": right, "limited": int(actor.repo_id is not None)}
         signed = self._signer.query("xet", *facts.values(), user_id=actor.user_id, seconds=TOKEN_S)
         return "xet_" + base64.urlsafe_b64encode(f"{urlencode(facts)}&{signed}".encode()).decode().rstrip("=")
 
-    def _repo(self, request: Request, needed: Right) -> Repo:
-        """The repo that the request's token is for.
+    def _holder(self, request: Request, needed: Right) -> _Holder:
+        """Who sends a request, by its token.
 
         Raises:
             Unauthenticated: no token, a forged or an expired one, or one of an account that is disabled.
             PermissionDenied: a token for reading where writing is asked, or the right was taken away since.
         """
         facts = _facts(token_of(request.headers.get("authorization", "")))
-        named = (facts.get("repo", ""), facts.get("id", ""), facts.get("right", ""))
+        named = tuple(facts.get(name, "") for name in ("repo", "id", "right", "limited"))
         try:
             user_id = self._signer.check(facts, "xet", *named)
         except Unauthenticated:
@@ -107,14 +117,16 @@ class _XetEdge:
             raise PermissionDenied("This Xet token is for reading.", hint="Ask for one at xet-write-token.")
         kind, namespace, name = named[0].split("/")
         # The hub gave this token to somebody with the right to use it; they must have it still.
-        holder = self._services.sessions.person(user_id, _PERMISSIONS[needed], "api")
+        actor = self._services.sessions.person(user_id, _PERMISSIONS[needed], "api")
+        if named[3] == "1":
+            actor = replace(actor, repo_id=int(named[1]))
         try:
-            repo = self._services.repos.open_repo(holder, RepoKind(kind), namespace, name, _PERMISSIONS[needed])
+            repo = self._services.repos.open_repo(actor, RepoKind(kind), namespace, name, _PERMISSIONS[needed])
         except RepoNotFound:
             repo = None
         if repo is None or str(repo.id) != named[1]:
             raise PermissionDenied("The repo of this Xet token is no longer open to you.", hint="Ask for access.")
-        return repo
+        return _Holder(actor, repo)
 
     # -- storage ---------------------------------------------------------------------------------------------------
 
@@ -123,15 +135,22 @@ class _XetEdge:
 
         async def handle(request: Request) -> Response:
             try:
-                repo = await run_in_threadpool(self._repo, request, right)
-                return json_response(await act(request, repo))
+                answer = await act(request, await run_in_threadpool(self._holder, request, right))
             except HubError as error:
                 await drain(request)
                 return hf_error(error, None)
+            return answer if isinstance(answer, Response) else json_response(answer)
 
         return handle
 
-    async def put_xorb(self, request: Request, _repo: Repo) -> dict[str, bool]:
+    async def find_chunk(self, request: Request, holder: _Holder) -> Response:
+        """`GET v1/chunks/{prefix}/{hash}`: the xorbs of a file that has this chunk, if the holder may read one."""
+        found = await run_in_threadpool(self._services.xet.chunks.find, holder.actor, request.path_params["hash"])
+        if found is None:
+            raise NotFound("No file that you can read has this chunk.")
+        return Response(found, media_type="application/octet-stream")
+
+    async def put_xorb(self, request: Request, _holder: _Holder) -> dict[str, bool]:
         """`POST v1/xorbs/default/{hash}`: chunks, checked while they come in."""
         upload = await run_in_threadpool(self._services.xet.begin_xorb, request.path_params["hash"])
         try:
@@ -141,10 +160,11 @@ class _XetEdge:
         finally:
             upload.abort()
 
-    async def put_shard(self, request: Request, repo: Repo) -> dict[str, int]:
+    async def put_shard(self, request: Request, holder: _Holder) -> dict[str, int]:
         """`POST v1/shards`: which chunks make up which files; these are LFS objects of the repo from then on."""
         with await spool(request, MAX_SHARD, self._services.blobs.staging) as shard:
-            return {"result": int(await run_in_threadpool(self._services.xet.take_shard, repo.id, shard))}
+            await run_in_threadpool(self._services.xet.take_shard, holder.repo.id, shard)
+        return {"result": 1}
 
 
 def _facts(token: str) -> dict[str, str]:

@@ -68,6 +68,39 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_xet_xorbs_used_at"), ["used_at"], unique=False)
 
     op.create_table(
+        "xet_chunks",
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("xorb", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["xorb"], ["xet_xorbs.hash"], name=op.f("fk_xet_chunks_xorb_xet_xorbs"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("hash", "xorb", name=op.f("pk_xet_chunks")),
+    )
+    with op.batch_alter_table("xet_chunks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_xet_chunks_xorb"), ["xorb"], unique=False)
+
+    op.create_table(
+        "xet_files",
+        sa.Column("oid", sa.String(length=64), nullable=False),
+        sa.Column("file_hash", sa.String(length=64), nullable=False),
+        sa.Column("terms", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["oid"], ["lfs_objects.oid"], name=op.f("fk_xet_files_oid_lfs_objects")),
+        sa.PrimaryKeyConstraint("oid", name=op.f("pk_xet_files")),
+    )
+    with op.batch_alter_table("xet_files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_xet_files_file_hash"), ["file_hash"], unique=False)
+
+    op.create_table(
+        "xet_uses",
+        sa.Column("oid", sa.String(length=64), nullable=False),
+        sa.Column("xorb", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["oid"], ["xet_files.oid"], name=op.f("fk_xet_uses_oid_xet_files"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["xorb"], ["xet_xorbs.hash"], name=op.f("fk_xet_uses_xorb_xet_xorbs")),
+        sa.PrimaryKeyConstraint("oid", "xorb", name=op.f("pk_xet_uses")),
+    )
+    with op.batch_alter_table("xet_uses", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_xet_uses_xorb"), ["xorb"], unique=False)
+
+    op.create_table(
         "orgs",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=39), nullable=False),
@@ -471,6 +504,18 @@ def downgrade() -> None:
     op.drop_table("approvals")
     op.drop_table("users")
     op.drop_table("orgs")
+    with op.batch_alter_table("xet_uses", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_xet_uses_xorb"))
+
+    op.drop_table("xet_uses")
+    with op.batch_alter_table("xet_files", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_xet_files_file_hash"))
+
+    op.drop_table("xet_files")
+    with op.batch_alter_table("xet_chunks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_xet_chunks_xorb"))
+
+    op.drop_table("xet_chunks")
     with op.batch_alter_table("xet_xorbs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_xet_xorbs_used_at"))
 

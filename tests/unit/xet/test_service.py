@@ -11,15 +11,18 @@ import sqlalchemy as sa
 
 from hub_core.db import Database
 from hub_core.errors import HashMismatch, InvalidInput, TooLarge
+from hub_core.lfs.objects import WholeObjects, object_key
 from hub_core.lfs.service import LfsService
 from hub_core.repos.tables import Repo
 from hub_core.storage import MemoryBlobStore
+from hub_core.xet.objects import XetObjects
 from hub_core.xet.service import XetService
-from hub_core.xet.store import xorb_key
+from hub_core.xet.store import XorbStore, xorb_key
 from hub_core.xet.tables import XetXorb
 from tests.common.factories import make_repo, make_user
 from tests.common.xet_files import ShardFile, Xorb, shard
 
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 XORB = Xorb([os.urandom(500), b"a" * 700, os.urandom(300)], scheme=1)
 
 
@@ -30,12 +33,12 @@ def blobs() -> MemoryBlobStore:
 
 @pytest.fixture
 def lfs(db: Database, blobs: MemoryBlobStore) -> LfsService:
-    return LfsService(db, blobs, max_object_bytes=10_000)
+    return LfsService(db, blobs, max_object_bytes=10_000, source=XetObjects(db, WholeObjects(blobs), XorbStore(db, blobs)))
 
 
 @pytest.fixture
 def xet(db: Database, blobs: MemoryBlobStore, lfs: LfsService) -> XetService:
-    return XetService(db, blobs, lfs)
+    return XetService(db, XorbStore(db, blobs), lfs)
 
 
 @pytest.fixture
@@ -49,8 +52,8 @@ def send(xet: XetService, xorb: Xorb, body: bytes | None = None) -> bool:
         return upload.finish()
 
 
-def take(xet: XetService, repo: Repo, *files: ShardFile) -> bool:
-    return xet.take_shard(repo.id, io.BytesIO(shard(*files)))
+def take(xet: XetService, repo: Repo, *files: ShardFile) -> None:
+    xet.take_shard(repo.id, io.BytesIO(shard(*files)))
 
 
 def test_a_file_is_put_together_from_chunks_of_several_xorbs(xet: XetService, lfs: LfsService, repo: Repo) -> None:
@@ -59,15 +62,16 @@ def test_a_file_is_put_together_from_chunks_of_several_xorbs(xet: XetService, lf
     assert send(xet, other, other.body + b"XETBLOB footer")
     assert not send(xet, XORB)
     file = ShardFile([(XORB, 1, 3), (other, 0, 1), (XORB, 0, 2)])
-    assert take(xet, repo, file)
+    take(xet, repo, file)
     assert b"".join(lfs.read(repo.id, file.oid)) == file.data
-    assert not take(xet, repo, file)
+    take(xet, repo, file)
+    assert lfs.usage(repo.id) == len(file.data)
 
 
 def test_a_file_without_a_sha256_gets_its_own(xet: XetService, lfs: LfsService, repo: Repo) -> None:
     send(xet, XORB)
     file = ShardFile([(XORB, 0, 1)], flags=1 << 31)
-    assert take(xet, repo, file)
+    take(xet, repo, file)
     assert lfs.has(repo.id, file.oid) == 500
 
 
@@ -79,8 +83,9 @@ def test_xorbs_serve_other_repos_and_outlive_the_first(xet: XetService, lfs: Lfs
         session.execute(sa.delete(Repo).where(Repo.id == repo.id))
     assert lfs.gc(dt.timedelta(0)) == 1
     assert xet.gc() == 0
+    assert lfs.source.size(file.oid) is None
     other = make_repo(db, make_user(db))
-    assert take(xet, other, file)
+    take(xet, other, file)
     assert b"".join(lfs.read(other.id, file.oid)) == file.data
 
 
@@ -151,12 +156,86 @@ def test_xorbs_go_when_no_client_can_remember_them(xet: XetService, repo: Repo, 
     for xorb in (stale, used):
         send(xet, xorb)
     with db.write() as session:
-        session.execute(sa.update(XetXorb).values(used_at=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)))
-    take(xet, repo, ShardFile([(used, 0, 1)]))
+        session.execute(sa.update(XetXorb).values(used_at=LONG_AGO))
+    xet.xorbs.use({used.hash})
     assert xet.gc() == 1
     assert blobs.size(xorb_key(stale.hash)) is None
     assert blobs.size(xorb_key(used.hash)) is not None
     assert send(xet, stale)
+
+
+def test_a_xorb_stays_as_long_as_a_file_needs_it(xet: XetService, lfs: LfsService, repo: Repo, db: Database) -> None:
+    send(xet, XORB)
+    file = ShardFile([(XORB, 0, 3)])
+    take(xet, repo, file)
+    with db.write() as session:
+        session.execute(sa.update(XetXorb).values(used_at=LONG_AGO))
+    assert xet.gc() == 0
+    assert b"".join(lfs.read(repo.id, file.oid)) == file.data
+    with db.write() as session:
+        session.execute(sa.delete(Repo).where(Repo.id == repo.id))
+    assert lfs.gc(dt.timedelta(0)) == 1
+    assert xet.gc() == 1
+
+
+def test_chunks_are_stored_once_and_any_range_reads_back(xet: XetService, lfs: LfsService, repo: Repo, blobs: MemoryBlobStore) -> None:
+    other = Xorb([os.urandom(size) for size in (10, 1, 250)], scheme=2)
+    send(xet, XORB)
+    send(xet, other)
+    file = ShardFile([(XORB, 0, 2), (other, 1, 3), (XORB, 2, 3), (XORB, 0, 1)])
+    take(xet, repo, file)
+    assert {blob.key for blob in blobs.list("")} == {xorb_key(XORB.hash), xorb_key(other.hash)}
+    assert lfs.has(repo.id, file.oid) == len(file.data)
+    assert lfs.local_path(repo.id, file.oid) is None
+    edges = [0, 1, 499, 500, 501, 1199, 1200, 1201, 1450, 1451, 1751, len(file.data)]
+    for start in edges:
+        for end in edges:
+            assert b"".join(lfs.read(repo.id, file.oid, start, end)) == file.data[start:end]
+    lfs.verify(repo.id, file.oid, len(file.data))
+    assert list(lfs.damaged()) == []
+
+
+def test_damage_to_a_xorb_is_damage_to_its_files(xet: XetService, lfs: LfsService, repo: Repo, blobs: MemoryBlobStore) -> None:
+    send(xet, XORB)
+    whole, file = lfs.store(repo.id, [b"whole"]), ShardFile([(XORB, 0, 3)])
+    take(xet, repo, file)
+    key = xorb_key(XORB.hash)
+    stored = blobs.read(key)
+    blobs.put(key, [stored[:100] + bytes([stored[100] ^ 1]) + stored[101:]])
+    assert list(lfs.damaged(hashes=False)) == []
+    assert list(lfs.damaged()) == [file.oid]
+    blobs.put(key, [stored[:-1]])
+    assert list(lfs.damaged(hashes=False)) == [file.oid]
+    blobs.delete(key)
+    assert list(lfs.damaged()) == [file.oid]
+    assert whole.oid not in set(lfs.damaged())
+
+
+def test_a_file_is_kept_once_whichever_way_it_came_first(xet: XetService, lfs: LfsService, repo: Repo, blobs: MemoryBlobStore) -> None:
+    send(xet, XORB)
+    file = ShardFile([(XORB, 0, 1)])
+    take(xet, repo, file)
+    assert lfs.upload(repo.id, file.oid, len(file.data), [file.data]).oid == file.oid
+    assert blobs.size(object_key(file.oid)) is None
+    pushed = ShardFile([(XORB, 1, 2)])
+    lfs.store(repo.id, [pushed.data])
+    take(xet, repo, pushed)
+    assert lfs.local_path(repo.id, pushed.oid) == blobs.local_path(object_key(pushed.oid))
+    assert b"".join(lfs.read(repo.id, pushed.oid)) == pushed.data
+
+
+def test_nothing_of_a_shard_is_kept_when_its_last_file_is_wrong(xet: XetService, lfs: LfsService, repo: Repo) -> None:
+    send(xet, XORB)
+    with pytest.raises(HashMismatch):
+        take(xet, repo, ShardFile([(XORB, 0, 1)]), ShardFile([(XORB, 0, 2)], sha256="a" * 64))
+    assert lfs.usage(repo.id) == 0
+
+
+def test_an_empty_file_is_a_file(xet: XetService, lfs: LfsService, repo: Repo) -> None:
+    file = ShardFile([])
+    take(xet, repo, file)
+    assert lfs.has(repo.id, file.oid) == 0
+    assert b"".join(lfs.read(repo.id, file.oid)) == b""
 
 
 def test_xorbs_that_an_older_database_does_not_know_are_found_again(xet: XetService, lfs: LfsService, repo: Repo, db: Database) -> None:
@@ -164,5 +243,5 @@ def test_xorbs_that_an_older_database_does_not_know_are_found_again(xet: XetServ
     with db.write() as session:
         session.execute(sa.delete(XetXorb))
     file = ShardFile([(XORB, 0, 3)])
-    assert take(xet, repo, file)
+    take(xet, repo, file)
     assert b"".join(lfs.read(repo.id, file.oid)) == file.data
