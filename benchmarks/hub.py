@@ -63,7 +63,11 @@ class Hub:
 
     def rss_mb(self) -> float:
         """Resident memory of the process and its children, in MB (Linux)."""
-        return sum(_rss_mb(pid) for pid in (self.process.pid, *children(self.process.pid)))
+        return sum(_memory_mb(pid, "VmRSS:") for pid in (self.process.pid, *children(self.process.pid)))
+
+    def peak_rss_mb(self) -> float:
+        """The most resident memory that the process had so far, its children's of now with it, in MB (Linux)."""
+        return _memory_mb(self.process.pid, "VmHWM:") + sum(_memory_mb(pid, "VmRSS:") for pid in children(self.process.pid))
 
 
 @contextmanager
@@ -144,8 +148,8 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _rss_mb(pid: int) -> float:
+def _memory_mb(pid: int, what: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(what):
             return int(line.split()[1]) * 1024 / 1e6
     return 0.0

@@ -15,7 +15,7 @@ from hub_core.accounts.lookup import storable
 from hub_core.authz import Actor, Permission
 from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge
 from hub_core.http.auth import actor_dependency
-from hub_core.http.bodies import MIB, blob_response, chunks_of
+from hub_core.http.bodies import MIB, blob_response, pour
 from hub_core.http.errors import status_of
 from hub_core.http.lfs_access import LfsAccess
 from hub_core.http.lfs_parts import LfsParts, takes_parts
@@ -134,15 +134,17 @@ class _LfsEdge:
         items = await run_in_threadpool(self._lfs.batch, repo.id, operation, _objects(content))
         root = base_url(request, self._services.settings) + request.url.path.removesuffix("/batch")
         parted = takes_parts(content.get("transfers"))
-        objects = await run_in_threadpool(lambda: [self._object(item, root, repo, actor, parted) for item in items])
+        # csghub-sdk's workers know parts only: for a file that is small, and for one that is here already, too.
+        workers = parted and "upload_id" in content
+        objects = await run_in_threadpool(lambda: [self._object(item, root, repo, actor, parted, workers) for item in items])
         in_parts = any("chunk_size" in found.get("actions", {}).get("upload", {}).get("header", {}) for found in objects)
         return lfs_json({"transfer": "multipart" if in_parts else "basic", "objects": objects, "hash_algo": "sha256"})
 
-    def _object(self, item: BatchItem, root: str, repo: Repo, actor: Actor, parted: bool) -> dict[str, Any]:
+    def _object(self, item: BatchItem, root: str, repo: Repo, actor: Actor, parted: bool, workers: bool) -> dict[str, Any]:
         found: dict[str, Any] = {"oid": item.oid, "size": item.size}
         if item.error:
             return {**found, "error": {"code": item.error[0], "message": item.error[1]}}
-        if item.action is None:
+        if item.action is None and not workers:
             return found
         actions: dict[str, Any] = {}
         if item.action == "download":
@@ -153,7 +155,7 @@ class _LfsEdge:
             for purpose, suffix in (("upload", ""), ("verify", "/verify")):
                 query = self._signer.query(purpose, repo.id, item.oid, item.size, user_id=actor.user_id, seconds=_EXPIRES_S)
                 actions[purpose] = {"href": f"{root}/{item.oid}{suffix}?{query}&size={item.size}", "expires_in": _EXPIRES_S}
-            in_parts = self.parts.action(root, repo, actor, LfsPointer(item.oid, item.size)) if parted else None
+            in_parts = self.parts.action(root, repo, actor, LfsPointer(item.oid, item.size), even_one=workers) if parted else None
             actions.update({"upload": in_parts} if in_parts else {})
         return {**found, "authenticated": True, "actions": actions}
 
@@ -176,8 +178,7 @@ class _LfsEdge:
             size = int(length)
         upload = await run_in_threadpool(self._lfs.begin_upload, repo.id, request.path_params["oid"], size)
         try:
-            async for chunk in chunks_of(request):
-                await run_in_threadpool(upload.write, chunk)
+            await pour(request, upload.write)
             await run_in_threadpool(upload.finish)
         finally:
             upload.abort()
