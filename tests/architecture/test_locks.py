@@ -39,7 +39,9 @@ def test_a_lock_holds_exact_pins_and_nothing_else(lock: str) -> None:
 
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_pulls_in_no_heavy_framework(lock: str) -> None:
-    assert not {name for name in pins(lock) if name in HEAVY or name.startswith("nvidia-")}
+    # Tests drive the configurations and tokenizers of transformers, which need no framework.
+    heavy = HEAVY - {"transformers"} if lock == "requirements-dev.lock" else HEAVY
+    assert not {name for name in pins(lock) if name in heavy or name.startswith("nvidia-")}
 
 
 def test_every_dependency_is_locked() -> None:

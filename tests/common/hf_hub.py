@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,7 @@ class HfHub:
 
     def repo(
         self,
-        files: dict[str, bytes] | None = None,
+        files: Mapping[str, bytes] | None = None,
         *,
         name: str = "",
         kind: RepoKind = RepoKind.MODEL,
@@ -63,7 +63,7 @@ class HfHub:
             self.commit(repo, files)
         return repo
 
-    def commit(self, repo: Repo, files: dict[str, bytes | None], message: str = "Add files", **options: Any) -> str:
+    def commit(self, repo: Repo, files: Mapping[str, bytes | None], message: str = "Add files", **options: Any) -> str:
         """Commit files in Ann's name (None deletes one); returns the commit."""
         changes = [FileChange(path, content, delete=content is None) for path, content in files.items()]
         return self.services.files.commit(actor_for(self.ann), repo, changes, message, **options).commit
@@ -75,11 +75,11 @@ def hf_hub(settings: Settings) -> Iterator[HfHub]:
     with open_services(settings) as services:
         ann, ben = make_user(services.db, "ann", email="ann@example.org"), make_user(services.db, "ben")
         lab = make_org(services.db, "lab", {ann: Role.ADMIN})
-        tokens = [services.tokens.create(actor_for(user), "laptop", Scope.WRITE).token for user in (ann, ben)]
+        ann_token, ben_token = [services.tokens.create(actor_for(user), "laptop", Scope.WRITE).token for user in (ann, ben)]
         app = FastAPI()
         add_hub_routes(app, services)
         with serve(app) as url:
-            yield HfHub(url, services, ann, ben, lab, *tokens)
+            yield HfHub(url, services, ann, ben, lab, ann_token, ben_token)
 
 
 def on_swift(settings: Settings, endpoint: str, access_key: str, secret_key: str, prefix: str) -> Settings:

@@ -19,18 +19,18 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import _CACHED_NO_EXIST
 
-from hub_core.authz import Visibility
+from hub_core.authz import Scope, Visibility
 from hub_core.git import Author
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from tests.common.factories import actor_for
 from tests.common.hf_hub import HfHub, cache_files
+from tests.common.model_files import safetensors
 
 pytestmark = pytest.mark.clients
 
 LARGE = os.urandom(3 * 1024 * 1024 + 11)
 SOME: dict[str, bytes] = {"config.json": b'{"a": 1}', "weights.bin": LARGE, "deep/er/\u540d a+b%.txt": "\u6587".encode(), "empty.txt": b""}
-AGENT = {"user-agent": "test"}
 
 
 def url_of(hub: HfHub, repo: Repo, path: str, revision: str = "main", word: str = "resolve") -> str:
@@ -185,7 +185,7 @@ def test_what_is_not_there_says_what_is_missing(hub: HfHub, tmp_path: Path) -> N
 def test_a_token_that_is_wrong_or_taken_back_is_refused(hub: HfHub, tmp_path: Path) -> None:
     repo = hub.repo(SOME, visibility=Visibility.PRIVATE)
     token = hub.services.tokens.create(
-        actor_for(hub.ann), "short-lived", hub.services.tokens.list_tokens(actor_for(hub.ann))[0].scope
+        actor_for(hub.ann), "short-lived", Scope.READ
     ).token
     assert hub.api(token).hf_hub_download(repo.full_name, "config.json", cache_dir=tmp_path)
     hub.services.tokens.revoke(actor_for(hub.ann), "short-lived")
@@ -202,7 +202,7 @@ def test_a_renamed_repo_is_downloaded_under_its_old_name(hub: HfHub, tmp_path: P
 def test_a_file_system_lists_finds_and_reads_parts(hub: HfHub) -> None:
     repo = hub.repo(SOME | {"data/a.csv": b"1\n", "data/b.csv": b"2\n"}, kind=RepoKind.DATASET, visibility=Visibility.PRIVATE)
     files, root = hub.files(), f"datasets/{repo.full_name}"
-    assert {item["name"] for item in files.ls(root)} == {
+    assert set(files.ls(root, detail=False)) == {
         f"{root}/{name}" for name in (".gitattributes", "config.json", "data", "deep", "empty.txt", "weights.bin")
     }
     assert files.glob(f"{root}/**/*.csv") == [f"{root}/data/a.csv", f"{root}/data/b.csv"]
@@ -228,8 +228,6 @@ def test_a_snapshot_counts_as_one_download(hub: HfHub, tmp_path: Path) -> None:
 
 
 def test_the_header_of_a_model_is_read_from_a_range(hub: HfHub) -> None:
-    from tests.common.model_files import safetensors
-
     reader = safetensors()
     repo = hub.repo({"model.safetensors": reader.read(0, reader.size)})
     metadata = hub.api().get_safetensors_metadata(repo.full_name)

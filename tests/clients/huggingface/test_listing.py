@@ -58,12 +58,14 @@ def test_models_are_found_by_tags_licence_task_and_name(hub: HfHub, wanted: dict
 
 def test_what_does_not_fit_is_not_listed(hub: HfHub) -> None:
     hub.repo({"README.md": CHAT})
-    for nothing in (
+    wrong: list[dict[str, Any]] = [
         {"filter": ["acme-chat", "ja"]}, {"search": "no such name"}, {"author": "nobody-here"}, {"gated": True}, {"inference": "warm"},
         {"filter": "license:mit", "pipeline_tag": "text-generation"}, {"search": "100%_"},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for nothing in wrong:
         assert ids(hub.api().list_models(**nothing)) == [], nothing
-    for odd in ({"author": "a\0b"}, {"filter": "\0"}, {"search": "\0"}):
+    odds: list[dict[str, Any]] = [{"author": "a\0b"}, {"filter": "\0"}, {"search": "\0"}]
+    for odd in odds:
         assert ids(hub.api().list_models(**odd)) == []
 
 
@@ -167,7 +169,8 @@ def test_full_card_config_and_expand_say_how_much_is_told(hub: HfHub) -> None:
 
 
 def test_what_cannot_be_asked_is_said(hub: HfHub) -> None:
-    for wrong in ({"sort": "beauty"}, {"num_parameters": "min:6B"}, {"apps": "ollama"}):
+    refused: list[dict[str, Any]] = [{"sort": "beauty"}, {"num_parameters": "min:6B"}, {"apps": "ollama"}]
+    for wrong in refused:
         with pytest.raises(BadRequestError):
             list(hub.api().list_models(**wrong))
     assert httpx.get(f"{hub.url}/api/models?cursor=nonsense").status_code == 400
