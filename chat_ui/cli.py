@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -138,6 +141,29 @@ def doctor(hashes: Annotated[bool, typer.Option("--hashes", help="Also read ever
     raise typer.Exit(1 if problems else 0)
 
 
+@app.command()
+def backup(folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")]) -> None:
+    """Write everything of this machine's hub into one folder; the hub may run."""
+    from hub_core.backup import backup as make
+
+    with _services() as services, _progress("Backing up") as tell:
+        made = make(services, folder, tell)
+    typer.echo(f"{made.blobs} blobs, {made.bytes:,} bytes and the database are in {folder}")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A folder made by hubtalk backup.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the hub that is there; what only it has is lost.")] = False,
+) -> None:
+    """Put a backup back into this machine's hub, which must not run."""
+    from hub_core.backup import restore as put_back
+
+    with _progress("Restoring") as tell:
+        made = put_back(load_settings(), folder, overwrite=overwrite, tell=tell)
+    typer.echo(f"The hub is what it was at {made.made_at}. Now run: hubtalk doctor --hashes")
+
+
 @app.command(name="eval")
 def evaluate(
     suite: Annotated[list[str] | None, typer.Option(help="Only these suites.")] = None,
@@ -175,6 +201,17 @@ def _argument(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar at a terminal; a line at the end anywhere else."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with Progress(TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _services() -> Any:

@@ -27,6 +27,8 @@ MANY_PACKS = 20
 CACHE_BYTES = 50 * 1024**3
 STALE_UPLOAD = dt.timedelta(days=1)
 INTERVAL_S = 120.0
+# Whoever holds it knows that no blob is removed meanwhile.
+LEASE = "housekeeping"
 
 log = structlog.get_logger(__name__)
 
@@ -75,7 +77,7 @@ class Housekeeper:
     def _loop(self) -> None:
         while not self._stop.wait(INTERVAL_S):
             try:
-                with self._leases.hold("housekeeping"):
+                with self._leases.hold(LEASE):
                     done = run_once(self._services)
                 log.info("housekeeping", consolidated=done.consolidated, purged=done.purged, removed=done.removed)
             except ThreadBusy:
