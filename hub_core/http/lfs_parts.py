@@ -5,7 +5,9 @@ The upload action's `header` holds `chunk_size` and the addresses under the numb
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -37,20 +39,26 @@ class LfsParts:
         self._access = access
         self._signer = signer
 
-    def action(self, root: str, repo: Repo, actor: Actor, pointer: LfsPointer) -> dict[str, Any] | None:
-        """The upload action of an object; None for one that is small enough to go in one piece."""
+    def action(self, root: str, repo: Repo, actor: Actor, pointer: LfsPointer, *, even_one: bool = False) -> dict[str, Any] | None:
+        """The upload action of an object; None for one that is small enough to go in one piece, unless `even_one`."""
         upload = self._parts.plan(repo.id, actor.user_id, pointer)
-        if upload.count == 1:
+        if upload.count == 1 and not even_one:
             return None
-        numbers = range(1, upload.count + 1)
-        header = {str(number): self._address(root, upload, "part", f"/parts/{number}", number) for number in numbers}
-        complete = self._address(root, upload, "complete", "/complete")
+        # Workers go on with an upload by its addresses, which those of the store, new each time, do not allow.
+        upload = upload if even_one else self._parts.begin(upload)
+        header = {
+            str(number): self._parts.address(upload, number, expires_s=_EXPIRES_S)
+            or self._address(root, upload, "part", f"/parts/{number}", number)
+            for number in range(1, upload.count + 1)
+        }
+        complete = self._address(root, upload, "complete", "/complete", upload.direct) + f"&direct={quote(upload.direct)}"
         return {"href": complete, "header": {"chunk_size": str(upload.part_bytes), **header}, "expires_in": _EXPIRES_S}
 
     def _address(self, root: str, upload: PartedUpload, purpose: str, path: str, *more: object) -> str:
         facts = (upload.repo_id, upload.oid, upload.size, upload.part_bytes, *more)
         query = self._signer.query(purpose, *facts, user_id=upload.user_id, seconds=_EXPIRES_S)
-        return f"{root}/{upload.oid}{path}?{query}&size={upload.size}&part={upload.part_bytes}"
+        # csghub-sdk goes on with an upload by the `uploadId` of its addresses.
+        return f"{root}/{upload.oid}{path}?{query}&size={upload.size}&part={upload.part_bytes}&uploadId={upload.oid}"
 
     async def _upload(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *more: object) -> PartedUpload:
         oid, size, part = request.path_params["oid"], request.query_params.get("size", ""), request.query_params.get("part", "")
@@ -75,14 +83,16 @@ class LfsParts:
 
     async def complete(self, request: Request, actor: Actor, kind: RepoKind, content: dict[str, Any]) -> Response:
         """`POST objects/{oid}/complete`."""
-        upload = await self._upload(request, actor, kind, "complete")
+        direct = request.query_params.get("direct", "")
+        upload = replace(await self._upload(request, actor, kind, "complete", direct), direct=direct)
         if content.get("oid", upload.oid) != upload.oid:
             raise InvalidInput("The address belongs to another object.")
-        await run_in_threadpool(self._parts.complete, upload, _numbers(content.get("parts")))
+        await run_in_threadpool(self._parts.complete, upload, _tags(content.get("parts")))
         return Response(status_code=200)
 
 
-def _numbers(parts: object) -> list[int]:
+def _tags(parts: object) -> list[tuple[int, str]]:
+    """Number and tag of each part, quotes left as they are."""
     if not isinstance(parts, list) or not all(isinstance(part, dict) and isinstance(part.get("partNumber"), int) for part in parts):
         raise InvalidInput("'parts' is a list of {partNumber, etag}.")
-    return [part["partNumber"] for part in parts]
+    return [(part["partNumber"], str(part.get("etag", ""))) for part in parts]

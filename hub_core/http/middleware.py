@@ -19,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 from hub_core.errors import HubError, TooLarge
 from hub_core.http.errors import error_body, status_of
 from hub_core.http.metrics import protocol_of
+from hub_core.repos.kinds import PREFIX_TO_KIND
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("hubtalk.access")
@@ -29,7 +30,8 @@ REQUEST_ID = "X-Request-Id"
 _ids = random.Random()  # noqa: S311
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLLED = frozenset({"/healthz", "/readyz", "/metrics"})
-_OWN_LIMITS = re.compile(r"(/hf)?/api/(?!v1/)")
+_KINDS = "|".join(PREFIX_TO_KIND)
+_OWN_LIMITS = re.compile(rf"(/hf|/csg)?/api/((?!v1/)|v1/({_KINDS})(/|$))")
 _UPLOADS = ("/api/v1/chat/attachments", "/chat/project/file")
 
 
@@ -167,6 +169,6 @@ async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
 
 def usual_limit(path: str, upload_mb: int = 1024) -> int | None:
     """The limit for a path of this hub: Git, LFS and the Hugging Face dialect have their own, uploads take a file, the rest is small."""
-    if path.startswith(_UPLOADS):
+    if path.startswith(_UPLOADS) or path.endswith("/upload_file"):
         return (upload_mb + 1) * MIB
     return None if protocol_of(path) or _OWN_LIMITS.match(path) else 16 * MIB

@@ -1,16 +1,17 @@
 """LFS objects that come in parts, each on its own way: a broken connection costs one part, not the whole file.
 
-Parts wait as blobs, so any node can take any of them. The object is made of them when all are there, and kept only when
-it has the announced sha256.
+Parts wait as blobs, so any node can take any of them; where the store takes parts from clients itself (S3), the hub only
+hands out addresses. The object is made of them when all are there, and kept only when it has the announced sha256.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hub_core.db import utcnow
@@ -27,13 +28,14 @@ _FOLDER = "uploads/"
 
 @dataclass(frozen=True, slots=True)
 class PartedUpload:
-    """One object on its way in."""
+    """One object on its way in. `direct` names the upload where clients send its parts to the store itself."""
 
     repo_id: int
     user_id: int | None
     oid: str
     size: int
     part_bytes: int
+    direct: str = ""
 
     @property
     def count(self) -> int:
@@ -49,6 +51,16 @@ class PartedUpload:
         if not 1 <= number <= self.count:
             raise InvalidInput(f"The parts have the numbers 1 to {self.count}.")
         return min(self.part_bytes, self.size - (number - 1) * self.part_bytes)
+
+    @property
+    def direct_key(self) -> str:
+        """Where the whole waits; every direct upload has its own place, so that none can change what another one is checked by."""
+        return f"{_FOLDER}{self.repo_id}-{self.user_id or 0}-{self.oid}.{self.direct.partition('.')[0]}"
+
+    @property
+    def direct_name(self) -> str:
+        """What the store calls a direct upload."""
+        return self.direct.partition(".")[2]
 
     def part_key(self, number: int) -> str:
         """Where a part waits; the same object sent again by the same person takes the same place."""
@@ -113,15 +125,28 @@ class PartsService:
         least = -(-pointer.size // MAX_PARTS)
         return PartedUpload(repo_id, user_id, pointer.oid, pointer.size, max(PART, -(-least // MIB) * MIB))
 
+    def begin(self, upload: PartedUpload) -> PartedUpload:
+        """The upload, made a direct one where there are several parts and the store takes them."""
+        direct = self._blobs.direct_parts if upload.count > 1 else None
+        if direct is None:
+            return upload
+        placed = replace(upload, direct=uuid.uuid4().hex)
+        return replace(placed, direct=f"{placed.direct}.{direct.begin(placed.direct_key)}")
+
+    def address(self, upload: PartedUpload, number: int, *, expires_s: int) -> str | None:
+        """Where a client sends a part to the store itself; None where the hub takes it."""
+        direct = self._blobs.direct_parts if upload.direct else None
+        return direct.address(upload.direct_key, upload.direct_name, number, expires_s=expires_s) if direct else None
+
     def receive(self, upload: PartedUpload, number: int) -> Part:
         """Start taking in a part; `abort` it in the end."""
         return Part(self._blobs, upload.part_key(number), upload.length(number))
 
-    def complete(self, upload: PartedUpload, numbers: Sequence[int]) -> None:
+    def complete(self, upload: PartedUpload, tags: Sequence[tuple[int, str]]) -> None:
         """Make the object of its parts. Asking again after it worked is fine.
 
         Args:
-            numbers: those of the parts that the client sent.
+            tags: number and tag of each part that the client sent.
 
         Raises:
             InvalidInput: not every part once.
@@ -129,9 +154,13 @@ class PartsService:
             HashMismatch: the whole is not what was announced; all parts are dropped.
         """
         if self._lfs.has(upload.repo_id, upload.oid) == upload.size:
+            self._drop(upload)
             return
-        if sorted(numbers) != list(range(1, upload.count + 1)):
+        if sorted(number for number, _ in tags) != list(range(1, upload.count + 1)):
             raise InvalidInput(f"The parts 1 to {upload.count} are wanted, each once.", hint="Complete with all parts.")
+        if upload.direct:
+            self._complete_direct(upload, tags)
+            return
         try:
             self._lfs.upload(upload.repo_id, upload.oid, upload.size, self._chunks(upload))
         except HashMismatch:
@@ -143,6 +172,30 @@ class PartsService:
                 return
             raise NotFound("A part did not come.", hint="Send it, and complete again.") from error
         self._drop(upload)
+
+    def _complete_direct(self, upload: PartedUpload, tags: Sequence[tuple[int, str]]) -> None:
+        direct, key = self._blobs.direct_parts, upload.direct_key
+        if direct is None:
+            raise NotFound("The storage of the hub has changed since this upload began.", hint="Upload the file again.")
+        try:
+            direct.finish(key, upload.direct_name, tags)
+        except NotFound:
+            if self._blobs.size(key) is None:
+                raise
+            # The same request came before and was cut off.
+        try:
+            self._check(key, upload)
+            self._lfs.keep_blob(key, upload.repo_id, LfsPointer(upload.oid, upload.size))
+        finally:
+            self._blobs.delete(key)
+
+    def _check(self, key: str, upload: PartedUpload) -> None:
+        check, size = hashlib.sha256(), 0
+        for chunk in self._blobs.get(key):
+            check.update(chunk)
+            size += len(chunk)
+        if (check.hexdigest(), size) != (upload.oid, upload.size):
+            raise HashMismatch("The bytes do not have the announced sha256 and size.", hint="Upload the file again.")
 
     def _chunks(self, upload: PartedUpload) -> Iterator[bytes]:
         for number in range(1, upload.count + 1):
@@ -159,4 +212,4 @@ def sweep_parts(blobs: BlobStore, older_than: dt.timedelta) -> int:
     stale = [info.key for info in blobs.list(_FOLDER) if info.modified < limit]
     for key in stale:
         blobs.delete(key)
-    return len(stale)
+    return len(stale) + (blobs.direct_parts.abandon(_FOLDER, limit) if blobs.direct_parts else 0)

@@ -40,12 +40,16 @@ class LfsFile:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Where a file would go. `oid` is what the path holds now: the sha256 of an LFS file, else the Git id; empty for nothing."""
+    """Where a file would go. `oid` is what the path holds now: the sha256 of an LFS file, else the Git id; empty for nothing.
+
+    `folder` tells that a folder has this path.
+    """
 
     path: str
     in_lfs: bool
     ignored: bool
     oid: str
+    folder: bool = False
 
 
 class Placement:
@@ -101,7 +105,7 @@ def plan(store: SnapshotStore, commit: str, sizes: Iterable[tuple[str, int]], ig
         found = find(store, tree, clean)
         entry = describe(store, clean, *found) if found else None
         held = (entry.lfs.oid if entry.lfs else entry.sha) if entry and entry.kind == "file" else ""
-        planned.append(Planned(path, rule.in_lfs(clean, size), not held and rules.ignores(clean), held))
+        planned.append(Planned(path, rule.in_lfs(clean, size), not held and rules.ignores(clean), held, bool(entry and entry.kind == "folder")))
     return planned
 
 

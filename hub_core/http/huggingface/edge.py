@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote
@@ -14,6 +14,8 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -31,6 +33,7 @@ from hub_core.repos.tables import Repo
 from hub_core.services import Services
 
 MAX_JSON = 16 * MIB
+_MAX_FIELDS, _MAX_FIELD = 20, 64 * 1024
 # A control character that neither paths nor refs may have stands for "%2F" while routes are matched.
 _ENCODED_SLASH = "\x1f"
 
@@ -66,12 +69,16 @@ class EncodedRoute(APIRoute):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of this dialect, with its sender. `body` is at its beginning; it is empty for requests without one."""
+    """One request of this dialect, with its sender. `body` is at its beginning; it is empty for requests without one.
+
+    Of a form, `body` is its file and `fields` are its other fields.
+    """
 
     services: Services
     request: Request
     actor: Actor
     body: BinaryIO
+    fields: dict[str, str] = field(default_factory=dict)
 
     def param(self, name: str) -> str:
         """A part of the path, decoded; empty where the route has none of that name."""
@@ -126,31 +133,70 @@ Act = Callable[[Call], Any]
 """Works on a call, in a thread; returns a response, or a JSON-able value for a 200."""
 
 
-def add_route(router: APIRouter, services: Services, methods: str, path: str, act: Act, *, body_limit: int = MAX_JSON) -> None:
+ShowError = Callable[[HubError, Actor | None], Response]
+
+
+def add_route(
+    router: APIRouter,
+    services: Services,
+    methods: str,
+    path: str,
+    act: Act,
+    *,
+    body_limit: int = MAX_JSON,
+    form: bool = False,
+    show_error: ShowError = hf_error,
+) -> None:
     """Serve `path` with `act`.
 
     Args:
         methods: one or more, separated by spaces.
         body_limit: bytes of body that are taken at most; bodies over 1 MiB wait in a file.
+        form: the body is a form with one file; its size is limited by `usual_limit`.
+        show_error: the dialect of errors.
     """
-    endpoint = _endpoint(services, act, body_limit)
+    endpoint = _form_endpoint(services, act, show_error) if form else _endpoint(services, act, body_limit, show_error)
     name = getattr(act, "__name__", "act")
     router.add_api_route(path, endpoint, methods=methods.split(), name=name, include_in_schema=False)
 
 
-def _endpoint(services: Services, act: Act, body_limit: int) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(services: Services, act: Act, body_limit: int, show_error: ShowError) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         body: BinaryIO = io.BytesIO()
         try:
             if request.method not in {"GET", "HEAD"}:
                 body = await _body(request, services, body_limit)
-            return await run_in_threadpool(partial(_run, services, act, request, body))
+            return await run_in_threadpool(partial(_run, services, act, request, body, {}, show_error))
         except HubError as error:
-            return hf_error(error, None)
+            return show_error(error, None)
         finally:
             body.close()
 
     return serve
+
+
+def _form_endpoint(services: Services, act: Act, show_error: ShowError) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        try:
+            await _signed_in(services, request)
+            async with request.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD) as form:
+                fields = {name: value for name, value in form.items() if isinstance(value, str)}
+                files = [value for value in form.values() if isinstance(value, UploadFile)]
+                if not files:
+                    raise InvalidInput("The form has no file.", hint="Send multipart/form-data with a field 'file'.")
+                return await run_in_threadpool(partial(_run, services, act, request, files[0].file, fields, show_error))
+        except HTTPException as error:
+            return show_error(InvalidInput("The body is not a form with a file.", hint=str(error.detail)), None)
+        except HubError as error:
+            return show_error(error, None)
+
+    return serve
+
+
+async def _signed_in(services: Services, request: Request) -> None:
+    """Nobody fills the hub's disk without a credential."""
+    if (await run_in_threadpool(_sender, services, request)).is_anonymous:
+        raise Unauthenticated("Sign in to send this.", hint="Give a token: hf auth login")
 
 
 async def _body(request: Request, services: Services, limit: int) -> BinaryIO:
@@ -160,9 +206,7 @@ async def _body(request: Request, services: Services, limit: int) -> BinaryIO:
         return io.BytesIO(await request.body())
     if announced.isdecimal() and int(announced) > limit:
         raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Upload large files with LFS or Xet.")
-    if (await run_in_threadpool(_sender, services, request)).is_anonymous:
-        # Nobody fills the hub's disk without a credential.
-        raise Unauthenticated("Sign in to send this.", hint="Give a token: hf auth login")
+    await _signed_in(services, request)
     return await spool(request, limit, services.blobs.staging)
 
 
@@ -170,11 +214,11 @@ def _sender(services: Services, request: Request) -> Actor:
     return authenticate_request(services, request.headers, request.cookies, channel="api", method=request.method)
 
 
-def _run(services: Services, act: Act, request: Request, body: BinaryIO) -> Response:
+def _run(services: Services, act: Act, request: Request, body: BinaryIO, fields: dict[str, str], show_error: ShowError) -> Response:
     actor = None
     try:
         actor = _sender(services, request)
-        answer = act(Call(services, request, actor, body))
+        answer = act(Call(services, request, actor, body, fields))
     except HubError as error:
-        return hf_error(error, actor)
+        return show_error(error, actor)
     return answer if isinstance(answer, Response) else json_response(answer)

@@ -1,0 +1,18 @@
+"""All routes of the CSGHub dialect; `resolve` and the repo info under `/csg` are the Hugging Face dialect's."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from hub_core.http.csghub.files import add_file_routes
+from hub_core.http.csghub.repos import add_repo_routes
+from hub_core.http.huggingface.edge import EncodedRoute
+from hub_core.services import Services
+
+
+def csghub_router(services: Services) -> APIRouter:
+    """Routes below `/api/v1/{models|datasets|...}`."""
+    router = APIRouter(route_class=EncodedRoute)
+    add_file_routes(router, services)
+    add_repo_routes(router, services)
+    return router
