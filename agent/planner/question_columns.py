@@ -14,11 +14,38 @@ from agent.planner.lexicon import CJK, load
 from agent.planner.normalise import fold, lower
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
-_SUFFIXES = frozenset(["c", "f", "usd", "eur", "krw", "jpy", "cny", "rmb", "kg", "cm", "mm", "name", "names", "col", "column"])
+_SUFFIXES = frozenset(
+    [
+        "c",
+        "f",
+        "usd",
+        "eur",
+        "krw",
+        "jpy",
+        "cny",
+        "rmb",
+        "kg",
+        "cm",
+        "mm",
+        "ms",
+        "s",
+        "at",
+        "on",
+        "pct",
+        "percent",
+        "name",
+        "names",
+        "col",
+        "column",
+    ]
+)
+# Endings of names in Chinese characters and Hangul that say what kind of thing a column holds.
+_ENDINGS = re.compile("(?:日期|时间|日付|日時|日|数|名|일자|일시|일|수|명)$")
+_KEY_ENDINGS = re.compile("(?:番号|编号|編號|번호|号码|编码|コード)$")
 _KEYS = frozenset(["id", "ids", "uuid", "guid", "key", "index", "idx", "no", "number", "num", "code", "zip", "postcode", "phone"])
 _SECONDS = {
-    "second": 1, "seconds": 1, "sec": 1, "secs": 1, "s": 1, "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600,
-    "hrs": 3600, "h": 3600, "day": 86400, "days": 86400, "秒": 1, "초": 1, "分": 60, "分钟": 60, "分鐘": 60, "분": 60, "小时": 3600, "時間": 3600, "시간": 3600, "天": 86400,
+    "second": 1, "seconds": 1, "sec": 1, "secs": 1, "s": 1, "ms": 0.001, "msec": 0.001, "millis": 0.001, "milliseconds": 0.001, "minute": 60, "minutes": 60, "min": 60, "mins": 60, "hour": 3600, "hours": 3600,
+    "hrs": 3600, "h": 3600, "day": 86400, "days": 86400, "秒": 1, "초": 1, "分": 60, "分钟": 60, "分鐘": 60, "분": 60, "小时": 3600, "時間": 3600, "시간": 3600, "天": 86400, "毫秒": 0.001, "ミリ秒": 0.001, "밀리초": 0.001,
 }  # fmt: skip
 
 
@@ -65,7 +92,7 @@ class ColumnInfo:
     def is_key(self) -> bool:
         """A number or text that only tells rows apart."""
         words = _tokens(self.name)
-        return bool(words) and words[-1] in _KEYS
+        return bool(words) and (words[-1] in _KEYS or bool(_KEY_ENDINGS.search(words[-1])))
 
     @property
     def is_measure(self) -> bool:
@@ -80,10 +107,10 @@ class ColumnInfo:
     @property
     def sums(self) -> bool:
         """Whether adding its values up makes sense."""
-        return self.is_measure and any(load("questions")["columns"][concept].get("sums") for concept in self.concepts)
+        return self.is_measure and any(load("question_words")["columns"][concept].get("sums") for concept in self.concepts)
 
     @property
-    def seconds(self) -> int | None:
+    def seconds(self) -> float | None:
         """For times: how many seconds its unit has, where the name says it."""
         return next((_SECONDS[word] for word in reversed(_tokens(self.name)) if word in _SECONDS), None)
 
@@ -120,7 +147,7 @@ def _concepts(name: str) -> frozenset[str]:
         return frozenset()
     head, whole = singular(tokens[-1]), singular(" ".join(tokens))
     found = set()
-    for concept, entry in load("questions")["columns"].items():
+    for concept, entry in load("question_words")["columns"].items():
         for word in entry["words"]:
             low = str(word)
             if (
@@ -128,28 +155,52 @@ def _concepts(name: str) -> frozenset[str]:
                 or (low.isascii() and singular(low) in (head, whole))
                 or (not low.isascii() and len(low) > 1 and any(low in token for token in tokens))
             ):
-                found.add(concept)
+                found |= {concept, entry.get("is", concept)}
     return frozenset(found)
 
 
 def phrases(column: ColumnInfo) -> dict[str, int]:
     """What the column may be called, in lower case, with how loosely (0: its name; 1: its words; 2: its last word; 3: a word for what it holds)."""
-    tokens = _tokens(column.name)
-    found = {lower(fold(column.name)): 0}
+    tokens, name = _tokens(column.name), lower(fold(column.name))
     spaced = " ".join(tokens)
-    for form in {spaced, singular(spaced), _plural(spaced), *("".join(tokens),)}:
+    found = {name: 0}
+    for form in (spaced, singular(spaced), _plural(spaced), "".join(tokens), name + "s", _plural(name)):
         found.setdefault(form, 1)
-    for form in {lower(fold(column.name)) + "s", _plural(lower(fold(column.name)))}:
-        found.setdefault(form, 1)
-    core = [token for token in tokens if token not in _SUFFIXES]
-    if len(core) > 1 and core[-1] not in _KEYS and len(core[-1]) > 2:
-        for form in {core[-1], singular(core[-1]), _plural(core[-1])}:
-            found.setdefault(form, 2)
-    for concept in column.concepts:
-        for word in load("questions")["columns"][concept]["words"]:
-            found.setdefault(str(word), 3)
+    for form in _core_forms(tokens):
+        found.setdefault(form, 2)
+    words = {str(word) for concept in column.concepts for word in load("question_words")["columns"][concept]["words"]}
+    if column.is_bool or column.is_date:
+        flags = {form for token in tokens for form in _of_flags(token)}
+        words |= flags if column.is_bool else {form for form in flags if not form.isascii() or form.endswith(("ed", "ing"))}
+    for form in words | {_plural(word) for word in words}:
+        found.setdefault(form, 3)
     found.pop("", None)
     return found
+
+
+def _core_forms(tokens: Sequence[str]) -> set[str]:
+    """What is left of a name without its unit, and its last word."""
+    core = [token for token in tokens if token not in _SUFFIXES]
+    found = {" ".join(core), _ENDINGS.sub("", tokens[-1] if tokens else "")} - {"", " ".join(tokens)}
+    if len(core) > 1 and core[-1] not in _KEYS and len(core[-1]) > 2:
+        found |= {core[-1], singular(core[-1]), _plural(core[-1])}
+    return {form for form in found if len(form) > 1}
+
+
+def _of_flags(word: str) -> set[str]:
+    """What a true-or-false column, or the date of an act, may be called: `refund`, `refunding`, 退款 for `refunded`."""
+    if word in _SUFFIXES or word in ("is", "has", "was", "date", "time", "day"):
+        return set()
+    known = load("question_words")["values"]
+    stem = re.sub(r"e?d$|ing$|s$", "", word) if word.isascii() and len(word) > 5 else word
+    forms = {stem, f"{stem}e", f"{stem}ed", f"{stem}ing", f"{stem}s", f"{stem}es"} if stem.isascii() and len(stem) > 3 else {word}
+    return forms | {str(other) for form in {word, *forms} for other in known.get(form, ())}
+
+
+def core_words(column: ColumnInfo) -> str:
+    """The column's name as words, without units and keys."""
+    tokens = [token for token in _tokens(column.name) if token not in _SUFFIXES]
+    return " ".join(tokens) or column.name
 
 
 def _plural(word: str) -> str:
@@ -180,4 +231,4 @@ def _near(word: str, form: str) -> bool:
 
 @cache
 def _known_words() -> frozenset[str]:
-    return frozenset(singular(str(word)) for entry in load("questions")["columns"].values() for word in entry["words"])
+    return frozenset(singular(str(word)) for entry in load("question_words")["columns"].values() for word in entry["words"])

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from agent.planner import question_sql as sql
-from agent.planner.lexicon import load
 from agent.planner.question_columns import ColumnInfo
 from agent.planner.question_marks import Bound, Mark
+from agent.planner.question_patterns import things
+
+# Words for an empty cell that stand before their column.
+_NULL_FIRST = re.compile(r"without|ha[vds]|with|left|gave|lack|did|do|没|缺|无")
 
 
 class Unsure(Exception):
     """The question is not understood with confidence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: where the question says it, the column it is about, and its SQL."""
+
+    at: int
+    column: ColumnInfo
+    sql: str
 
 
 class Marks:
@@ -60,13 +74,14 @@ def one(columns: Iterable[ColumnInfo]) -> ColumnInfo:
     return found[0]
 
 
-def filters(marks: Marks) -> list[str]:
-    """The conditions of a question; the marks that say them are taken. Raises Unsure."""
-    return [*_bounds(marks), *_dates(marks), *_texts(marks), *_values(marks), *_nulls(marks), *_flags(marks)]
+def filters(marks: Marks) -> list[Condition]:
+    """The conditions of a question in its order; the marks that say them are taken. Raises Unsure."""
+    found = [*_bounds(marks), *_dates(marks), *_texts(marks), *_values(marks), *_nulls(marks), *_flags(marks)]
+    return sorted(found, key=lambda condition: condition.at)
 
 
-def _bounds(marks: Marks) -> list[str]:
-    found = []
+def _bounds(marks: Marks) -> list[Condition]:
+    found: list[Condition] = []
     for mark in marks.of("bound", "between"):
         bound = mark.value if isinstance(mark.value, Bound) else None
         unit = bound.unit if bound else mark.value[2]
@@ -76,11 +91,12 @@ def _bounds(marks: Marks) -> list[str]:
         marks.take(mark)
         numbers = [bound.number] if bound else [mark.value[0], mark.value[1]]
         scaled = [value * _scale(column, unit) for value in numbers]
-        found += (
+        said = (
             [sql.compared(column, bound.op, scaled[0])]
             if bound
             else [sql.compared(column, ">=", scaled[0]), sql.compared(column, "<=", scaled[1])]
         )
+        found += [Condition(mark.start, column, condition) for condition in said]
     for mark in marks.of("number"):
         before = marks.beside(mark, -1)
         if before is not None and before.kind == "column" and marks.free(before) and mark.value[1] is None:
@@ -88,16 +104,22 @@ def _bounds(marks: Marks) -> list[str]:
             if len(numeric) == 1:
                 marks.take(mark)
                 marks.take(before)
-                found.append(sql.compared(numeric[0], "=", mark.value[0]))
+                found.append(Condition(mark.start, numeric[0], sql.compared(numeric[0], "=", mark.value[0])))
     return found
 
 
 def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
     """The column that is compared with a number; None when rows are counted. Raises Unsure."""
-    of = load("questions")["units"][unit]["of"] if unit else None
+    of = things()["units"][unit]["of"] if unit else None
     before, after = marks.beside(mark, -1), marks.beside(mark, 1)
+    while before is not None and before.kind in ("noun", "verb", "how_much") and marks.beside(before, -1) is not None:
+        if before.kind == "verb":
+            fitting = [column for column in marks.columns if column.is_measure and before.value in column.concepts]
+            if len(fitting) == 1 and (of is None or _fits(fitting[0], of)):
+                return fitting[0]
+        before = marks.beside(before, -1)
     # "30 likes" names its column behind the number, where none stands before it.
-    sides = [before, after] if before is None or (unit is None and before.kind != "column") else [before]
+    sides = [before, after] if before is None or before.kind != "column" else [before]
     for side in sides:
         if side is None or side.kind != "column" or not marks.free(side):
             continue
@@ -116,13 +138,17 @@ def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
 def _fits(column: ColumnInfo, of: str) -> bool:
     if of == "amount":
         return not column.concepts & {"duration", "temperature", "age"}
+    if of == "ratio":
+        return True
+    if of == "score":
+        return bool(column.concepts & {"score", "satisfaction"})
     if of == "rows":
         return not column.concepts & {"duration", "temperature", "amount", "price"}
     return of in column.concepts
 
 
 def _scale(column: ColumnInfo, unit: str | None) -> float:
-    base = load("questions")["units"][unit].get("base") if unit else None
+    base = things()["units"][unit].get("base") if unit else None
     if base is None or "duration" not in column.concepts:
         return 1
     if column.seconds is None:
@@ -130,8 +156,8 @@ def _scale(column: ColumnInfo, unit: str | None) -> float:
     return float(base) / column.seconds
 
 
-def _dates(marks: Marks) -> list[str]:
-    found = []
+def _dates(marks: Marks) -> list[Condition]:
+    found: list[Condition] = []
     for mark in marks.of("date"):
         beside = [column for side in marks.neighbours(mark, "column") for column in side.value if column.is_date]
         column = beside[0] if len(beside) == 1 else one(column for column in marks.columns if column.is_date)
@@ -140,13 +166,18 @@ def _dates(marks: Marks) -> list[str]:
                 marks.take(side)
         marks.take(mark)
         op, begin, until = mark.value
-        found.append(sql.dated(column, "=" if op == ".." else op, begin, until))
+        found.append(Condition(mark.start, column, sql.dated(column, "=" if op == ".." else op, begin, until)))
+    for condition in found:
+        # "joined since 2020": the verb names the column whose date is compared.
+        for mark in marks.of("column"):
+            if condition.column in mark.value and all(column.is_date for column in mark.value) and not _grouped(marks, mark):
+                marks.take(mark)
     return found
 
 
-def _texts(marks: Marks) -> list[str]:
+def _texts(marks: Marks) -> list[Condition]:
     """Quoted words: a part of a text, or a value of the column said before."""
-    found = []
+    found: list[Condition] = []
     for mark in marks.of("quoted"):
         said = marks.text[mark.value[0] : mark.value[1]].strip()
         near = marks.neighbours(mark, "contains", "column")
@@ -164,13 +195,15 @@ def _texts(marks: Marks) -> list[str]:
         marks.take(mark)
         if part is not None:
             marks.take(part)
-        found.append(sql.containing(column, said) if part is not None else sql.among(column, [said], negated=False))
+        condition = sql.containing(column, said) if part is not None else sql.among(column, [said], negated=False)
+        found.append(Condition(mark.start, column, condition))
     return found
 
 
-def _values(marks: Marks) -> list[str]:
+def _values(marks: Marks) -> list[Condition]:
     """Known values, several of one column together, with what denies them."""
     wanted: dict[str, tuple[ColumnInfo, list[str], list[bool]]] = {}
+    starts: dict[str, int] = {}
     runs: list[tuple[ColumnInfo, list[Mark]]] = []
     for mark in marks.of("value"):
         column, _ = _pair(marks, mark)
@@ -182,18 +215,24 @@ def _values(marks: Marks) -> list[str]:
     for column, run in runs:
         denied = _denied(marks, column, run)
         entry = wanted.setdefault(column.name, (column, [], []))
+        starts.setdefault(column.name, run[0].start)
         entry[1].extend(_pair(marks, mark)[1] for mark in run)
         entry[2].append(denied)
     for mark in marks.of("value"):
         column, _ = _pair(marks, mark)
-        for side in (marks.beside(mark, -1), marks.beside(mark, 1)):
+        before, after = marks.beside(mark, -1), marks.beside(mark, 1)
+        if before is not None and before.kind == "not_before":
+            before = marks.beside(before, -1)
+        for side in (before, after):
             if side is not None and side.kind == "column" and column in side.value and not _grouped(marks, side):
                 marks.take(side)
     marks.take_all("value")
     for _, _, denials in wanted.values():
         if len(set(denials)) > 1:
             raise Unsure
-    return [sql.among(column, values, negated=denials[0]) for column, values, denials in wanted.values()]
+    return [
+        Condition(starts[name], column, sql.among(column, values, negated=denials[0])) for name, (column, values, denials) in wanted.items()
+    ]
 
 
 def _grouped(marks: Marks, column: Mark) -> bool:
@@ -249,35 +288,42 @@ def _denied(marks: Marks, column: ColumnInfo, run: list[Mark]) -> bool:
     return False
 
 
-def _nulls(marks: Marks) -> list[str]:
-    found = []
+def _nulls(marks: Marks) -> list[Condition]:
+    found: list[Condition] = []
     for mark in marks.of("null"):
         beside = marks.neighbours(mark, "column")
         if len(beside) > 1:
             said = marks.text[mark.start : mark.end].lower()
-            beside = beside[1:] if said.startswith(("without", "hav", "has", "with", "没有", "缺失")) else beside[:1]
+            beside = beside[1:] if _NULL_FIRST.match(said) else beside[:1]
+        beside = [side for side in beside if not any(column.is_bool for column in side.value)]
         if not beside:
-            raise Unsure
+            continue
         marks.take(mark)
         marks.take(beside[0])
-        found.append(sql.empty(one(beside[0].value)))
+        column = one(beside[0].value)
+        found.append(Condition(mark.start, column, sql.empty(column)))
     return found
 
 
-def _flags(marks: Marks) -> list[str]:
+def _flags(marks: Marks) -> list[Condition]:
     """`resolved tickets` where the table has a true-or-false column `resolved`."""
-    found = []
+    found: list[Condition] = []
     for mark in marks.of("column"):
         if len(mark.value) != 1 or not mark.value[0].is_bool or _grouped(marks, mark):
             continue
         denied = [
             side
             for side in (marks.beside(mark, -1), marks.beside(mark, 1))
-            if side is not None and side.kind in ("not_before", "not_after")
+            if side is not None and marks.free(side) and _denies(side, before=side.start < mark.start)
         ]
         for side in denied:
             marks.take(side)
         marks.take(mark)
         name = sql.identifier(mark.value[0].name)
-        found.append(f"NOT {name}" if denied else name)
+        found.append(Condition(mark.start, mark.value[0], f"NOT {name}" if denied else name))
     return found
+
+
+def _denies(mark: Mark, *, before: bool) -> bool:
+    """Whether a mark before or after a true-or-false column denies it."""
+    return mark.kind in (("not_before", "null") if before else ("not_after", "null"))

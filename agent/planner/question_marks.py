@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from agent.planner.lexicon import CJK, bounded, load
+from agent.planner import question_patterns as patterns
+from agent.planner.lexicon import CJK, bounded
 from agent.planner.question_columns import ColumnInfo, misspelt, phrases, singular
+from agent.planner.question_meaning import nearest
+from agent.planner.question_patterns import HOLE
 
-HOLE = "\x1f"  # stands for what was cut out of the question: the name of the dataset
 _NUMBER = r"(?P<n>-?\d[\d,]*(?:\.\d+)?)\s?(?P<times>k\b|thousand|million|万|만|千|천)?"
 _TIMES = {"k": 1e3, "thousand": 1e3, "million": 1e6, "万": 1e4, "만": 1e4, "千": 1e3, "천": 1e3}
 _RANGE = r"\s*(?:and|to|-|~|到|至|和|から|부터|에서)\s*"
@@ -26,7 +28,34 @@ _DAY = re.compile(
     r"(?<![\d-])(?P<y>(?:19|20)\d\d)(?:\s?[-/.年년]\s?(?P<m>\d{1,2})(?:\s?[-/.月월]\s?(?P<d>\d{1,2})\s?[日号일]?|\s?[月월])?|[年년]|(?![\d.,/-]))"
 )
 _QUOTED = re.compile(r"\"([^\"]+)\"|「([^」]+)」|『([^』]+)』|`([^`]+)`|(?<![a-z0-9])'([^']+)'(?![a-z0-9])")
-_RANK = {"quoted": 0, "date": 1, "between": 2, "bound": 2, "value": 3, "column": 4, "super": 5, "number": 8, "noun": 7}
+_RANK = {
+    "quoted": 0, "date": 1, "between": 2, "bound": 2, "value": 3, "column": 4, "super": 5, "how_much": 5, "noun": 7, "number": 8,
+    "verb": 9, "most": 10, "adjective": 10, "light": 11,
+}  # fmt: skip
+# Marks that show that something is asked of a table, so that it is worth looking for what an unknown word may mean.
+ASKING = frozenset(
+    [
+        "count",
+        "count_days",
+        "how_much",
+        "avg",
+        "sum",
+        "median",
+        "percent",
+        "group_before",
+        "group_after",
+        "super",
+        "top",
+        "bottom",
+        "bound",
+        "between",
+        "order",
+        "desc",
+        "asc",
+        "when",
+    ]
+)
+_LONGEST_NAME = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,103 +77,113 @@ class Bound:
     unit: str | None
 
 
-@cache
-def _pattern(table: str, key: str) -> re.Pattern[str]:
-    return re.compile(_alternatives(load("questions")[table][key]), re.IGNORECASE)
-
-
-def _alternatives(by_language: dict[str, list[str]]) -> str:
-    parts = []
-    for language, words in by_language.items():
-        for word in sorted(words, key=len, reverse=True):
-            parts.append(rf"(?<![A-Za-z0-9_])(?:{word})(?![A-Za-z0-9_])" if language == "en" and word[0].isalpha() else f"(?:{word})")
-    return "|".join(parts) or "(?!)"
-
-
-@cache
-def _supers() -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    rows = load("questions")["superlatives"]
-    return tuple(
-        (row["to"], row["of"], re.compile(_alternatives({k: v for k, v in row.items() if k not in ("to", "of")}), re.IGNORECASE))
-        for row in rows
-    )
-
-
-@cache
-def _units() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((name, re.compile("|".join(_word(word) for word in entry["words"]))) for name, entry in load("questions")["units"].items())
-
-
-@cache
-def _nouns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((name, re.compile("|".join(_word(word) for word in words))) for name, words in load("questions")["nouns"].items())
-
-
-def _word(word: str) -> str:
-    return rf"(?<![A-Za-z0-9_])(?:{word})(?![A-Za-z0-9_])" if word[0].isascii() and word[0].isalpha() else f"(?:{word})"
-
-
-@cache
-def _filler() -> tuple[frozenset[str], frozenset[str]]:
-    """Words that carry nothing: English ones, and those that are written without spaces between."""
-    table = load("questions")["filler"]
-    return frozenset(str(table["en"]).split()), frozenset(str(word) for language in ("zh", "ja", "ko") for word in table[language])
-
-
-def _empty_run(run: str) -> bool:
-    """Whether a text without spaces is made of words that carry nothing. Looks at each place once: a regular expression would try every way to cut it."""
-    _, glued = _filler()
-    longest = max(map(len, glued))
-    reached = [True, *[False] * len(run)]
-    for end in range(1, len(run) + 1):
-        reached[end] = any(reached[start] and run[start:end] in glued for start in range(max(0, end - longest), end))
-    return reached[-1]
-
-
 def find_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str]) -> list[Mark] | None:
     """All marks of a question in lower case, in order, without overlaps; None when something is left that is not understood."""
+    return _complete(low, columns, likely_marks(low, columns, nouns))
+
+
+def likely_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] = ()) -> list[Mark]:
+    """The marks of any text in lower case, in order, without overlaps, whatever is left."""
     found = [*_quoted(low, columns), *_dates(low), *_numbers(low), *_columns(low, columns), *_cues(low)]
     for word in nouns:
         found += [Mark(m.start(), m.end(), "noun", "own") for m in re.finditer(bounded(word, literal=True), low)]
-    found += [Mark(m.start(), m.end(), "noun", name) for name, pattern in _nouns() for m in pattern.finditer(low)]
+    found += [Mark(m.start(), m.end(), "noun", name) for name, pattern in patterns.nouns() for m in pattern.finditer(low)]
     found += _values(low, columns, {c.name for mark in found if mark.kind == "column" for c in mark.value})
+    found += _light(low)
     found.sort(key=lambda mark: (mark.start - mark.end, _RANK.get(mark.kind, 6)))
     kept: list[Mark] = []
     for mark in found:
         if mark.end > mark.start and all(mark.end <= other.start or mark.start >= other.end for other in kept):
             kept.append(mark)
-    kept.sort(key=lambda mark: mark.start)
-    return _complete(low, columns, kept)
+    return sorted(kept, key=lambda mark: mark.start)
 
 
 def _complete(low: str, columns: Sequence[ColumnInfo], marks: list[Mark]) -> list[Mark] | None:
-    """The marks with mistyped columns added; None when other words are left."""
+    """The marks with mistyped and otherwise named columns added; None when other words are left."""
     chars = list(low)
     for mark in marks:
         chars[mark.start : mark.end] = HOLE * (mark.end - mark.start)
     rest = "".join(chars)
-    words, _ = _filler()
+    asks = any(mark.kind in ASKING for mark in marks)
     for run in re.finditer(rf"[{CJK}々ー]+", rest):
-        if not _empty_run(run.group()):
+        ahead, behind = patterns.all_empty(run.group(), run.start(), rest)
+        if ahead[-1]:
+            continue
+        meant = _meant(run.group(), run.start(), columns, ahead, behind) if asks else None
+        if meant is None:
             return None
+        marks.append(meant)
+    words, _ = patterns.filler()
     for run in re.finditer(r"[^\W_][\w']*", re.sub(rf"[{CJK}々ー]", " ", rest)):
         word = run.group()
         if word in words or word.removesuffix("'s") in words:
             continue
         column = misspelt(word, columns)
+        if column is None and asks and (found := nearest(word, columns)):
+            column = found[0]
         if column is None:
             return None
         marks.append(Mark(run.start(), run.end(), "column", (column,)))
-    return sorted(marks, key=lambda mark: mark.start)
+    told = [mark for mark in marks if mark.kind != "light"]
+    return _superlatives(sorted(told, key=lambda mark: mark.start))
+
+
+def _light(low: str) -> Iterator[Mark]:
+    """Phrases that carry nothing; the short ones are looked for only where nothing else is."""
+    for pattern in (*patterns.light()[0], *patterns.light()[1]):
+        yield from (Mark(m.start(), m.end(), "light") for m in pattern.finditer(low) if m.end() - m.start() > 1)
+
+
+def _meant(run: str, at: int, columns: Sequence[ColumnInfo], ahead: list[bool], behind: list[bool]) -> Mark | None:
+    """A column that a part of a run means, where the rest of the run carries nothing."""
+    best: tuple[float, Mark] | None = None
+    for start, end in itertools.combinations(range(len(run) + 1), 2):
+        if not (ahead[start] and behind[end] and 2 <= end - start <= _LONGEST_NAME):
+            continue
+        found = nearest(run[start:end], columns)
+        if found and (best is None or found[1] > best[0]):
+            best = found[1], Mark(at + start, at + end, "column", (found[0],))
+    return best[1] if best else None
 
 
 def _cues(low: str) -> Iterator[Mark]:
-    for kind in load("questions")["cues"]:
-        for match in _pattern("cues", kind).finditer(low):
+    quoted = _QUOTED.search(low)
+    for kind, pattern in patterns.cues():
+        if kind == "contains" and not quoted:
+            continue
+        for match in pattern.finditer(low):
             yield Mark(match.start(), match.end(), kind, match.group())
-    for to, of, pattern in _supers():
+    for to, of, pattern in patterns.supers():
         for match in pattern.finditer(low):
             yield Mark(match.start(), match.end(), "super", (to, of))
+    for of, pattern in patterns.verbs():
+        for match in pattern.finditer(low):
+            yield Mark(match.start(), match.end(), "verb", of)
+    bare = [Mark(m.start(), m.end(), "most", language) for language, pattern in patterns.most() for m in pattern.finditer(low)]
+    yield from bare
+    if bare or any(pattern.search(low) for kind, pattern in patterns.cues() if kind in ("top", "bottom")):
+        for to, of, pattern in patterns.adjectives():
+            for match in pattern.finditer(low):
+                yield Mark(match.start(), match.end(), "adjective", (to, of))
+
+
+def _superlatives(marks: list[Mark]) -> list[Mark]:
+    """`一番` and `低い` with words between them are one superlative, and so is `一番` before a verb."""
+    if not any(mark.kind == "most" for mark in marks):
+        return marks
+    found: list[Mark] = []
+    waiting: Mark | None = None
+    for mark in marks:
+        if mark.kind == "most":
+            waiting = mark
+        elif mark.kind == "adjective" and waiting is not None:
+            found.append(Mark(mark.start, mark.end, "super", mark.value))
+            waiting = None
+            continue
+        found.append(mark)
+    if waiting is not None and waiting.value != "zh":
+        found[found.index(waiting)] = Mark(waiting.start, waiting.end, "super", ("desc", "many"))
+    return [mark for mark in found if mark.kind != "most" or (mark is waiting and mark.value == "zh")]
 
 
 def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
@@ -157,7 +196,12 @@ def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
     for form, named in by_form.items():
         best = min(level for level, _ in named)
         chosen = tuple(column for level, column in named if level == best)
-        found += [Mark(m.start(), m.end(), "column", chosen) for m in re.finditer(bounded(form, literal=True), low)]
+        if best == 3 and is_noun(form):
+            # What only tells rows apart is not meant by a word for the rows.
+            chosen = tuple(column for column in chosen if not column.is_key)
+        if chosen:
+            pattern = bounded(form, literal=True) + patterns.tails()
+            found += [Mark(m.start(), m.end(), "column", chosen) for m in re.finditer(pattern, low)]
     return found
 
 
@@ -169,7 +213,7 @@ def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Ma
             form = value.lower().strip()
             if not form:
                 continue
-            for word in (form, *map(str, load("questions")["values"].get(form, ()))):
+            for word in {form, *_forms(form), *map(str, patterns.things()["values"].get(form, ()))}:
                 if (not _plain(word) or column.name in named) and (column, value) not in by_form.setdefault(word, []):
                     by_form[word].append((column, value))
     return [
@@ -180,15 +224,20 @@ def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Ma
     ]
 
 
+def _forms(value: str) -> set[str]:
+    """One and many of an English value: `book` and `books`."""
+    if len(value) < 4 or not re.fullmatch(r"[a-z]+", value):
+        return set()
+    return {singular(value), value if value.endswith("s") else value + "s"}
+
+
 @cache
 def _plain(word: str) -> bool:
     """A word that is said in questions anyway, a single letter, or a number."""
-    words, _ = _filler()
-    if len(word) < 2 or word in words or _empty_run(word) or re.fullmatch(r"[\d.,\s-]+", word):
+    words, glued = patterns.filler()
+    if len(word) < 2 or word in words or word in glued or re.fullmatch(r"[\d.,\s-]+", word):
         return True
-    return any(_pattern("cues", kind).fullmatch(word) for kind in load("questions")["cues"]) or any(
-        p.fullmatch(word) for _, _, p in _supers()
-    )
+    return any(p.fullmatch(word) for _, p in patterns.cues()) or any(p.fullmatch(word) for *_, p in patterns.supers())
 
 
 def _quoted(low: str, columns: Sequence[ColumnInfo]) -> Iterator[Mark]:
@@ -208,13 +257,11 @@ def _side(table: str, low: str, start: int, end: int) -> tuple[str, int, int] | 
     """The comparison that stands right before or right after, and how far the two reach together."""
     found: list[tuple[int, str, int, int]] = []
     before, after = low[:start], low[end:]
-    for op in load("questions")[f"{table}_before"]:
-        pattern = re.compile(f"(?:{_pattern(f'{table}_before', op).pattern})(?: (?:the|an?|of))*\\s*$", re.IGNORECASE)
-        if match := pattern.search(before):
+    for op in patterns.questions()[f"{table}_before"]:
+        if match := patterns.side(table, op, before=True).search(before):
             found.append((start - match.start(), op, match.start(), end))
-    for op in load("questions")[f"{table}_after"]:
-        pattern = re.compile(f"\\s*(?:{_pattern(f'{table}_after', op).pattern})", re.IGNORECASE)
-        if match := pattern.match(after):
+    for op in patterns.questions()[f"{table}_after"]:
+        if match := patterns.side(table, op, before=False).match(after):
             found.append((match.end(), op, start, end + match.end()))
     if not found:
         return None
@@ -236,7 +283,7 @@ def _numbers(low: str) -> Iterator[Mark]:
             last_unit, end = _unit(low, other.end())
             closing = re.compile(_AFTER_RANGE).match(low, end)
             yield Mark(match.start(), closing.end() if closing else end, "between", (_value(match), _value(other), last_unit or unit))
-    spelled = load("questions")["numbers"]
+    spelled = patterns.questions()["numbers"]
     words = "|".join(word for word in spelled if word.isascii() and spelled[word] > 1)
     glued = "|".join(word for word in spelled if not word.isascii())
     for match in re.finditer(rf"(?<![\w'])(?:{words})(?![\w'])|(?:{glued}){_PIECE_AHEAD}|(?<=前)(?:{glued})|(?<=上位)(?:{glued})", low):
@@ -255,23 +302,19 @@ def _value(match: re.Match[str]) -> float:
 def _unit(low: str, at: int) -> tuple[str | None, int]:
     """The unit after a number, else the rows it counts; and where it ends."""
     start = at + (1 if low[at : at + 1] == " " else 0)
-    hits = [(m.end(), name) for name, pattern in _units() if (m := pattern.match(low, start))]
+    hits = [(m.end(), name) for name, pattern in patterns.units() if (m := pattern.match(low, start))]
     if not hits:
-        hits = [(m.end(), "piece") for name, pattern in _nouns() if (m := pattern.match(low, start))]
+        hits = [(m.end(), "piece") for name, pattern in patterns.nouns() if (m := pattern.match(low, start))]
     end, name = max(hits, default=(at, ""))
-    if name == "piece":
-        for _, pattern in _nouns():
-            if low[end : end + 1] != " " and (more := pattern.match(low, end)):
-                return name, more.end()
     return (name or None), end
 
 
 def _dates(low: str) -> Iterator[Mark]:
     """Days, months and years, with what is said about before and after; two of them as a range."""
     found = [(match.start(), match.end(), span) for match in _DAY.finditer(low) if (span := _span(match))]
-    months = "|".join(load("questions")["months"])
+    months = "|".join(patterns.questions()["months"])
     for match in re.finditer(rf"(?<![a-z])({months})(?: of)?,? ((?:19|20)\d\d)(?!\d)", low):
-        found.append((match.start(), match.end(), _month(int(match[2]), load("questions")["months"].index(match[1]) + 1)))
+        found.append((match.start(), match.end(), _month(int(match[2]), patterns.questions()["months"].index(match[1]) + 1)))
     found.sort()
     for first, second in itertools.pairwise(found):
         if re.fullmatch(_RANGE, low[first[1] : second[0]]):
@@ -309,9 +352,9 @@ def table_nouns(*names: str) -> tuple[str, ...]:
 
 def is_noun(word: str) -> bool:
     """Whether a word may name the rows of some table."""
-    return any(pattern.fullmatch(word.lower()) for _, pattern in _nouns())
+    return any(pattern.fullmatch(word.lower()) for _, pattern in patterns.nouns())
 
 
 def concepts_of(nouns: Sequence[str]) -> set[str]:
     """What a table's own words for its rows stand for, as keys of the lexicon."""
-    return {name for name, pattern in _nouns() for noun in nouns if pattern.fullmatch(noun)}
+    return {name for name, pattern in patterns.nouns() for noun in nouns if pattern.fullmatch(noun)}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo, phrases
-from agent.planner.question_filters import Marks, Unsure, one
+from agent.planner.question_filters import Condition, Marks, Unsure, one
 from agent.planner.question_marks import Mark, is_noun
 from agent.planner.question_sql import Query
 
@@ -23,6 +23,12 @@ class Roles:
         self.marks = marks
         self.query = Query()
         self.filtered = False
+        self.conditions: list[Condition] = []
+        self.counted: ColumnInfo | None = None
+
+    def distinct(self, column: ColumnInfo) -> tuple[str, str]:
+        """How many different values a column has, as an output."""
+        return f"count(DISTINCT {sql.identifier(column.name)})", f"count_{column.name}"
 
     def _measures(self) -> list[ColumnInfo]:
         """Columns to calculate with that are said and free; they are taken."""

@@ -6,9 +6,10 @@ import re
 
 from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo
-from agent.planner.question_filters import Unsure, filters, one
+from agent.planner.question_filters import Condition, Unsure, filters, one
 from agent.planner.question_marks import Bound, Mark
-from agent.planner.question_roles import TOTAL, Roles
+from agent.planner.question_ranking import Ranking
+from agent.planner.question_roles import TOTAL
 from agent.planner.question_sql import Query
 
 _LIGHT = (
@@ -18,10 +19,9 @@ _LIGHT = (
     "distinct",
     "break_down",
     "compare",
-    "order",
-    "desc",
-    "asc",
     "group_after",
+    "verb",
+    "who",
     "sum",
     "count",
     "how_much",
@@ -30,7 +30,19 @@ _LIGHT = (
 )
 
 
-class Shape(Roles):
+# Between the whole and its part: "of people from Leeds [are] happy", "Leedsの人[のうち]"; and between the part and the whole: "failed runs [in] dev".
+_OF_WHICH = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|got|get|gets|do|does|did|would|will|can|that|who|which)\b|里|中|当中|うち|なか|では|で(?=[^す])|중|가운데|에서|에는",
+    re.IGNORECASE,
+)
+_AMONG = re.compile(r"\b(?:in|from|among|within|for|at|on|across)\b", re.IGNORECASE)
+
+
+# Conditions that are said as such, so that the rows are asked for also where nobody says to show them.
+_TELLING = ("bound", "between", "date", "contains", "not_before", "not_after", "null")
+
+
+class Shape(Ranking):
     """Reads one question. `build` answers the query or raises Unsure."""
 
     def build(self) -> Query:
@@ -39,20 +51,34 @@ class Shape(Roles):
         self._totals()
         self._groups()
         self._order()
-        self.query.where = filters(marks)
+        self.conditions = filters(marks)
+        self.query.where = [condition.sql for condition in self.conditions]
         self.filtered = bool(self.query.where)
         self._choose()
+        self._arrange()
         for kind in _LIGHT:
             marks.take_all(kind)
         if marks.of(*{mark.kind for mark in marks.all}):
             raise Unsure
         return self.query
 
+    def _arrange(self) -> None:
+        """An order that was asked for: of the groups it is settled, of the rows it is by what they were picked by."""
+        marks = self.marks
+        words = marks.of("order", "desc", "asc")
+        if words and not self.query.order:
+            column = one({c.column.name: c.column for c in self.conditions if c.column.is_measure or c.column.is_date}.values())
+            self.query.order = [(sql.identifier(column.name), any(word.kind == "desc" for word in words))]
+        if self.query.order:
+            marks.take_all("order", "desc", "asc", "adjective")
+
     def _choose(self) -> None:
         marks = self.marks
-        pure = self._extremes()
         if marks.of("percent"):
             return self._percent()
+        if marks.of("when"):
+            return self._when()
+        pure = self._extremes()
         if self._counted_rows():
             return self._having()
         if pure:
@@ -79,13 +105,39 @@ class Shape(Roles):
         return any(isinstance(mark.value, Bound) for mark in self.marks.of("bound"))
 
     def _percent(self) -> None:
-        self.marks.take_all("percent", "count", "noun", "which", "how_much")
-        if not self.filtered or len(self.query.groups) > 1:
+        """The share of some rows in all, or in those of a kind; or of each group in all."""
+        marks, query = self.marks, self.query
+        said = marks.of("percent")[0]
+        measures, things = self._measures(), self._things()
+        marks.take_all("percent", "count", "noun", "which", "how_much", "who", "verb", "avg", "sum")
+        if len(measures) > 1 or (measures and not measures[0].sums):
             raise Unsure
-        condition = " AND ".join(self.query.where)
-        self.query.where = []
-        self.query.outputs.append((f"round(100.0 * count(*) FILTER (WHERE {condition}) / count(*), 2)", "percent"))
-        self.query.order_groups()
+        what = f"sum({sql.identifier(measures[0].name)})" if measures else "count(*)"
+        if not self.filtered and len([*query.groups, *things]) == 1:
+            query.groups = [*query.groups, *things]
+            query.outputs.append((f"round(100.0 * {what} / sum({what}) OVER (), 2)", "percent"))
+            query.order_groups()
+            return
+        if things or not self.filtered or len(query.groups) > 1:
+            raise Unsure
+        base, wanted = self._parts(said)
+        condition = " AND ".join(part.sql for part in wanted)
+        query.where = [part.sql for part in base]
+        query.outputs.append((f"round(100.0 * {what} FILTER (WHERE {condition}) / {what}, 2)", "percent"))
+        query.order_groups()
+
+    def _parts(self, said: Mark) -> tuple[list[Condition], list[Condition]]:
+        """Of several conditions those that say whose share is asked for, and those of whole it is. Raises Unsure."""
+        conditions = self.conditions
+        if len({condition.column.name for condition in conditions}) == 1:
+            return [], conditions
+        for at in range(len(conditions) - 1, 0, -1):
+            between = self.marks.text[conditions[at - 1].at : conditions[at].at]
+            if _OF_WHICH.search(between):
+                return conditions[:at], conditions[at:]
+            if conditions[0].at > said.start and _AMONG.search(between):
+                return conditions[at:], conditions[:at]
+        raise Unsure
 
     def _having(self) -> None:
         """Groups with more than so many rows."""
@@ -104,131 +156,15 @@ class Shape(Roles):
         self.query.having = f"count(*) {mark.value.op} {sql.number(mark.value.number)}"
         self.query.order_groups()
 
-    def _extremes(self) -> bool:
-        """`the highest temperature`, `min and max of minutes`: the number itself, for all rows or per group."""
-        marks = self.marks
-        supers = marks.of("super")
-        if not supers or marks.of("top", "bottom", "number", "avg", "sum", "median", "percent", "bound", "order", "count_days"):
-            return False
-        grouped = bool(self.query.groups)
-        if marks.of("noun") or (marks.of("which") and not grouped):
-            return False
-        if any(not column.is_measure and not column.is_date for mark in marks.of("column") for column in mark.value):
-            return False
-        said = [mark for mark in marks.of("column") if len(mark.value) == 1]
-        if not said and grouped and all(mark.value[1] not in ("any",) for mark in supers):
-            columns = [self._meant(supers[0])]
-        elif said and (grouped or any(self._is_value(mark) for mark in supers)):
-            columns = [mark.value[0] for mark in said]
-            if not all(_speaks_of(mark.value[1], column) for mark in supers for column in columns):
-                return False
-        else:
-            return False
-        for mark in (*said, *supers):
-            marks.take(mark)
-        for column in dict.fromkeys(columns):
-            for function in dict.fromkeys("max" if mark.value[0] == "desc" else "min" for mark in supers):
-                self.query.aggregate(function, column)
-        self.query.order_groups(down=supers[0].value[0] == "desc")
-        return True
-
-    def _is_value(self, mark: Mark) -> bool:
-        """A superlative that stands before its column (`highest total`), or is a noun of its own (`最大值`)."""
-        said = self.marks.text[mark.start : mark.end].lower()
-        if re.fullmatch(r"max(?:imum)?|min(?:imum)?|最[大小](?:值|値)の?的?|최[대소솟댓](?:값|치)", said):
-            return True
-        after = self.marks.beside(mark, 1)
-        return after is not None and (after.kind == "column" or (after.kind == "super" and self._is_value(after)))
-
-    def _meant(self, mark: Mark) -> ColumnInfo:
-        """The column a superlative speaks of by itself: `longest`, `latest`."""
-        of = mark.value[1]
-        if of == "any":
-            raise Unsure
-        if of == "date":
-            return one(column for column in self.marks.columns if column.is_date)
-        return one(column for column in self.marks.columns if column.is_measure and _speaks_of(of, column))
-
-    def _limit(self, default: int) -> int:
-        numbers = self.marks.of("number")
-        for mark in numbers:
-            if mark.value[1] not in (None, "piece", "day") or mark.value[0] != int(mark.value[0]) or not 1 <= mark.value[0] <= 1000:
-                raise Unsure
-            self.marks.take(mark)
-        if len(numbers) > 1:
-            raise Unsure
-        return int(numbers[0].value[0]) if numbers else default
-
-    def _superlative(self) -> None:
-        marks, query = self.marks, self.query
-        words = marks.of("super", "top", "bottom")
-        tops = [mark for mark in words if mark.kind in ("top", "bottom")]
-        supers = [mark for mark in words if mark.kind == "super"]
-        if len({mark.value for mark in supers}) > 1:
-            raise Unsure
-        down = not (any(mark.kind == "bottom" for mark in tops) or any(mark.value[0] == "asc" for mark in supers))
-        for mark in words:
-            marks.take(mark)
-        query.limit = self._limit(10 if tops or (supers and self._is_top(supers[0])) else 1)
-        measures = self._measures()
-        things = [column for column in self._things() if column not in query.groups]
-        if things and len(things) == 1 and things[0].is_date and supers and supers[0].value[1] in ("date", "any") and not marks.of("which"):
-            measures, things = things, []
-        if len(measures) > 1 or len(things) + len(query.groups) > 1:
-            raise Unsure
-        if things or query.groups:
-            query.groups = things or query.groups
-            self._rank(supers[0] if supers else None, measures, down=down)
-        else:
-            self._rank_rows(supers[0] if supers else None, measures, down=down)
-
-    def _is_top(self, mark: Mark) -> bool:
-        return self.marks.text[mark.start : mark.end].lower() == "top"
-
-    def _rank(self, said: Mark | None, measures: list[ColumnInfo], *, down: bool) -> None:
-        marks, query = self.marks, self.query
-        functions = [kind for kind in ("avg", "sum", "median") if marks.take_all(kind)]
-        if len(functions) > 1:
-            raise Unsure
-        if not measures and said is not None and said.value[1] != "any":
-            measures = [self._meant(said)]
-            if measures[0].sums and not functions:
-                raise Unsure
-        if functions:
-            query.aggregate(functions[0], measures[0] if measures else self._sole())
-        elif measures and not (marks.of("count") and not measures[0].is_measure):
-            function = "sum" if measures[0].sums else "max" if down else "min"
-            query.aggregate(function, measures[0])
-        else:
-            query.count()
-        marks.take_all("count", "how_much")
-        query.order = [(query.outputs[0][0], down), (sql.identifier(query.groups[0].name), False)]
-
-    def _rank_rows(self, said: Mark | None, measures: list[ColumnInfo], *, down: bool) -> None:
-        if self.marks.of("avg", "sum", "median"):
-            raise Unsure
-        if measures:
-            column = measures[0]
-        elif said is not None:
-            column = self._meant(said)
-        elif self.query.order:
-            self.query.order = [(self.query.order[0][0], down)]
-            return
-        else:
-            raise Unsure
-        if self.marks.of("count") or (self.query.order and self.query.order[0][0] != sql.identifier(column.name)):
-            raise Unsure
-        self.query.order = [(sql.identifier(column.name), down)]
-
     def _aggregate(self) -> None:
         marks, query = self.marks, self.query
         functions = [mark.kind for mark in marks.of("avg", "sum", "median")]
         if "avg" in functions or "median" in functions:
             # "how long in total on average" says one thing.
-            functions = [kind for kind in functions if kind != "sum"] if marks.of("how_much", "count") else functions
+            functions = [kind for kind in functions if kind != "sum"] if marks.of("how_much", "count", "verb") else functions
         functions = list(dict.fromkeys(functions))
         marks.take_all("avg", "sum", "median", "how_much")
-        measures = self._measures() or [self._sole()]
+        measures = self._measures() or self._of_verbs() or [self._sole()]
         counted = bool(marks.take_all("count"))
         if len(functions) > 1 and (len(measures) > 1 or counted):
             raise Unsure
@@ -281,11 +217,11 @@ class Shape(Roles):
             query.aggregate("sum", measures[0])
         elif things:
             beside = marks.of("distinct") or any(self._next_to(word, things[0]) for word in asked)
-            if len(things) > 1 or query.groups or not beside:
+            if len(things) > 1 or not (beside or query.groups):
                 raise Unsure
-            query.outputs.append((f"count(DISTINCT {sql.identifier(things[0].name)})", f"count_{things[0].name}"))
+            query.outputs.append(self.distinct(things[0]))
         elif any(mark.kind == "how_much" for mark in asked) and not any(mark.kind == "count" for mark in asked):
-            column = self._sole()
+            column = (self._of_verbs() or [self._sole()])[0]
             if not column.sums:
                 raise Unsure
             query.aggregate("sum", column)
@@ -300,7 +236,7 @@ class Shape(Roles):
         marks.take_all("count_days")
         if marks.of("super", "avg", "sum", "median", "top") or any(thing is not column for thing in self._things()):
             raise Unsure
-        self.query.outputs.append((f"count(DISTINCT {sql.identifier(column.name)})", f"count_{column.name}"))
+        self.query.outputs.append(self.distinct(column))
         self._ordered()
 
     def _grouped(self) -> None:
@@ -316,7 +252,7 @@ class Shape(Roles):
     def _rows(self) -> None:
         """Values of a column, some columns of some rows, or the rows."""
         marks, query = self.marks, self.query
-        asked = bool(marks.of("show", "which"))
+        asked = bool(marks.of("show", "which", "who", "where"))
         listed = bool(marks.of("distinct"))
         noun, spread = bool(marks.of("noun")), bool(marks.of("break_down", "compare"))
         numbers = bool(marks.of("number"))
@@ -341,16 +277,7 @@ class Shape(Roles):
             query.limit = limit
         elif measures or things:
             raise Unsure
-        elif query.order or (self.filtered and (asked or noun or any(mark.kind in ("bound", "between") for mark in marks.all))):
+        elif query.order or (self.filtered and (asked or noun or any(mark.kind in _TELLING for mark in marks.all))):
             query.limit = limit
         else:
             raise Unsure
-
-
-def _speaks_of(of: str, column: ColumnInfo) -> bool:
-    """Whether a superlative can be about a column: `longest` about times, `latest` about dates, `highest` about any number."""
-    if of == "any":
-        return column.is_measure
-    if of == "date":
-        return column.is_date
-    return bool(column.concepts & ({"amount", "price", "salary"} if of == "amount" else {of}))

@@ -6,6 +6,7 @@ all of it and fit together is there a query. Otherwise there is none, and the pe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,9 +16,10 @@ from agent.planner.normalise import fold, lower
 from agent.planner.patterns import SQL_HEAD
 from agent.planner.question_columns import ColumnInfo, KnowsColumns
 from agent.planner.question_filters import Marks, Unsure
-from agent.planner.question_marks import Mark, concepts_of, find_marks, table_nouns
+from agent.planner.question_marks import ASKING, Mark, concepts_of, find_marks, likely_marks, table_nouns
+from agent.planner.question_patterns import HOLE, without_source
 from agent.planner.question_shape import Shape
-from agent.planner.types import Reading, Step, ToolSpec, World
+from agent.planner.types import Focus, Question, Reading, Step, ToolSpec, World
 
 __all__ = ["ColumnInfo", "KnowsColumns", "refine", "to_sql"]
 
@@ -25,6 +27,8 @@ MAX_QUESTION = 400
 # A reading as sure as this of something else stays, unless the dataset is named in the message.
 SURE = 0.6
 _TABLE_TOOLS = ("query_dataset", "describe_dataset", "preview_dataset")
+# Words that no order is given with.
+_QUESTION_WORDS = frozenset(["count", "how_much", "which", "who", "where", "when", "percent"])
 _PLAIN_COUNT = 'SELECT count(*) AS "count" FROM data'
 
 
@@ -36,7 +40,8 @@ def to_sql(text: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] = ()) 
         columns: the columns of the table.
         nouns: what rows may be called, beyond the usual words (see `table_nouns`).
     """
-    folded = fold(text)
+    # The name's place is kept while the rest is folded, which would drop it.
+    folded = without_source(HOLE.join(fold(part) for part in text.split(HOLE))) if HOLE in text else fold(text)
     if not columns or not folded or len(folded) > MAX_QUESTION:
         return None
     marks = find_marks(lower(folded), columns, nouns)
@@ -59,11 +64,10 @@ def _elsewhere(marks: Sequence[Mark], nouns: Sequence[str]) -> bool:
 def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapping[str, ToolSpec], about: str | None = None) -> Reading:
     """The reading, or a query where the message asks a table something that one SELECT answers.
 
-    Looks into the dataset that the message names or the thread is `about`, only for readings that change nothing.
+    Looks into the dataset that the message names or the thread is `about`. All of a message must make sense as a question
+    for it to be read as one, so that an act with other words in it stays what it is.
     """
-    if not isinstance(world, KnowsColumns) or "query_dataset" not in tools or reading.kind in ("preview", "forbidden"):
-        return reading
-    if reading.kind in ("act", "ask") and any(step.tool not in tools or tools[step.tool].effect != "read" for step in reading.steps):
+    if not isinstance(world, KnowsColumns) or "query_dataset" not in tools:
         return reading
     if any(SQL_HEAD.match(str(step.args.get("sql", ""))) for step in reading.steps):
         return reading
@@ -71,14 +75,18 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
     if repo is None and about and not named:
         repo, named = _dataset(about, doc, world)
     on_tables = reading.kind in ("act", "ask") and all(step.tool in _TABLE_TOOLS for step in reading.steps)
-    if repo is None or not (named or on_tables or _open_to_tables(reading)):
+    if repo is None:
         return reading
     sql = _asked(repo, text, doc, world)
-    if sql is None or (sql == _PLAIN_COUNT and (reading.kind == "act" or not (named or on_tables))):
+    if sql is None:
+        return _puzzled(reading, repo, text, doc, world, tools) if named or on_tables or _open_to_tables(reading) else reading
+    if not (named or on_tables or _open_to_tables(reading) or _calculates(sql)):
         return reading
-    focus = replace(reading.focus, repo=repo, question=None)
-    if repo != reading.focus.repo:
-        focus = replace(focus, branch=None, path=None, revision=None)
+    if _changes(reading, tools) and not _calculates(sql):
+        return reading
+    if sql == _PLAIN_COUNT and (reading.kind == "act" or not (named or on_tables)):
+        return reading
+    focus = _moved(reading, repo)
     confidence = max(reading.steps[0].confidence if reading.steps else 0.0, 0.9)
     return Reading(
         "act",
@@ -87,6 +95,47 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         reading.language,
         focus,
     )
+
+
+def _moved(reading: Reading, repo: str) -> Focus:
+    """The thread's focus on a dataset."""
+    focus = replace(reading.focus, repo=repo, question=None)
+    return focus if repo == reading.focus.repo else replace(focus, branch=None, path=None, revision=None)
+
+
+def _changes(reading: Reading, tools: Mapping[str, ToolSpec]) -> bool:
+    """Whether the message was read as an act, or as what one would do or must not do."""
+    if reading.kind in ("preview", "forbidden"):
+        return True
+    return reading.kind in ("act", "ask") and any(step.tool not in tools or tools[step.tool].effect != "read" for step in reading.steps)
+
+
+def _calculates(sql: str) -> bool:
+    """A query that counts, adds up, ranks or groups, as no message about anything else reads by chance."""
+    if sql == _PLAIN_COUNT or sql.startswith("SELECT DISTINCT"):
+        return False
+    return bool(re.search(r"\b(?:count|avg|sum|min|max|median)\(|ORDER BY", sql))
+
+
+def _puzzled(reading: Reading, repo: str, text: str, doc: Document, world: KnowsColumns, tools: Mapping[str, ToolSpec]) -> Reading:
+    """The reading, or a question back where the message surely asks something of the table that was not understood."""
+    on_tables = reading.kind == "act" and all(step.tool in _TABLE_TOOLS[1:] for step in reading.steps)
+    unlikely = reading.kind in ("out_of_scope", "choose_tool", "not_available") or _changes(reading, tools)
+    if not (on_tables or unlikely) or reading.kind in ("preview", "forbidden"):
+        return reading
+    said = _without_names(fold(text), repo, doc)
+    if not is_about_table(said, world.columns(repo), calculated=not on_tables):
+        return reading
+    step = Step("query_dataset", {"repo": repo}, ("sql",), confidence=0.6)
+    focus = replace(_moved(reading, repo), question=Question("query_dataset", {"repo": repo}, ["sql"], {}))
+    return Reading("ask", (step,), (("query_dataset", 0.6),), reading.language, focus)
+
+
+def is_about_table(text: str, columns: Sequence[ColumnInfo], *, calculated: bool) -> bool:
+    """Whether a message names a column or a value and asks to count, add up, rank or group, whatever else it says."""
+    kinds = {mark.kind for mark in likely_marks(lower(text), columns)}
+    asks = {"avg", "median", "percent", "super", "sum", "group_after"} if calculated else ASKING
+    return bool(kinds & {"column", "value"}) and bool(kinds & asks) and (not calculated or bool(kinds & _QUESTION_WORDS))
 
 
 def _open_to_tables(reading: Reading) -> bool:
@@ -99,7 +148,7 @@ def _open_to_tables(reading: Reading) -> bool:
 
 def _dataset(said: str | None, doc: Document, world: World) -> tuple[str | None, bool]:
     """The one dataset that is meant, and whether the message names it (or points at it)."""
-    spans = doc.of("repo", "repo_ref")
+    spans = doc.of("repo")
     if spans:
         found = {entity.value for span in spans for entity in span.entities if entity.kind == "dataset" and not entity.deleted}
         return (found.pop(), True) if len(found) == 1 and all(span.entities for span in spans) else (None, False)
@@ -112,12 +161,20 @@ def _dataset(said: str | None, doc: Document, world: World) -> tuple[str | None,
 
 def _asked(repo: str, text: str, doc: Document, world: KnowsColumns) -> str | None:
     """The query of a message without the dataset's name; as it was typed, else with typing errors mended."""
-    names = [doc.text[span.start : span.end] for span in doc.of("repo")]
     columns = world.columns(repo)
     nouns = table_nouns(repo.partition("/")[2])
     for said in (fold(text), doc.text):
-        for name in names:
-            said = said.replace(name, " ", 1)
-        if (sql := to_sql(said, columns, nouns)) is not None:
+        if (sql := to_sql(_without_names(said, repo, doc), columns, nouns)) is not None:
             return sql
     return None
+
+
+def _without_names(text: str, repo: str, doc: Document) -> str:
+    """The message with a hole for the dataset's name, and without its owner's."""
+    for span in doc.of("repo"):
+        text = text.replace(doc.text[span.start : span.end], HOLE, 1)
+    owner = repo.partition("/")[0]
+    for span in doc.of("user", "org"):
+        if str(span.value) == owner:
+            text = text.replace(doc.text[span.start : span.end], " ", 1)
+    return text
