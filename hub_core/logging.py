@@ -5,6 +5,7 @@ All of Python's logging goes through it, also that of libraries; modules say `lo
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Any, TextIO
@@ -45,7 +46,7 @@ def configure_logging(level: str = "info", stream: TextIO | None = None) -> None
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor] = (
-        [hide_secrets, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [hide_secrets, structlog.dev.ConsoleRenderer(exception_formatter=_traceback)]
         if pretty
         else [structlog.processors.format_exc_info, hide_secrets, structlog.processors.JSONRenderer(ensure_ascii=False)]
     )
@@ -73,6 +74,13 @@ def hide_secrets(_logger: Any, _method: str, event: EventDict) -> EventDict:
     """Processor: replace secrets, by the names they are logged under and by what they look like."""
     event.pop("color_message", None)  # uvicorn says everything twice
     return {key: HIDDEN if key.lower() in _SECRET_NAMES else _in_text(value) for key, value in redact(dict(event)).items()}
+
+
+def _traceback(stream: TextIO, error: structlog.typing.ExcInfo) -> None:
+    """A traceback for a terminal. It is worded after `hide_secrets`, so it hides them itself."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    stream.write(str(_in_text(text.getvalue())))
 
 
 def _in_text(value: Any) -> Any:

@@ -28,6 +28,23 @@ def stream() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_traceback_at_a_terminal_holds_no_secret(stream: io.StringIO) -> None:
+    terminal = Terminal()
+    configure_logging("info", terminal)
+    try:
+        raise ValueError(f"cannot use {TOKEN}")
+    except ValueError:
+        logging.getLogger("a").exception("failed with %s", TOKEN)
+    assert "ValueError" in terminal.getvalue()
+    assert TOKEN not in terminal.getvalue()
+    assert HIDDEN in terminal.getvalue()
+
+
 def entries(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
