@@ -7,8 +7,6 @@ import itertools
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from chat_ui.cli import main
 from hub_core.backup import backup, databases, restore
 from hub_core.backup.manifest import MANIFEST
 from hub_core.conversations.leases import Leases
@@ -267,20 +266,29 @@ def test_a_backup_of_another_kind_of_database_is_refused(settings: Settings, tmp
         restore(other, folder)
 
 
-def test_the_commands_do_it(tmp_path: Path) -> None:
-    def hubtalk(data: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "HUB_DATA_DIR": str(tmp_path / data), "HUB_DEMO": "1", "HUB_ADMIN_PASSWORD": "a-password-for-tests"}
-        command = [sys.executable, "-c", "from chat_ui.cli import main; main()", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+def test_the_commands_do_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def hubtalk(data: str, *arguments: str) -> tuple[int, str, str]:
+        for name, value in {"DATA_DIR": str(tmp_path / data), "DEMO": "1", "ADMIN_PASSWORD": "a-password-for-tests"}.items():
+            monkeypatch.setenv(f"HUB_{name}", value)
+        monkeypatch.setattr("sys.argv", ["hubtalk", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return int(ended.value.code or 0), told.out, told.err
 
-    listed = json.loads(hubtalk("hub", "tool", "search_repos").stdout)
-    assert listed["result"]["items"]
-    made = hubtalk("hub", "backup", str(tmp_path / "backup"))
-    assert (made.returncode, "blobs" in made.stdout) == (0, True), made.stderr
-    done = hubtalk("other", "restore", str(tmp_path / "backup"))
-    assert done.returncode == 0, done.stderr
-    checked = hubtalk("other", "doctor", "--hashes")
-    assert (checked.returncode, "0 problem(s)" in checked.stdout) == (0, True), checked.stdout
-    assert json.loads(hubtalk("other", "tool", "search_repos").stdout) == listed
-    refused = hubtalk("other", "restore", str(tmp_path / "backup"))
-    assert (refused.returncode, "--overwrite" in refused.stderr) == (1, True)
+    _, listed, _ = hubtalk("hub", "tool", "search_repos")
+    assert json.loads(listed)["result"]["items"]
+    code, told, problem = hubtalk("hub", "backup", str(tmp_path / "backup"))
+    assert (code, "blobs" in told) == (0, True), problem
+    code, told, problem = hubtalk("other", "restore", str(tmp_path / "backup"))
+    assert (code, "doctor" in told) == (0, True), problem
+    code, told, _ = hubtalk("other", "doctor", "--hashes")
+    assert (code, "0 problem(s)" in told) == (0, True), told
+    assert hubtalk("other", "tool", "search_repos")[1] == listed
+    code, _, problem = hubtalk("other", "restore", str(tmp_path / "backup"))
+    assert (code, "--overwrite" in problem) == (1, True)
+    code, password, _ = hubtalk("other", "user", "create", "carol")
+    assert (code, password.startswith("carol\t")) == (0, True)
+    assert hubtalk("other", "tool", "delete_user", "username=carol")[0] == 0
+    code, restored, _ = hubtalk("other", "user", "restore", "carol")
+    assert (code, restored.startswith("carol\t"), restored != password) == (0, True, True)
