@@ -41,6 +41,9 @@ class ObjectSource(Protocol):
     def put_file(self, oid: str, path: Path) -> None:
         """Store a verified file, using it up."""
 
+    def take_blob(self, oid: str, key: str) -> None:
+        """Store a verified blob, using it up."""
+
     def delete(self, session: Session, oid: str) -> None:
         """Remove the bytes, in the transaction that removes the object; absent ones are fine."""
 
@@ -74,6 +77,10 @@ class WholeObjects:
     def put_file(self, oid: str, path: Path) -> None:
         """See `ObjectSource`."""
         self._blobs.put_file(object_key(oid), path, move=True)
+
+    def take_blob(self, oid: str, key: str) -> None:
+        """See `ObjectSource`."""
+        self._blobs.rename(key, object_key(oid))
 
     def delete(self, session: Session, oid: str) -> None:  # noqa: ARG002
         """See `ObjectSource`."""

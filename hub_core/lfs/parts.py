@@ -183,19 +183,18 @@ class PartsService:
             if self._blobs.size(key) is None:
                 raise
             # The same request came before and was cut off.
-        try:
-            self._check(key, upload)
-            self._lfs.keep_blob(key, upload.repo_id, LfsPointer(upload.oid, upload.size))
-        finally:
-            self._blobs.delete(key)
+        self._keep_direct(key, upload)
 
-    def _check(self, key: str, upload: PartedUpload) -> None:
+    def _keep_direct(self, key: str, upload: PartedUpload) -> None:
         check, size = hashlib.sha256(), 0
         for chunk in self._blobs.get(key):
             check.update(chunk)
             size += len(chunk)
         if (check.hexdigest(), size) != (upload.oid, upload.size):
+            self._blobs.delete(key)
             raise HashMismatch("The bytes do not have the announced sha256 and size.", hint="Upload the file again.")
+        self._lfs.keep_blob(key, upload.repo_id, LfsPointer(upload.oid, upload.size))
+        self._blobs.delete(key)
 
     def _chunks(self, upload: PartedUpload) -> Iterator[bytes]:
         for number in range(1, upload.count + 1):

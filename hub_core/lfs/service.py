@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -206,9 +206,16 @@ class LfsService:
 
     def keep(self, path: Path, repo_id: int, pointer: LfsPointer) -> None:
         """Move a verified file into the store and link it; used by `Upload`."""
+        self._keep(repo_id, pointer, lambda: self.source.put_file(pointer.oid, path), path.exists)
+
+    def keep_blob(self, key: str, repo_id: int, pointer: LfsPointer) -> None:
+        """Move a verified blob into the store and link it; nobody may be able to change it any more."""
+        self._keep(repo_id, pointer, lambda: self.source.take_blob(pointer.oid, key), lambda: False)
+
+    def _keep(self, repo_id: int, pointer: LfsPointer, store: Callable[[], None], have: Callable[[], bool]) -> None:
         for _ in range(3):
             if self.source.size(pointer.oid) != pointer.size:
-                self.source.put_file(pointer.oid, path)
+                store()
             try:
                 with self._db.write() as session:
                     self.admit(session, repo_id, pointer)
@@ -218,7 +225,7 @@ class LfsService:
                     return
             except (IntegrityError, _CleanedUpError):
                 # Somebody uploaded or cleaned up the same object in this moment.
-                if self.source.size(pointer.oid) is None and not path.exists():
+                if self.source.size(pointer.oid) is None and not have():
                     break
         raise Unavailable("The object was cleaned up while it came in.", hint="Upload the file again.")
 

@@ -9,10 +9,10 @@ from hub_core.errors import InvalidInput
 from hub_core.settings import Settings
 from hub_core.storage.local import LocalBlobStore
 from hub_core.storage.memory import MemoryBlobStore
-from hub_core.storage.port import CHUNK, BlobInfo, BlobStore
+from hub_core.storage.port import CHUNK, BlobInfo, BlobStore, DirectParts
 from hub_core.storage.s3 import S3BlobStore
 
-__all__ = ["CHUNK", "BlobInfo", "BlobStore", "LocalBlobStore", "MemoryBlobStore", "S3BlobStore", "open_blob_store"]
+__all__ = ["CHUNK", "BlobInfo", "BlobStore", "DirectParts", "LocalBlobStore", "MemoryBlobStore", "S3BlobStore", "open_blob_store"]
 
 
 def open_blob_store(settings: Settings) -> BlobStore:

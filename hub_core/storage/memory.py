@@ -76,6 +76,15 @@ class MemoryBlobStore:
         """None: there is no file."""
         return None
 
+    def rename(self, key: str, new_key: str) -> None:
+        """Give a blob another key."""
+        self.put(new_key, [self._bytes(key)])
+        self.delete(key)
+
+    @property
+    def direct_parts(self) -> None:
+        """None: parts go through the hub."""
+
     def download_url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str | None:  # noqa: ARG002
         """None: there is no URL."""
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,26 @@ class BlobInfo:
     key: str
     size: int
     modified: dt.datetime
+
+
+class DirectParts(Protocol):
+    """How clients send a blob to the store itself, in parts. What they sent is not to be believed before it was read."""
+
+    def begin(self, key: str) -> str:
+        """Start; returns the store's name for the upload. There is no blob before `finish`."""
+
+    def address(self, key: str, upload: str, number: int, *, expires_s: int = 3600) -> str:
+        """Where part `number` (from 1) can be sent with PUT, without a credential; the answer's `ETag` is its tag."""
+
+    def finish(self, key: str, upload: str, tags: Sequence[tuple[int, str]]) -> None:
+        """Make the blob of the parts, by number and tag. From here on no address changes it.
+
+        Raises:
+            NotFound: a part is not there, or is smaller than the store's least, or there is no such upload.
+        """
+
+    def abandon(self, prefix: str, before: dt.datetime) -> int:
+        """Drop uploads that were started before a time and never finished; returns how many."""
 
 
 class BlobStore(Protocol):
@@ -66,6 +86,17 @@ class BlobStore(Protocol):
 
     def local_path(self, key: str) -> Path | None:
         """A file that holds the blob and may be served directly; None when there is none on this machine."""
+
+    def rename(self, key: str, new_key: str) -> None:
+        """Give a blob another key, in place of what is there, without its bytes coming through this machine.
+
+        Raises:
+            NotFound: no such blob.
+        """
+
+    @property
+    def direct_parts(self) -> DirectParts | None:
+        """How clients send parts to the store itself; None when they go through the hub."""
 
     def download_url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str | None:
         """A URL that serves the blob without a credential for a while; None when the store has no such thing."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,18 +11,17 @@ from urllib.parse import quote
 import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from hub_core.errors import StorageFull, Unavailable
+from hub_core.errors import Unavailable
 from hub_core.storage.port import CHUNK, BlobInfo, absent, check_key
+from hub_core.storage.s3_errors import ABSENT, TAKEN, error_code, store_errors
+from hub_core.storage.s3_parts import S3Parts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PART = 16 * CHUNK
-_FULL = {"QuotaExceeded", "InsufficientCapacity", "XMinioStorageFull", "507"}
-_ABSENT = {"404", "NoSuchKey", "NotFound"}
-_TAKEN = {"PreconditionFailed", "412", "ConditionalRequestConflict"}
 
 
 class S3BlobStore:
@@ -45,6 +43,8 @@ class S3BlobStore:
         self._staging = staging
         self._staging.mkdir(parents=True, exist_ok=True)
         config = Config(
+            # The older signature covers the content type, which clients choose as they send a part.
+            signature_version="s3v4",
             retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=5,
             read_timeout=60,
@@ -86,10 +86,10 @@ class S3BlobStore:
                 self._upload(full, file)
                 return True
             try:
-                with _store_errors():
+                with store_errors():
                     self._client.put_object(Bucket=self._bucket, Key=full, Body=file.read(), IfNoneMatch="*")
             except ClientError as error:
-                if _code(error) in _TAKEN:
+                if error_code(error) in TAKEN:
                     return False
                 raise
             return True
@@ -102,7 +102,7 @@ class S3BlobStore:
             path.unlink()
 
     def _upload(self, full: str, file: IO[Any]) -> None:
-        with _store_errors():
+        with store_errors():
             self._client.upload_fileobj(file, self._bucket, full, Config=self._transfer)
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
@@ -117,7 +117,7 @@ class S3BlobStore:
             position, failures = start, 0
             while position < stop:
                 try:
-                    with _store_errors():
+                    with store_errors():
                         body = self._client.get_object(Bucket=self._bucket, Key=full, Range=f"bytes={position}-{stop - 1}")["Body"]
                         for chunk in body.iter_chunks(CHUNK):
                             position += len(chunk)
@@ -136,25 +136,25 @@ class S3BlobStore:
     def size(self, key: str) -> int | None:
         """The size in bytes, or None."""
         try:
-            with _store_errors():
+            with store_errors():
                 return self._client.head_object(Bucket=self._bucket, Key=self._key(key))["ContentLength"]
         except ClientError as error:
-            if _code(error) in _ABSENT:
+            if error_code(error) in ABSENT:
                 return None
             raise
 
     def delete(self, key: str) -> None:
         """Remove a blob."""
         try:
-            with _store_errors():
+            with store_errors():
                 self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
         except ClientError as error:
-            if _code(error) not in _ABSENT:
+            if error_code(error) not in ABSENT:
                 raise
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         """All blobs whose key begins with `prefix`."""
-        with _store_errors():
+        with store_errors():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 for item in page.get("Contents", []):
                     yield BlobInfo(item["Key"][len(self._prefix) :], item["Size"], item["LastModified"])
@@ -162,6 +162,23 @@ class S3BlobStore:
     def local_path(self, key: str) -> Path | None:  # noqa: ARG002
         """None: blobs are not on this machine."""
         return None
+
+    def rename(self, key: str, new_key: str) -> None:
+        """Copy inside the store, in parts when it is large, and delete."""
+        try:
+            with store_errors():
+                source = {"Bucket": self._bucket, "Key": self._key(key)}
+                self._client.copy(source, self._bucket, self._key(new_key), Config=self._transfer)  # type: ignore[arg-type]
+        except ClientError as error:
+            if error_code(error) in ABSENT:
+                raise absent(key) from error
+            raise
+        self.delete(key)
+
+    @property
+    def direct_parts(self) -> S3Parts:
+        """S3's own multipart uploads, by presigned addresses."""
+        return S3Parts(self._client, self._signer, self._bucket, self._prefix)
 
     def download_url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str | None:
         """A presigned URL."""
@@ -177,33 +194,12 @@ class S3BlobStore:
             Unavailable: the store does not answer or refuses the credentials.
         """
         try:
-            with _store_errors():
+            with store_errors():
                 self._client.head_bucket(Bucket=self._bucket)
         except ClientError as error:
-            if _code(error) not in {*_ABSENT, "NoSuchBucket"}:
-                raise Unavailable(f"The bucket cannot be used ({_code(error)}).", hint="Check HUB_STORAGE_URL and HUB_S3_*.") from error
-            with _store_errors():
+            if error_code(error) not in {*ABSENT, "NoSuchBucket"}:
+                raise Unavailable(
+                    f"The bucket cannot be used ({error_code(error)}).", hint="Check HUB_STORAGE_URL and HUB_S3_*."
+                ) from error
+            with store_errors():
                 self._client.create_bucket(Bucket=self._bucket)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-@contextmanager
-def _store_errors() -> Iterator[None]:
-    """Turn failures of the store into the hub's errors; answers that callers handle stay `ClientError`."""
-    try:
-        yield
-    except ClientError as error:
-        code = _code(error)
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in _FULL or status == 507:
-            raise StorageFull("The bucket of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
-        if code in _ABSENT or code in _TAKEN or code == "NoSuchBucket":
-            raise
-        raise Unavailable(
-            f"The blob storage refused the request ({code or status}).", hint="Try again; then ask an administrator."
-        ) from error
-    except (BotoCoreError, boto3.exceptions.Boto3Error) as error:
-        raise Unavailable("The blob storage does not answer.", hint="Try again; then ask an administrator.") from error

@@ -80,6 +80,10 @@ class XetObjects:
         """See `ObjectSource`."""
         self._whole.put_file(oid, path)
 
+    def take_blob(self, oid: str, key: str) -> None:
+        """See `ObjectSource`."""
+        self._whole.take_blob(oid, key)
+
     def delete(self, session: Session, oid: str) -> None:
         """See `ObjectSource`; xorbs stay until no file needs them and no client remembers them."""
         session.execute(sa.delete(XetFile).where(XetFile.oid == oid))

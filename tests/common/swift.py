@@ -17,7 +17,7 @@ from pathlib import Path
 ACCESS_KEY, SECRET_KEY = "test:bench", "benchsecret"
 _SERVERS = ("account", "container", "object")
 _PIPELINE = (
-    "catch_errors gatekeeper healthcheck cache listing_formats bulk s3api tempauth slo dlo symlink copy versioned_writes proxy-server"
+    "catch_errors gatekeeper healthcheck cache listing_formats bulk s3api tempauth copy slo dlo symlink versioned_writes proxy-server"
 )
 _FILTERS = {
     "catch_errors": "catch_errors",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import os
 import threading
@@ -177,3 +178,39 @@ def test_clients_are_sent_to_the_public_address_of_the_store(tmp_path: Path) -> 
         staging=tmp_path,
     )
     assert str(store.download_url("x")).startswith("https://objects.example.com/hub/x?")
+
+
+def test_a_renamed_blob_has_its_new_key_alone(blobs: BlobStore) -> None:
+    blobs.put("old/a", [b"content"])
+    blobs.put("new/b", [b"what was there"])
+    blobs.rename("old/a", "new/b")
+    assert (blobs.size("old/a"), blobs.read("new/b")) == (None, b"content")
+    with pytest.raises(NotFound):
+        blobs.rename("old/a", "new/c")
+
+
+def test_parts_go_straight_to_a_store_that_takes_them(blobs: BlobStore) -> None:
+    direct = blobs.direct_parts
+    if direct is None:
+        assert not isinstance(blobs, S3BlobStore)
+        return
+    parts = [os.urandom(5 * MIB), b"end"]
+    upload = direct.begin("direct/a")
+    tags = []
+    for number, data in enumerate(parts, 1):
+        request = urllib.request.Request(direct.address("direct/a", upload, number), data=data, method="PUT")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            tags.append((number, answer.headers["ETag"]))
+    assert blobs.size("direct/a") is None
+    for wrong in ([tags[0], (2, '"00000000000000000000000000000000"')], [*tags, (3, tags[0][1])]):
+        with pytest.raises(NotFound):
+            direct.finish("direct/a", upload, wrong)
+    direct.finish("direct/a", upload, list(reversed(tags)))
+    assert blobs.read("direct/a") == b"".join(parts)
+    blobs.rename("direct/a", "direct/b")
+    assert blobs.read("direct/b") == b"".join(parts)
+    direct.begin("direct/c")
+    assert direct.abandon("direct/", dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)) == 0
+    assert direct.abandon("direct/", dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)) == 1
+    with pytest.raises(NotFound):
+        direct.finish("direct/c", direct.begin("direct/c") + "x", tags)

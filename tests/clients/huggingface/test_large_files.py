@@ -12,6 +12,7 @@ import httpx
 import pytest
 from huggingface_hub import CommitOperationAdd
 
+from hub_core.errors import Unavailable
 from hub_core.lfs.parts import sweep_parts
 from tests.common.factories import actor_for
 from tests.common.hf_hub import HfHub
@@ -20,6 +21,10 @@ from tests.common.hf_write import new_repo, sound_clone
 pytestmark = pytest.mark.clients
 MIB = 1 << 20
 PART = 5 * MIB
+through_the_hub = pytest.mark.parametrize("hub", ["local"], indirect=True)
+straight_to_the_store = pytest.mark.parametrize(
+    "hub", [pytest.param("production", marks=pytest.mark.xdist_group("production"))], indirect=True
+)
 LFS = {"Accept": "application/vnd.git-lfs+json", "Content-Type": "application/vnd.git-lfs+json"}
 
 
@@ -49,8 +54,9 @@ def put(url: str, data: bytes) -> httpx.Response:
     return httpx.put(url, content=data, timeout=60)
 
 
-def complete(action: dict[str, Any], data: bytes, numbers: list[int]) -> int:
-    body = {"oid": hashlib.sha256(data).hexdigest(), "parts": [{"partNumber": number, "etag": '"x"'} for number in numbers]}
+def complete(action: dict[str, Any], data: bytes, numbers: list[int], tags: dict[int, str] | None = None) -> int:
+    parts = [{"partNumber": number, "etag": (tags or {}).get(number, '"x"')} for number in numbers]
+    body = {"oid": hashlib.sha256(data).hexdigest(), "parts": parts}
     return httpx.post(action["href"], json=body, headers=LFS, timeout=60).status_code
 
 
@@ -87,6 +93,7 @@ def test_parts_are_offered_to_who_lists_them_and_for_large_files_only(hub: HfHub
         assert "header" not in answer["objects"][0]["actions"]["upload"]
 
 
+@through_the_hub
 def test_a_broken_upload_goes_on_where_it_stopped(hub: HfHub) -> None:
     repo_id, data = new_repo(hub), os.urandom(2 * PART + 7)
     first = upload_action(hub, repo_id, data)
@@ -105,6 +112,7 @@ def test_a_broken_upload_goes_on_where_it_stopped(hub: HfHub) -> None:
     assert waiting(hub) == []
 
 
+@through_the_hub
 def test_what_is_not_as_announced_is_dropped(hub: HfHub) -> None:
     repo_id, data = new_repo(hub), os.urandom(PART + 7)
     action = upload_action(hub, repo_id, data)
@@ -120,6 +128,7 @@ def test_what_is_not_as_announced_is_dropped(hub: HfHub) -> None:
     assert [path.name for path in hub.services.blobs.staging.iterdir() if path.name.startswith("lfs-")] == []
 
 
+@through_the_hub
 def test_addresses_of_parts_are_for_one_part_and_end(hub: HfHub, monkeypatch: pytest.MonkeyPatch) -> None:
     repo_id, data = new_repo(hub), os.urandom(PART + 7)
     action = upload_action(hub, repo_id, data)
@@ -136,6 +145,7 @@ def test_addresses_of_parts_are_for_one_part_and_end(hub: HfHub, monkeypatch: py
     assert put(upload_action(hub, repo_id, data)["header"]["1"], data[:PART]).status_code == 401
 
 
+@through_the_hub
 def test_parts_that_nobody_completes_are_swept(hub: HfHub) -> None:
     repo_id, data = new_repo(hub), os.urandom(PART + 7)
     put(upload_action(hub, repo_id, data)["header"]["2"], data[PART:])
@@ -144,3 +154,53 @@ def test_parts_that_nobody_completes_are_swept(hub: HfHub) -> None:
     # Times of the store are to the second.
     assert sweep_parts(hub.services.blobs, dt.timedelta(seconds=-2)) == 1
     assert waiting(hub) == []
+
+
+@straight_to_the_store
+def test_parts_go_to_the_store_and_the_whole_is_checked_by_the_hub(hub: HfHub) -> None:
+    repo_id, data = new_repo(hub), os.urandom(PART + 7)
+    action = upload_action(hub, repo_id, data)
+    assert not action["header"]["1"].startswith(hub.url)
+    assert complete(action, data, [1, 2]) == 404
+    assert put(action["header"]["1"], b"\0" * PART).status_code == 200
+    tags = {1: put(action["header"]["1"], data[:PART]).headers["etag"], 2: put(action["header"]["2"], data[PART:]).headers["etag"]}
+    assert complete(action, data, [2, 1, 1], tags) == 422
+    assert complete(action, data, [1, 2], {**tags, 1: tags[2]}) == 404
+    assert complete(action, data, [2, 1], tags) == 200
+    assert held(hub, repo_id, data)
+    assert complete(action, data, [1, 2], tags) == 200
+    assert put(action["header"]["1"], b"\0" * PART).status_code in {403, 404}
+    assert waiting(hub) == []
+
+
+@straight_to_the_store
+def test_the_store_takes_anything_and_the_hub_keeps_only_what_was_announced(hub: HfHub) -> None:
+    repo_id, data = new_repo(hub), os.urandom(PART + 7)
+    action = upload_action(hub, repo_id, data)
+    wrong = [data[:PART], data[PART:] + b"more"]
+    tags = {number: put(action["header"][str(number)], part).headers["etag"] for number, part in enumerate(wrong, 1)}
+    assert complete({"href": action["href"].replace("direct=", "direct=0")}, data, [1, 2], tags) == 401
+    assert complete({"href": action["href"].partition("&direct=")[0]}, data, [1, 2], tags) == 401
+    assert complete(action, data, [1, 2], tags) == 422
+    assert not held(hub, repo_id, data)
+    assert waiting(hub) == []
+    upload_action(hub, repo_id, data)
+    assert sweep_parts(hub.services.blobs, dt.timedelta(hours=1)) == 0
+    assert sweep_parts(hub.services.blobs, dt.timedelta(seconds=-60)) >= 1
+
+
+@straight_to_the_store
+def test_a_completion_that_was_cut_off_can_be_asked_for_again(hub: HfHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo_id, data = new_repo(hub), os.urandom(PART + 7)
+    action = upload_action(hub, repo_id, data)
+    parts = {1: data[:PART], 2: data[PART:]}
+    tags = {number: put(action["header"][str(number)], part).headers["etag"] for number, part in parts.items()}
+
+    def stopped(*_: object) -> None:
+        raise Unavailable("stopped", hint="")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hub_core.lfs.parts.PartsService._keep_direct", stopped)
+        assert complete(action, data, [1, 2], tags) == 503
+    assert complete(action, data, [1, 2], tags) == 200
+    assert held(hub, repo_id, data)
