@@ -22,6 +22,7 @@ from hub_core.git import GitLimits, GitStore
 from hub_core.git.types import MIB
 from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
+from hub_core.repos.downloads import DownloadCounter
 from hub_core.repos.events import EventService
 from hub_core.repos.files import FileService
 from hub_core.repos.history import HistoryService
@@ -62,6 +63,7 @@ class Services:
     history: HistoryService
     access: AccessService
     social: SocialService
+    downloads: DownloadCounter
     tags: TagService
     lineage: LineageService
     events: EventService
@@ -86,7 +88,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
         git = GitStore(db, blobs, settings.data_dir / "cache" / "git", GitLimits(max_pack_bytes=settings.max_body_mb * MIB))
         stack.callback(git.close)
         xorbs = XorbStore(db, blobs)
-        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, XetObjects(db, WholeObjects(blobs), xorbs))
+        objects = XetObjects(db, WholeObjects(blobs), xorbs)
+        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, objects)
         files = FileService(db, git, lfs)
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
@@ -96,7 +99,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             blobs=blobs,
             git=git,
             lfs=lfs,
-            xet=XetService(db, xorbs, lfs),
+            xet=XetService(db, xorbs, objects, lfs),
             users=UserService(db, settings, passwords),
             orgs=OrgService(db),
             tokens=TokenService(db),
@@ -108,6 +111,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             history=HistoryService(db, git, files),
             access=AccessService(db),
             social=SocialService(db),
+            downloads=DownloadCounter(db),
             tags=TagService(db),
             lineage=LineageService(db),
             events=EventService(db),

@@ -17,6 +17,8 @@ from hub_core.lfs.pointer import LfsPointer
 from hub_core.lfs.service import LfsService
 from hub_core.xet.finding import ChunkFinder
 from hub_core.xet.hashes import HashTree, to_text
+from hub_core.xet.objects import XetObjects
+from hub_core.xet.reconstruct import Reconstruction
 from hub_core.xet.shards import ShardFile, read_files
 from hub_core.xet.store import UnknownXorbError, XorbStore, XorbUpload
 from hub_core.xet.tables import XetChunk, XetFile, XetUse
@@ -27,8 +29,9 @@ _BATCH = 500
 class XetService:
     """Files that come as chunks. Whether the caller may write the repo was checked before."""
 
-    def __init__(self, db: Database, xorbs: XorbStore, lfs: LfsService) -> None:
+    def __init__(self, db: Database, xorbs: XorbStore, objects: XetObjects, lfs: LfsService) -> None:
         self.xorbs = xorbs
+        self.files = Reconstruction(db, xorbs, objects)
         self.chunks = ChunkFinder(db, xorbs)
         self._db = db
         self._lfs = lfs

@@ -220,6 +220,14 @@ class XorbStore:
             yield content if start <= position and position + len(content) <= end else content[max(start - position, 0) : end - position]
             position += len(content)
 
+    def body(self, hash_: str, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes `[start, stop)` of a xorb as they are stored.
+
+        Raises:
+            NotFound: the xorb is not there.
+        """
+        return self._blobs.get(xorb_key(hash_), start, stop)
+
     def complete(self, hash_: str) -> bool:
         """Whether all bytes of a xorb are there, by their number."""
         with self._db.connection() as connection:

@@ -76,10 +76,15 @@ class ShardFile:
         """Its SHA-256."""
         return hashlib.sha256(self.data).hexdigest()
 
+    @property
+    def hash(self) -> str:
+        """Its Xet hash in print."""
+        parts = [part for xorb, first, end in self.terms for part in zip(xorb.hashes[first:end], xorb.chunks[first:end], strict=True)]
+        return to_text(tree_of((hash_, len(chunk)) for hash_, chunk in parts).file_hash())
+
     def pack(self) -> bytes:
         """Its records."""
-        parts = [part for xorb, first, end in self.terms for part in zip(xorb.hashes[first:end], xorb.chunks[first:end], strict=True)]
-        file_hash = self.file_hash or tree_of((hash_, len(chunk)) for hash_, chunk in parts).file_hash()
+        file_hash = self.file_hash or from_text(self.hash)
         count = len(self.terms) if self.count is None else self.count
         records = [file_hash + struct.pack("<II8x", self.flags, count)]
         for number, (xorb, first, end) in enumerate(self.terms):

@@ -14,17 +14,19 @@ from hub_core.http.bodies import MIB, blob_response
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.repos.browse import BrowseService, StoredFile
 from hub_core.repos.downloads import DownloadCounter
+from hub_core.repos.kinds import KINDS
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
+from hub_core.xet.reconstruct import Reconstruction
 
 # What people upload never runs in the name of the hub, should a browser open it.
 _SAFE = {"Content-Security-Policy": "default-src 'none'; sandbox", "Cross-Origin-Resource-Policy": "same-origin"}
-_EXPOSED = "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, ETag, Content-Length, Content-Range, Accept-Ranges"
+_EXPOSED = "X-Repo-Commit, X-Linked-Size, X-Linked-Etag, ETag, Content-Length, Content-Range, Accept-Ranges, Link, X-Xet-Hash"
 
 
 def add_resolve_routes(router: APIRouter, services: Services) -> None:
     """`[/{kind}]/{id}/resolve/{rev}/{path}` and `.../raw/...`; models have no prefix (`/models` is an alias)."""
-    acts = _Resolve(BrowseService(services.git, services.lfs), DownloadCounter(services.db))
+    acts = _Resolve(BrowseService(services.git, services.lfs), services.downloads, services.xet.files)
     for word, act in (("resolve", acts.resolve), ("raw", acts.raw)):
         tail = f"/{{namespace}}/{{name}}/{word}/{{revision}}/{{path:path}}"
         add_route(router, services, "GET HEAD", "/{kind:repokind}" + tail, act)
@@ -32,15 +34,17 @@ def add_resolve_routes(router: APIRouter, services: Services) -> None:
 
 
 class _Resolve:
-    def __init__(self, browse: BrowseService, downloads: DownloadCounter) -> None:
+    def __init__(self, browse: BrowseService, downloads: DownloadCounter, chunked: Reconstruction) -> None:
         self._browse = browse
         self._downloads = downloads
+        self._chunked = chunked
 
     def resolve(self, call: Call) -> Response:
         """The bytes of a file, or where they are."""
         repo = call.repo()
         file = self._file(call, repo, pointer=False)
         answer = self._redirect(file) if file.url else self._answer(call, repo, file)
+        answer.headers.update(self._xet_headers(call, repo, file))
         if call.request.method == "GET" and answer.status_code in {200, 302} and "range" not in call.request.headers:
             self._count(call, repo, answer)
         return answer
@@ -58,6 +62,14 @@ class _Resolve:
             # Clients remember that the file is not there, at this commit.
             error.details["headers"] = {"X-Repo-Commit": error.details["commit"]}
             raise
+
+    def _xet_headers(self, call: Call, repo: Repo, file: StoredFile) -> dict[str, str]:
+        """Where clients that know Xet ask for the chunks of a file that is kept so; others read on."""
+        hash_ = self._chunked.hashes(repo.id, [file.etag]).get(file.etag) if file.entry.lfs and not file.path else None
+        if hash_ is None:
+            return {}
+        route = call.url(f"/api/{KINDS[call.kind].plural}/{repo.full_name}/xet-read-token/{file.commit}")
+        return {"X-Xet-Hash": hash_, "X-Xet-Refresh-Route": route, "Link": f'<{route}>; rel="xet-auth"'}
 
     def _redirect(self, file: StoredFile) -> Response:
         return Response(status_code=302, headers={**_headers(file), "Location": file.url or "", "Cache-Control": "no-store"})

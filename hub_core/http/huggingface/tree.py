@@ -14,6 +14,7 @@ from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.shapes import REPO, cursor_of, moment, page_limit, page_response, pointer_size
 from hub_core.repos.browse import MAX_PAGE, BrowseService
 from hub_core.services import Services
+from hub_core.xet.reconstruct import Reconstruction
 
 # With the last commit of each entry a page costs a walk through history.
 _EXPANDED_PAGE = 50
@@ -22,15 +23,16 @@ _MAX_PATHS = 5000
 
 def add_tree_routes(router: APIRouter, services: Services) -> None:
     """`GET .../tree/{rev}[/{path}]` and `POST .../paths-info/{rev}`."""
-    acts = _Tree(BrowseService(services.git, services.lfs))
+    acts = _Tree(BrowseService(services.git, services.lfs), services.xet.files)
     for path in (REPO + "/tree/{revision}", REPO + "/tree/{revision}/{path:path}"):
         add_route(router, services, "GET", path, acts.tree)
     add_route(router, services, "POST", REPO + "/paths-info/{revision}", acts.paths)
 
 
 class _Tree:
-    def __init__(self, browse: BrowseService) -> None:
+    def __init__(self, browse: BrowseService, files: Reconstruction) -> None:
         self._browse = browse
+        self._files = files
 
     def tree(self, call: Call) -> Response:
         """One page of a folder."""
@@ -50,10 +52,10 @@ class _Tree:
         return self._entries(repo.id, commit, [item for item in found if item.kind != "submodule"], expand)
 
     def _entries(self, repo_id: int, commit: str, entries: list[TreeEntry], expand: bool) -> list[dict[str, Any]]:
-        if not expand:
-            return [_entry(item) for item in entries]
-        last = self._browse.last_commits(repo_id, commit, [item.path for item in entries])
-        return [_entry(item, last.get(item.path)) for item in entries]
+        last = self._browse.last_commits(repo_id, commit, [item.path for item in entries]) if expand else {}
+        oids = [item.lfs.oid for item in entries if item.lfs]
+        hashes = self._files.hashes(repo_id, oids) if oids else {}
+        return [_entry(item, last.get(item.path), hashes.get(item.lfs.oid) if item.lfs else None) for item in entries]
 
 
 def _asked_paths(call: Call) -> tuple[list[str], bool]:
@@ -79,10 +81,12 @@ def _too_many() -> InvalidInput:
     return InvalidInput(f"At most {_MAX_PATHS:,} paths can be asked for at once.", hint="Ask in several requests, or list the folder.")
 
 
-def _entry(item: TreeEntry, last: CommitInfo | None = None) -> dict[str, Any]:
+def _entry(item: TreeEntry, last: CommitInfo | None, xet_hash: str | None) -> dict[str, Any]:
     found: dict[str, Any] = {"type": "file" if item.kind == "file" else "directory", "oid": item.sha, "size": item.size, "path": item.path}
     if item.lfs:
         found["lfs"] = {"oid": item.lfs.oid, "size": item.lfs.size, "pointerSize": pointer_size(item.lfs)}
+    if xet_hash:
+        found["xetHash"] = xet_hash
     if last:
         found["lastCommit"] = {"id": last.sha, "title": last.title, "date": moment(last.committed_at)}
     return found

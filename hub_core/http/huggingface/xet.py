@@ -18,12 +18,12 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from hub_core.authz import Actor, Permission
 from hub_core.errors import HubError, NotFound, PermissionDenied, RepoNotFound, Unauthenticated
 from hub_core.http.auth import token_of
-from hub_core.http.bodies import chunks_of, drain, spool
+from hub_core.http.bodies import byte_range, chunks_of, drain, in_threads, spool
 from hub_core.http.errors import json_response
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.errors import hf_error
@@ -32,6 +32,7 @@ from hub_core.http.signing import UrlSigner, load_key
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
+from hub_core.xet.reconstruct import Plan
 from hub_core.xet.shards import MAX_SHARD
 
 TOKEN_S = 15 * 60
@@ -50,11 +51,13 @@ def add_xet_routes(router: APIRouter, services: Services) -> None:
     base = f"/xet/{edge.instance}"
     acts: list[tuple[str, str, Right, Act]] = [
         ("GET", "/v1/chunks/{prefix}/{hash}", "read", edge.find_chunk),
+        ("GET", "/v1/reconstructions/{hash}", "read", edge.reconstruct),
         ("POST", "/v1/xorbs/default/{hash}", "write", edge.put_xorb),
         ("POST", "/v1/shards", "write", edge.put_shard),
     ]
     for method, path, right, act in acts:
         router.add_api_route(base + path, edge.handler(right, act), methods=[method], include_in_schema=False)
+    router.add_api_route(f"{base}/v1/fetch/{{hash}}", edge.fetch, methods=["GET"], include_in_schema=False)
     # Newer parts of the protocol are optional: clients go on without when they hear 404, also from the page's routes behind these.
     router.add_api_route("/xet/{rest:path}", _absent, methods=["GET", "HEAD", "POST"], include_in_schema=False)
 
@@ -150,6 +153,54 @@ class _XetEdge:
             raise NotFound("No file that you can read has this chunk.")
         return Response(found, media_type="application/octet-stream")
 
+    async def reconstruct(self, request: Request, holder: _Holder) -> Any:
+        """`GET v1/reconstructions/{hash}`: which chunks make up a file, or a range of it, and where they are."""
+        files = self._services.xet.files
+        layout = await run_in_threadpool(files.open, holder.repo.id, request.path_params["hash"])
+        span = byte_range(request.headers.get("range", ""), layout.size)
+        if span is None:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{layout.size}"})
+        if span[0] == 0:
+            await run_in_threadpool(self._count, request, holder)
+        plan = await run_in_threadpool(files.plan, layout, *span)
+        return await run_in_threadpool(self._answer, plan, request, holder.actor)
+
+    def _count(self, request: Request, holder: _Holder) -> None:
+        """A file asked for from its beginning is a download, as at `resolve`."""
+        sender = str(holder.actor.user_id or (request.client.host if request.client else ""))
+        if self._services.downloads.is_new(holder.repo.id, sender):
+            self._services.downloads.count(holder.repo.id)
+
+    def _answer(self, plan: Plan, request: Request, actor: Actor) -> dict[str, Any]:
+        root = f"{base_url(request, self._services.settings)}/xet/{self.instance}/v1/fetch"
+        terms, fetch = [], dict[str, list[dict[str, Any]]]()
+        for piece in plan.pieces:
+            chunks = {"start": piece.first, "end": piece.end}
+            terms.append({"hash": piece.xorb, "unpacked_length": piece.size, "range": chunks})
+            query = self._signer.query("xet-fetch", piece.xorb, piece.start, piece.stop, user_id=actor.user_id, seconds=TOKEN_S)
+            url = f"{root}/{piece.xorb}?from={piece.start}&to={piece.stop}&{query}"
+            place = {"range": chunks, "url": url, "url_range": {"start": piece.start, "end": piece.stop - 1}}
+            fetch.setdefault(piece.xorb, []).append(place)
+        return {"offset_into_first_range": plan.skip, "terms": terms, "fetch_info": fetch}
+
+    async def fetch(self, request: Request) -> Response:
+        """`GET v1/fetch/{hash}`: stored bytes of a xorb, by an address that was signed for them and no others."""
+        params, hash_ = request.query_params, request.path_params["hash"]
+        start, stop = params.get("from", ""), params.get("to", "")
+        try:
+            self._signer.check(params, "xet-fetch", hash_, start, stop)
+            span = byte_range(request.headers.get("range", ""), int(stop))
+            first, end = (int(start), int(stop)) if span is None or span == (0, int(stop)) else span
+            if first < int(start):
+                raise _not_for_these()
+            read = await run_in_threadpool(self._services.xet.files.body, hash_, first, end)
+        except Unauthenticated:
+            return hf_error(_not_for_these(), None)
+        except HubError as error:
+            return hf_error(error, None)
+        headers = {"Content-Range": f"bytes {first}-{end - 1}/*", "Content-Length": str(end - first), "Cache-Control": "private"}
+        return StreamingResponse(in_threads(read), status_code=206, headers=headers, media_type="application/octet-stream")
+
     async def put_xorb(self, request: Request, _holder: _Holder) -> dict[str, bool]:
         """`POST v1/xorbs/default/{hash}`: chunks, checked while they come in."""
         upload = await run_in_threadpool(self._services.xet.begin_xorb, request.path_params["hash"])
@@ -174,6 +225,11 @@ def _facts(token: str) -> dict[str, str]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise _wrong_token() from None
     return dict(parse_qsl(text))
+
+
+def _not_for_these() -> PermissionDenied:
+    # Clients that hear 403 here ask for the address again.
+    return PermissionDenied("This address is not for these bytes, or has expired.", hint="Ask for the file again.")
 
 
 def _wrong_token() -> Unauthenticated:

@@ -13,6 +13,8 @@ from hub_core.authz import Role, Scope, Visibility
 from hub_core.http.huggingface import xet as xet_edge
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.xet.reconstruct import Reconstruction
+from hub_core.xet.xorbs import contents
 from tests.clients.conftest import LiveHub
 from tests.common.factories import actor_for
 from tests.common.xet_client import XetClient
@@ -201,6 +203,79 @@ def test_wrong_uploads_get_an_answer_and_leave_nothing(live_git_hub: LiveHub) ->
     assert post(given, "/v1/shards", shard() + bytes(90 * MB)).status_code == 413
     assert list(live_git_hub.services.blobs.list("xet/")) == []
     assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+
+
+_SEND = """
+from huggingface_hub import HfApi
+api = HfApi(token={token!r})
+print(api.upload_file(path_or_fileobj={path!r}, path_in_repo="model.bin", repo_id="ann/big").oid)
+print(api.upload_file(path_or_fileobj=open({path!r}, "rb").read()[:-1], path_in_repo="bytes.bin", repo_id="ann/big").oid)
+"""
+_FETCH = """
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+print(hf_hub_download("ann/big", "model.bin", token={token!r}))
+print(snapshot_download("ann/big", token={token!r}))
+print([item.xet_hash for item in HfApi(token={token!r}).list_repo_tree("ann/big") if item.path.endswith(".bin")])
+"""
+
+
+def test_files_are_uploaded_and_downloaded_by_chunks(
+    live_git_hub: LiveHub, laptop: XetClient, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    data = os.urandom(20 * MB)
+    sent = laptop.python(_SEND.format(token=live_git_hub.ann_token, path=str(write(work, "one.bin", data))))
+    assert sent.returncode == 0, sent.stderr
+    assert holds(live_git_hub, repo, data)
+    assert stored(live_git_hub) < 21 * MB
+    plans: list[int] = []
+    plan = Reconstruction.plan
+    monkeypatch.setattr(Reconstruction, "plan", lambda *args: plans.append(1) or plan(*args))
+    other = XetClient(live_git_hub.url, tmp_path / "other")
+    got = other.python(_FETCH.format(token=live_git_hub.ann_token))
+    assert got.returncode == 0, got.stderr
+    one, folder, hashes = got.stdout.splitlines()
+    assert Path(one).read_bytes() == data
+    assert (Path(folder) / "bytes.bin").read_bytes() == data[:-1]
+    assert "None" not in hashes
+    assert plans
+    assert live_git_hub.services.repos.get(actor_for(live_git_hub.ann), "ann/big").downloads == 1
+    unknown = XetClient(live_git_hub.url, tmp_path / "unknown").python(_FETCH.format(token=live_git_hub.ben_token))
+    assert "RepositoryNotFoundError" in unknown.stderr
+
+
+def test_chunks_are_given_only_for_files_that_one_may_read(live_git_hub: LiveHub) -> None:
+    live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    live_git_hub.repo("other", visibility=Visibility.PRIVATE)
+    xorb = Xorb([os.urandom(1000), os.urandom(2000), os.urandom(3000)])
+    given, file = token(live_git_hub), ShardFile([(xorb, 1, 3)])
+    assert post(given, f"/v1/xorbs/default/{xorb.hash}", xorb.body).status_code == 200
+    assert post(given, "/v1/shards", shard(file)).status_code == 200
+
+    def ask(given: httpx.Response, hash_: str, range_: str = "") -> httpx.Response:
+        said = given.json()
+        headers = {"Authorization": f"Bearer {said['accessToken']}", **({"Range": range_} if range_ else {})}
+        return httpx.get(f"{said['casUrl']}/v1/reconstructions/{hash_}", headers=headers)
+
+    reading = token(live_git_hub, "read")
+    whole = ask(reading, file.hash).json()
+    (piece,) = whole["fetch_info"][xorb.hash]
+    assert whole["terms"] == [{"hash": xorb.hash, "unpacked_length": 5000, "range": {"start": 1, "end": 3}}]
+    part = ask(reading, file.hash, "bytes=1990-2009").json()
+    assert (part["offset_into_first_range"], part["terms"][0]["unpacked_length"]) == (1990, 5000)
+    assert ask(reading, file.hash, "bytes=5000-").status_code == 416
+    assert ask(reading, "0" * 64).status_code == 404
+    assert ask(token(live_git_hub, "read", name="other"), file.hash).status_code == 404
+    assert token(live_git_hub, "read", hub_token=live_git_hub.ben_token).status_code == 404
+
+    span = piece["url_range"]
+    got = httpx.get(piece["url"], headers={"Range": f"bytes={span['start']}-{span['end']}"})
+    assert (got.status_code, b"".join(contents([got.content]))) == (206, file.data)
+    assert httpx.get(piece["url"]).content == got.content
+    assert httpx.get(piece["url"], headers={"Range": "bytes=0-100"}).status_code == 403
+    assert len(httpx.get(piece["url"], headers={"Range": "bytes=1010-99999"}).content) < len(got.content)
+    assert httpx.get(piece["url"].replace("from=1008", "from=0")).status_code == 403
+    assert httpx.get(piece["url"].partition("&u=")[0]).status_code == 403
 
 
 def test_what_the_hub_does_not_offer_is_absent(live_git_hub: LiveHub) -> None:

@@ -31,7 +31,8 @@ BEGINNING = to_text(FIRST.hashes[1])
 def xet(db: Database) -> XetService:
     blobs = MemoryBlobStore()
     xorbs = XorbStore(db, blobs)
-    return XetService(db, xorbs, LfsService(db, blobs, source=XetObjects(db, WholeObjects(blobs), xorbs)))
+    objects = XetObjects(db, WholeObjects(blobs), xorbs)
+    return XetService(db, xorbs, objects, LfsService(db, blobs, source=objects))
 
 
 def keep(xet: XetService, repo: Repo) -> None:

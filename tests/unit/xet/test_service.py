@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub_core.db import Database
-from hub_core.errors import HashMismatch, InvalidInput, TooLarge
+from hub_core.errors import HashMismatch, InvalidInput, NotFound, TooLarge
 from hub_core.lfs.objects import WholeObjects, object_key
 from hub_core.lfs.service import LfsService
 from hub_core.repos.tables import Repo
@@ -19,6 +19,7 @@ from hub_core.xet.objects import XetObjects
 from hub_core.xet.service import XetService
 from hub_core.xet.store import XorbStore, xorb_key
 from hub_core.xet.tables import XetXorb
+from hub_core.xet.xorbs import contents
 from tests.common.factories import make_repo, make_user
 from tests.common.xet_files import ShardFile, Xorb, shard
 
@@ -32,13 +33,18 @@ def blobs() -> MemoryBlobStore:
 
 
 @pytest.fixture
-def lfs(db: Database, blobs: MemoryBlobStore) -> LfsService:
-    return LfsService(db, blobs, max_object_bytes=10_000, source=XetObjects(db, WholeObjects(blobs), XorbStore(db, blobs)))
+def objects(db: Database, blobs: MemoryBlobStore) -> XetObjects:
+    return XetObjects(db, WholeObjects(blobs), XorbStore(db, blobs))
 
 
 @pytest.fixture
-def xet(db: Database, blobs: MemoryBlobStore, lfs: LfsService) -> XetService:
-    return XetService(db, XorbStore(db, blobs), lfs)
+def lfs(db: Database, blobs: MemoryBlobStore, objects: XetObjects) -> LfsService:
+    return LfsService(db, blobs, max_object_bytes=10_000, source=objects)
+
+
+@pytest.fixture
+def xet(db: Database, blobs: MemoryBlobStore, objects: XetObjects, lfs: LfsService) -> XetService:
+    return XetService(db, XorbStore(db, blobs), objects, lfs)
 
 
 @pytest.fixture
@@ -245,3 +251,23 @@ def test_xorbs_that_an_older_database_does_not_know_are_found_again(xet: XetServ
     file = ShardFile([(XORB, 0, 3)])
     take(xet, repo, file)
     assert b"".join(lfs.read(repo.id, file.oid)) == file.data
+
+
+def test_a_plan_for_any_range_gives_its_bytes(xet: XetService, repo: Repo, db: Database) -> None:
+    other = Xorb([os.urandom(size) for size in (10, 1, 250)], scheme=2)
+    send(xet, XORB)
+    send(xet, other)
+    file = ShardFile([(XORB, 1, 3), (other, 0, 3), (XORB, 0, 1)])
+    take(xet, repo, file)
+    assert xet.files.hashes(repo.id, [file.oid, "0" * 64]) == {file.oid: file.hash}
+    layout = xet.files.open(repo.id, file.hash)
+    for start, end in [(0, layout.size), (0, 1), (699, 701), (1000, 1011), (1010, 1012), (1261, 1761), (1760, 1761)]:
+        plan = xet.files.plan(layout, start, end)
+        content = b"".join(b"".join(contents(xet.files.body(piece.xorb, piece.start, piece.stop))) for piece in plan.pieces)
+        assert content[plan.skip : plan.skip + end - start] == file.data[start:end]
+        assert len(content) == sum(piece.size for piece in plan.pieces)
+    assert [(piece.first, piece.end) for piece in xet.files.plan(layout, 1010, 1012).pieces] == [(1, 3)]
+    stranger = make_repo(db, make_user(db))
+    assert xet.files.hashes(stranger.id, [file.oid]) == {}
+    with pytest.raises(NotFound):
+        xet.files.open(stranger.id, file.hash)
