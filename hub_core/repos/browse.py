@@ -15,6 +15,7 @@ from hub_core.accounts.lookup import storable
 from hub_core.errors import EntryNotFound, InvalidInput
 from hub_core.git import CommitInfo, GitStore, TreeEntry
 from hub_core.git.reading import entry, tree_page
+from hub_core.git.refnames import is_sha
 from hub_core.lfs.service import LfsService
 
 MAX_PAGE = 1000
@@ -168,7 +169,8 @@ def _cursor(commit: str, after: str) -> str:
 def _read_cursor(cursor: str) -> tuple[str, str]:
     try:
         text = base64.urlsafe_b64decode(cursor.encode()).decode()
-        int(text[:40], 16)
-    except (ValueError, binascii.Error) as error:
-        raise InvalidInput("This cursor does not belong to this list.", hint="Start again without a cursor.") from error
+    except (ValueError, binascii.Error):
+        text = ""
+    if not is_sha(text[:40]):
+        raise InvalidInput("This cursor does not belong to this list.", hint="Start again without a cursor.")
     return text[:40], text[40:]

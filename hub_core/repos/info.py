@@ -1,6 +1,6 @@
 """Facts of a repo at a commit, each worked out once per node: its files, its card, and what its model files say.
 
-Whether the caller may read the repo was checked before, by who found it (`RepoService.open_repo`, `SearchService`).
+Whether the caller may read the repo was checked before, by who found it (`RepoService`, `SearchService`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from hub_core.authz import Actor
 from hub_core.db import Database
 from hub_core.errors import UnsupportedFormat
 from hub_core.git import GitStore, TreeEntry
@@ -24,8 +23,7 @@ from hub_core.reading import FileReader
 from hub_core.repos.cards import Card, card_of, read_card
 from hub_core.repos.files import MAX_GIT, GitReader, Held, LfsReader
 from hub_core.repos.kinds import KINDS, RepoKind
-from hub_core.repos.tables import Repo
-from hub_core.repos.view import RepoView, repo_views
+from hub_core.repos.view import RepoView
 
 _MAX_ENTRIES = 400_000
 _STORAGE_S = 60
@@ -42,11 +40,6 @@ class InfoService:
         self._models: Memo[tuple[int, str], ModelFacts | None] = Memo(4_000)
         self._cards: Memo[tuple[int, str], Card] = Memo(1_000)
         self._storage: Memo[tuple[int, str, int], int] = Memo(10_000)
-
-    def view(self, actor: Actor, repo: Repo) -> RepoView:
-        """The facts that the database has."""
-        with self._db.read() as session:
-            return repo_views(session, [repo], actor.user_id)[0]
 
     def commit(self, view: RepoView, revision: str = "") -> str:
         """The commit of a revision; without a query for the head of the default branch.

@@ -31,5 +31,6 @@ def hf_error(error: HubError, actor: Actor | None) -> Response:
 
 
 def _one_line(text: str) -> str:
-    """A header value: one line of latin-1."""
-    return " ".join(text.split()).encode("latin-1", "replace").decode("latin-1")[:1000]
+    """A header value: one line of latin-1 without control characters, which a server would rather hang up than send."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(shown.split()).encode("latin-1", "replace").decode("latin-1")[:1000]

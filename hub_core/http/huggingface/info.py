@@ -12,6 +12,7 @@ from hub_core.authz import Visibility
 from hub_core.git import TreeEntry
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.shapes import REPO, moment, object_id, pointer_size
+from hub_core.http.paths import repo_name
 from hub_core.models.facts import ModelFacts
 from hub_core.models.transformers_info import transformers_info
 from hub_core.repos.cards import Card
@@ -54,7 +55,9 @@ class _Info:
 
     def info(self, call: Call) -> dict[str, Any]:
         """All fields, or the asked ones."""
-        view = self._info.view(call.actor, call.repo())
+        # With the kind in front a name can mean nothing else, and the database is asked once.
+        said = f"{call.kind}:{call.param('namespace')}/{repo_name(call.param('name'))}"
+        view = call.services.repos.get(call.actor, said)
         fields = RepoFields(self._info, view, self._info.commit(view, call.revision), sizes=call.flag("blobs"))
         return fields.chosen(expanded(call) or default_fields(view.kind))
 

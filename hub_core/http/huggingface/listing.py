@@ -81,7 +81,7 @@ def _query(call: Call, limit: int) -> RepoQuery:
         raise InvalidInput(f"'{sort[:40]}' is not an order of lists.", hint=f"One of: {', '.join(_SORTS)}.")
     tags = [*params.getlist("filter"), *params.getlist("pipeline_tag"), *(f"dataset:{name}" for name in params.getlist("datasets"))]
     return RepoQuery(
-        kind=call.kind, owner=params.get("author"), tags=[tag for tag in tags if tag.strip()], names=params.getlist("search"),
+        kind=call.kind, owner=params.get("author"), tags=[tag for tag in tags if tag.strip()], names=[word for said in params.getlist("search") for word in said.split()],
         sort=_SORTS[sort], ascending=params.get("direction") in {"1", "asc"}, limit=limit, cursor=cursor_of(call) or None,
     )  # fmt: skip
 

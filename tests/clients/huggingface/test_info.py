@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
@@ -188,3 +190,27 @@ def test_a_renamed_repo_is_found_under_its_old_name(hub: HfHub) -> None:
 def test_the_registry_of_agents_and_other_unknown_addresses_are_404(hub: HfHub) -> None:
     for path in ("/api/agent-harnesses", "/api/models/ann/x/y/z", "/info?dataset=ann/x"):
         assert httpx.get(hub.url + path).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["model:ann/same-name", "ann/same-name:x", "ann%2Fsame-name", "ann/%00", "a b/c"])
+def test_a_strange_name_is_a_repo_that_is_not_there(hub: HfHub, name: str) -> None:
+    answer = httpx.get(f"{hub.url}/api/datasets/{name}")
+    assert (answer.status_code, answer.headers["x-error-code"]) == (401, "RepoNotFound")
+
+
+def test_information_costs_two_statements(hub: HfHub) -> None:
+    repo = hub.repo({"README.md": CARD, "config.json": CONFIG})
+    url, headers = f"{hub.url}/api/models/{repo.full_name}", {"authorization": f"Bearer {hub.ann_token}"}
+    httpx.get(url, headers=headers).raise_for_status()
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    engine = hub.services.db.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert httpx.get(url, headers=headers).json()["id"] == repo.full_name
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert len(asked) == 2, asked

@@ -44,6 +44,7 @@ def set_row(hub: HfHub, repo: Repo, **values: Any) -> None:
         {"pipeline_tag": "text-generation"},
         {"trained_dataset": "acme/Talk"},
         {"search": "hat-mod"},
+        {"search": "model chat"},
         {"gated": False},
     ],
 )

@@ -144,7 +144,9 @@ def test_what_is_not_there_says_what_is_missing(hub: HfHub) -> None:
     for call in (hub.api("").list_repo_refs, hub.api(hub.ben_token).list_repo_commits, hub.api(hub.ben_token).list_repo_files):
         with pytest.raises(RepositoryNotFoundError):
             call(hidden.full_name)
-    assert httpx.get(f"{hub.url}/api/models/{repo.full_name}/tree/main?cursor=nonsense").status_code == 400
+    for cursor in ("nonsense", "MDAw", "%ff", "eA"):
+        for list_of in ("tree", "commits"):
+            assert httpx.get(f"{hub.url}/api/models/{repo.full_name}/{list_of}/main?cursor={cursor}").status_code == 400
     assert httpx.get(f"{hub.url}/api/models/{repo.full_name}/tree/main?limit=-1").status_code == 400
 
 
