@@ -85,7 +85,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         queries = QueryEngine()
         stack.callback(queries.close)
         blobs = open_blob_store(settings)
-        git = GitStore(db, blobs, settings.data_dir / "cache" / "git", GitLimits(max_pack_bytes=settings.max_body_mb * MIB))
+        git = GitStore(db, blobs, settings.data_dir / "cache" / "git", _git_limits(settings))
         stack.callback(git.close)
         xorbs = XorbStore(db, blobs)
         objects = XetObjects(db, WholeObjects(blobs), xorbs)
@@ -121,3 +121,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             vault=vault,
             heavy_reads=Gate(parallel=4, waiting=12, wait_s=10.0),
         )
+
+
+def _git_limits(settings: Settings) -> GitLimits:
+    return GitLimits(max_pack_bytes=settings.max_body_mb * MIB, max_object_bytes=settings.max_git_file_mb * MIB)

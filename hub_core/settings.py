@@ -46,6 +46,7 @@ class Settings:
     token: str = _setting("", "Token that `hubtalk chat --url` sends to a hub elsewhere.", secret=True)
     log_level: str = _setting("info", "`debug`, `info`, `warning` or `error`.")
     max_body_mb: int = _setting(4096, "Largest pack or commit body, in MiB. LFS objects are not limited by it.")
+    max_git_file_mb: int = _setting(100, "Largest file in a push outside Git LFS, in MiB.")
     max_lfs_gb: int = _setting(200, "Largest LFS object, in GiB.")
     max_attachment_mb: int = _setting(1024, "Largest file put into a conversation, in MiB.")
     llm_timeout_s: float = _setting(60.0, "Longest wait for the language model to go on answering, in seconds.")

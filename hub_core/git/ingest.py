@@ -15,7 +15,7 @@ from typing import IO, BinaryIO
 
 from dulwich.errors import ApplyDeltaError
 from dulwich.object_format import SHA1
-from dulwich.objects import RawObjectID
+from dulwich.objects import RawObjectID, parse_tree
 from dulwich.pack import (
     OFS_DELTA,
     REF_DELTA,
@@ -151,11 +151,15 @@ def _git_refusal(stderr: bytes) -> InvalidPack | TooLarge | StorageFull:
 def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> Findings:
     findings = Findings()
     known: set[bytes] = set()
+    too_large: tuple[bytes, int] | None = None
     with tempfile.TemporaryFile(dir=quarantine) as wanted:
         with reading_git(quarantine, "cat-file", "--batch-check", "--buffer", stdin=names) as listing:
             for line in listing:
                 sha, kind, size_text = line.split(b" ")
                 size = int(size_text)
+                if kind == b"blob" and size > limits.max_object_bytes:
+                    too_large = too_large or (bytes.fromhex(sha.decode()), size)
+                    continue
                 _count(findings, size, limits)
                 if kind == b"tree" or (kind == b"blob" and 100 < size < MAX_POINTER):
                     wanted.write(sha + b"\n")
@@ -167,9 +171,26 @@ def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> 
                 contents.read(1)
                 if kind == b"tree":
                     check_tree_names(data, known)
+                    if too_large and (name := _name_of(too_large[0], data)):
+                        raise _large_file(name, too_large[1], limits)
                 else:
                     findings.note_blob(data)
+    if too_large:
+        raise _large_file("", too_large[1], limits)
     return findings
+
+
+def _name_of(sha: bytes, tree: bytes) -> str:
+    """The name under which a tree has an object; empty for none."""
+    return next((name.decode("utf-8", "replace") for name, _, held in parse_tree(tree, 20) if held == sha.hex().encode()), "")
+
+
+def _large_file(name: str, size: int, limits: GitLimits) -> TooLarge:
+    who = f"The file '{name}'" if name else "A file"
+    return TooLarge(
+        f"{who} has {size // MIB:,} MiB; outside Git LFS a file may have {limits.max_object_bytes // MIB} MiB.",
+        hint=f"Move it to LFS in all commits: git lfs migrate import --everything --include='{name or '*.safetensors'}'",
+    )
 
 
 def _count(findings: Findings, size: int, limits: GitLimits) -> None:

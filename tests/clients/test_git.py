@@ -272,3 +272,15 @@ def test_a_deleted_repo_is_gone_for_git(live_git_hub: LiveHub, work: Path) -> No
     live_git_hub.services.repos.delete(actor_for(live_git_hub.ann), repo)
     refused = git(work, "clone", live_git_hub.address("/ann/thing.git", live_git_hub.ben_token), "x", check=False)
     assert "not found" in refused.stderr
+
+
+def test_a_large_file_outside_lfs_is_refused_by_name(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("big")
+    before = live_git_hub.services.git.refs(repo.id)
+    git(work, "clone", "-q", live_git_hub.address("/ann/big.git", live_git_hub.ann_token), "one")
+    commit_file(work / "one", "my model.bin", b"\0" * (101 * 1024 * 1024))
+    pushed = git(work / "one", "push", "origin", "HEAD", check=False)
+    assert pushed.returncode != 0
+    assert "The file 'my model.bin' has 101 MiB; outside Git LFS a file may have 100 MiB." in pushed.stderr
+    assert "git lfs migrate import" in pushed.stderr
+    assert live_git_hub.services.git.refs(repo.id) == before
