@@ -239,6 +239,17 @@ def test_a_large_compressed_body_of_many_files_is_one_commit(hub: HfHub) -> None
     assert status == 401
 
 
+def test_a_file_that_belongs_in_lfs_is_not_taken_at_any_size(hub: HfHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo_id, content = new_repo(hub), base64.b64encode(os.urandom(9 << 20)).decode()
+    # Sent against advice, it is put where it belongs.
+    assert raw_commit(hub, repo_id, {"path": "large.txt", "content": content, "encoding": "base64"})[0] == 200
+    assert read(hub, repo_id, "large.txt") == base64.b64decode(content)
+    assert b"/large.txt filter=lfs" in read(hub, repo_id, ".gitattributes")
+    monkeypatch.setattr("hub_core.http.huggingface.commit.MAX_LINE", 12 << 20)
+    status, answer = raw_commit(hub, repo_id, {"path": "larger.txt", "content": content, "encoding": "base64"})
+    assert (status, "LFS or Xet" in answer["error"]) == (413, True)
+
+
 def test_folders_go_up_with_patterns_and_ignored_files(hub: HfHub, tmp_path: Path) -> None:
     repo_id, api, folder = new_repo(hub), hub.api(), tmp_path / "folder"
     for path in ("a.txt", "sub/b.json", "sub/w.bin", "skip/c.txt", "x.log", "logs/y.txt"):
