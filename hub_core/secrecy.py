@@ -20,9 +20,9 @@ SECRETS_IN_TEXT = re.compile(
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 # A password that is told: its word, what leads to the value, the value. Without a lead "reset password bob7" would name a person.
 _WORD = r"(?:\b(?:password|passphrase|passcode|pw)\b|密码|密碼|口令|パスワード|暗証番号|비밀번호|비번|암호)"
-_BARE = r"(?<!reset )(?<!change )" + _WORD + r"(?:\s+|(?<=[^\x00-\x7f]))"
-_LED = _WORD + r"\s*(?:\b(?:is|to|as)\b|是|设为|設為|设成|改成|改为|为|為|は|を|는|은|를|을)\s*"
-_SIGNED = _WORD + r"\s*(?:\b(?:is|to|as)\b|是|为|為|は|を|는|은|를|을)?\s*[:=：＝]?\s*"
+_BARE = r"(?<!reset )(?<!change )" + _WORD + r"(?:\s{1,3}|(?<=[^\x00-\x7f]))"
+_LED = _WORD + r"\s{0,3}(?:\b(?:is|to|as)\b|是|设为|設為|设成|改成|改为|为|為|は|を|는|은|를|을)\s{0,3}"
+_SIGNED = _WORD + r"\s{0,3}(?:\b(?:is|to|as)\b|是|为|為|は|を|는|은|를|을)?\s{0,3}[:=：＝]?\s{0,3}"
 _QUOTED = r"(?:「(?P<corner>[^」\n]{6,128})」|『(?P<double>[^』\n]{6,128})』|(?P<mark>[\"'`])(?P<quoted>.{6,128}?)(?P=mark))"
 _TOLD = re.compile(
     rf"{_SIGNED}{_QUOTED}"

@@ -19,6 +19,7 @@ from hub_core.secrecy import HIDDEN, rewrite
 _MARK = re.compile(HIDDEN + r"[0-9a-f]{12}•")
 _SHORTEST = 6
 _MOST_SCOPES = 10_000
+_MOST_SECRETS = 1000
 
 Change = Callable[[str], str]
 
@@ -40,6 +41,8 @@ class Vault:
         marks = self._marks(scope) | {}
         for secret in new:
             marks.setdefault(secret, f"{HIDDEN}{random.token_hex(6)}•")
+        for oldest in list(marks)[:-_MOST_SECRETS]:
+            del marks[oldest]  # every stored text is searched for each of them
         with self._lock:
             self._scopes[scope] = (self._clock(), marks)
             while len(self._scopes) > _MOST_SCOPES:
