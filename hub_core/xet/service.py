@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import BinaryIO
 
@@ -15,6 +17,7 @@ from hub_core.db import Database, utcnow
 from hub_core.errors import HashMismatch, InvalidInput, Unavailable
 from hub_core.lfs.pointer import LfsPointer
 from hub_core.lfs.service import LfsService
+from hub_core.xet.ahead import ReadAhead
 from hub_core.xet.finding import ChunkFinder
 from hub_core.xet.hashes import HashTree, to_text
 from hub_core.xet.objects import XetObjects
@@ -22,8 +25,18 @@ from hub_core.xet.reconstruct import Reconstruction
 from hub_core.xet.shards import ShardFile, read_files
 from hub_core.xet.store import UnknownXorbError, XorbStore, XorbUpload
 from hub_core.xet.tables import XetChunk, XetFile, XetUse
+from hub_core.xet.xorbs import MIB
 
 _BATCH = 500
+_TELL_BYTES = 64 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many bytes of a shard's files were checked, of how many."""
+
+    done: int
+    total: int
 
 
 class XetService:
@@ -45,7 +58,12 @@ class XetService:
         return self.xorbs.begin_upload(hash_)
 
     def take_shard(self, repo_id: int, shard: BinaryIO) -> None:
-        """Let a repo hold the files that a shard describes, as LFS objects.
+        """Let a repo hold the files that a shard describes; raises like `taking_shard`."""
+        for _ in self.taking_shard(repo_id, shard):
+            pass
+
+    def taking_shard(self, repo_id: int, shard: BinaryIO) -> Iterator[Progress]:
+        """Let a repo hold the files that a shard describes, as LFS objects; tells now and then how far it is.
 
         The xorbs may have come from anybody, for any repo: whoever knows the hashes of all chunks has had the chunks,
         as the hub tells these hashes to nobody.
@@ -61,7 +79,11 @@ class XetService:
             for file in files:
                 self._check(file)
             # Nothing is stored before everything is known to be right.
-            taken = [(file, LfsPointer(self._sha256(file), file.size)) for file in files]
+            taken, reader, progress = [], ReadAhead(self.xorbs), Progress(0, sum(file.size for file in files))
+            for file in files:
+                oid = yield from self._sha256(file, reader, progress)
+                taken.append((file, LfsPointer(oid, file.size)))
+                progress = replace(progress, done=progress.done + file.size)
         except UnknownXorbError:
             raise _unknown() from None
         for first in range(0, len(taken), _BATCH):
@@ -84,7 +106,7 @@ class XetService:
         if tree.file_hash() != file.file_hash:
             raise InvalidInput("The shard says another Xet hash than its chunks have.", hint="Upload the file again.")
 
-    def _sha256(self, file: ShardFile) -> str:
+    def _sha256(self, file: ShardFile, reader: ReadAhead, progress: Progress) -> Generator[Progress, None, str]:
         """The SHA-256 of a file whose terms were checked.
 
         Raises:
@@ -94,10 +116,14 @@ class XetService:
         with self._db.connection() as connection:
             if file.sha256 is not None and connection.scalar(known):
                 return file.sha256  # these very chunks were read before
-        check = hashlib.sha256()
+        check, size, told = hashlib.sha256(), 0, 0
         for term in file.terms():
-            for content in self.xorbs.read(term.xorb, term.first, 0, term.size):
+            for content in reader.content(term):
                 check.update(content)
+            size += term.size
+            if size - told >= _TELL_BYTES:
+                told = size
+                yield replace(progress, done=progress.done + size)
         if file.sha256 not in {None, check.hexdigest()}:
             raise HashMismatch("A file does not have the announced sha256.", hint="Upload the file again.")
         return check.hexdigest()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from hub_core.authz import Actor, Permission
-from hub_core.errors import HubError, NotFound, PermissionDenied, RepoNotFound, Unauthenticated
+from hub_core.errors import HubError, NotFound, PermissionDenied, RepoNotFound, Unauthenticated, Unavailable
 from hub_core.http.auth import token_of
 from hub_core.http.bodies import byte_range, chunks_of, drain, in_threads, spool
 from hub_core.http.errors import json_response
@@ -54,6 +55,7 @@ def add_xet_routes(router: APIRouter, services: Services) -> None:
         ("GET", "/v1/reconstructions/{hash}", "read", edge.reconstruct),
         ("POST", "/v1/xorbs/default/{hash}", "write", edge.put_xorb),
         ("POST", "/v1/shards", "write", edge.put_shard),
+        ("POST", "/v2/shards", "write", edge.put_shard_telling),
     ]
     for method, path, right, act in acts:
         router.add_api_route(base + path, edge.handler(right, act), methods=[method], include_in_schema=False)
@@ -217,6 +219,20 @@ class _XetEdge:
             await run_in_threadpool(self._services.xet.take_shard, holder.repo.id, shard)
         return {"result": 1}
 
+    async def put_shard_telling(self, request: Request, holder: _Holder) -> Response:
+        """`POST v2/shards`: the same with a line of JSON now and then, as proxies give up on long silence; an error is the last line."""
+        shard = await spool(request, MAX_SHARD, self._services.blobs.staging)
+        return StreamingResponse(in_threads(self._telling(holder.repo.id, shard)), media_type="application/x-ndjson")
+
+    def _telling(self, repo_id: int, shard: BinaryIO) -> Iterator[bytes]:
+        with shard:
+            try:
+                for progress in self._services.xet.taking_shard(repo_id, shard):
+                    yield _line(type="validating", verified=progress.done, total=progress.total)
+                yield _line(type="result")
+            except HubError as error:
+                yield _line(type="error", message=f"{error.message} {error.hint}".strip(), retryable=isinstance(error, Unavailable))
+
 
 def _facts(token: str) -> dict[str, str]:
     """What a token says; nothing of it is checked yet."""
@@ -225,6 +241,10 @@ def _facts(token: str) -> dict[str, str]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         raise _wrong_token() from None
     return dict(parse_qsl(text))
+
+
+def _line(**said: Any) -> bytes:
+    return json.dumps(said).encode() + b"\n"
 
 
 def _not_for_these() -> PermissionDenied:

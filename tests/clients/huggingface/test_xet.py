@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from hub_core.authz import Role, Scope, Visibility
 from hub_core.http.huggingface import xet as xet_edge
@@ -278,11 +280,44 @@ def test_chunks_are_given_only_for_files_that_one_may_read(live_git_hub: LiveHub
     assert httpx.get(piece["url"].partition("&u=")[0]).status_code == 403
 
 
+def test_why_a_shard_is_refused_reaches_people(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
+    """hf-xet says only the status of an error, but passes on the last line of this answer."""
+    live_git_hub.repo("big")
+    path = write(work, "one.bin", os.urandom(MB))
+    assert laptop.upload("ann/big", live_git_hub.ann_token, [path]).error == ""
+    services = live_git_hub.services
+    with services.db.write() as session:
+        for table in ("xet_files", "xet_chunks", "xet_xorbs"):
+            session.execute(sa.text(f"DELETE FROM {table}"))
+    for blob in list(services.blobs.list("xet/")):
+        services.blobs.delete(blob.key)
+    error = laptop.upload("ann/big", live_git_hub.ann_token, [path]).error
+    assert "Empty the folder 'xet' in HF_HOME and upload again" in error
+
+
+def test_a_shard_is_answered_line_by_line(live_git_hub: LiveHub) -> None:
+    repo = live_git_hub.repo("big")
+    given, xorb = token(live_git_hub), Xorb([os.urandom(1000)])
+    file = ShardFile([(xorb, 0, 1)])
+
+    def lines(body: bytes) -> list[dict[str, object]]:
+        answer = post(given, "/v2/shards", body)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    (refused,) = lines(shard(file))
+    assert (refused["type"], refused["retryable"]) == ("error", False)
+    assert post(given, f"/v1/xorbs/default/{xorb.hash}", xorb.body).status_code == 200
+    assert lines(shard(file))[-1] == {"type": "result"}
+    assert holds(live_git_hub, repo, file.data)
+    assert lines(b"nonsense")[-1]["type"] == "error"
+    assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+
+
 def test_what_the_hub_does_not_offer_is_absent(live_git_hub: LiveHub) -> None:
     live_git_hub.repo("big")
     given = token(live_git_hub)
-    for path in (f"/v1/xorb-grants/default/{'0' * 64}", "/v2/shards"):
-        assert post(given, path, b"{}").status_code == 404
+    assert post(given, f"/v1/xorb-grants/default/{'0' * 64}", b"{}").status_code == 404
     said = given.json()
     headers = {"Authorization": f"Bearer {said['accessToken']}"}
     assert httpx.get(f"{said['casUrl']}/v1/chunks/default/{'0' * 64}", headers=headers).status_code == 404

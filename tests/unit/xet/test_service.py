@@ -271,3 +271,17 @@ def test_a_plan_for_any_range_gives_its_bytes(xet: XetService, repo: Repo, db: D
     assert xet.files.hashes(stranger.id, [file.oid]) == {}
     with pytest.raises(NotFound):
         xet.files.open(stranger.id, file.hash)
+
+
+def test_many_small_files_cost_few_reads(
+    xet: XetService, lfs: LfsService, repo: Repo, blobs: MemoryBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    xorb = Xorb([b"%d" % number for number in range(200)], scheme=1)
+    send(xet, xorb)
+    reads: list[str] = []
+    get = blobs.get
+    monkeypatch.setattr(blobs, "get", lambda key, *span: reads.append(key) or get(key, *span))
+    files = [ShardFile([(xorb, number, number + 1)]) for number in range(200)]
+    take(xet, repo, *files, ShardFile([(xorb, 5, 200), (xorb, 0, 5)]))
+    assert len(reads) <= 3
+    assert lfs.sizes(repo.id, [file.oid for file in files]) == {file.oid: len(file.data) for file in files}
