@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "git"
 RUNS = 9
+AT_ONCE = 20
 # name, commits, files, and the goals that the reference measurements set for hub / peer
 SIZES = (("tiny", 5, 20, 1.5), ("big", 2000, 2000, 1.25))
+MOST_AT_ONCE = 1.4
 # One header for both sides: without it git asks twice, first without the password.
 GIT = ["git", "-c", f"http.extraHeader=Authorization: Bearer {TOKEN}"]
 ENVIRONMENT = {
@@ -58,16 +61,18 @@ class _Sized:
         self._theirs: list[str] = []
 
     def rows(self, most: float) -> list[Row]:
-        """Push into new repositories, clone, push one more commit."""
+        """Push into new repositories, clone alone and many at once, push one more commit."""
         peer = "git http-backend"
         pushes = interleaved(RUNS, lambda: self._push_new(self._new_ours()), lambda: self._push_new(self._new_theirs()))
         clones = interleaved(RUNS, lambda: self._clone(self._ours[-1]), lambda: self._clone(self._theirs[-1]))
+        crowds = interleaved(RUNS, lambda: self._clone_at_once(self._ours[-1]), lambda: self._clone_at_once(self._theirs[-1]))
         work = self._scratch / f"{self._name}-work"
         run(["git", "clone", "--quiet", "--no-checkout", str(self._source), str(work)])
         more = interleaved(RUNS, lambda: self._push_one(work, self._ours[-1]), lambda: self._push_one(work, self._theirs[-1]))
         return [
             compared(SUBJECT, f"{self._name}: push a new repository", "s", peer, pushes, most=most),
             compared(SUBJECT, f"{self._name}: clone", "s", peer, clones, most=most),
+            compared(SUBJECT, f"{self._name}: {AT_ONCE} clones at once", "s", peer, crowds, most=MOST_AT_ONCE),
             compared(SUBJECT, f"{self._name}: push one commit", "s", peer, more, most=most),
         ]
 
@@ -90,6 +95,18 @@ class _Sized:
         took = timed([*GIT, "clone", "--quiet", "--bare", url, str(target)])
         if head(target) != head(self._source):
             raise RuntimeError(f"{url}: the clone has another head")
+        return took
+
+    def _clone_at_once(self, url: str) -> float:
+        targets = [self._scratch / f"clone-{number}.git" for number in range(AT_ONCE)]
+        for target in targets:
+            shutil.rmtree(target, ignore_errors=True)
+        began = time.perf_counter()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda target: run([*GIT, "clone", "--quiet", "--bare", url, str(target)]), targets))
+        took = time.perf_counter() - began
+        if any(head(target) != head(self._source) for target in targets):
+            raise RuntimeError(f"{url}: a clone has another head")
         return took
 
     def _push_one(self, work: Path, url: str) -> float:

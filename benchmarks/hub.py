@@ -81,8 +81,8 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_hub(data: Path) -> Iterator[Hub]:
-    """Start a hub on the data folder, stop it at the end."""
+def running_hub(data: Path, database: str = "") -> Iterator[Hub]:
+    """Start a hub on the data folder (and the database, where it is not in there), stop it at the end."""
     port = free_port()
     own = {
         "HUB_DATA_DIR": str(data),
@@ -91,6 +91,7 @@ def running_hub(data: Path) -> Iterator[Hub]:
         "HUB_DEMO": "0",
         "HUB_LLM": "builtin",
         "HUB_LOG_LEVEL": "warning",
+        "HUB_DATABASE_URL": database,
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | own
     command = [str(Path(sys.executable).with_name("hubtalk")), "serve"]

@@ -66,6 +66,12 @@ def get_repo(question: Question) -> Answer:
         return Answer.model_validate(row)
 
 
+@app.get("/repo/{namespace}/{name}")
+def see_repo(namespace: str, name: str) -> Answer:
+    """The same, asked by GET."""
+    return get_repo(Question(repo=f"{namespace}/{name}"))
+
+
 def fill(url: str, repo: str) -> None:
     """Make the table with 1,000 rows, `repo` among them."""
     made = create_engine(url)

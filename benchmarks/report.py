@@ -94,7 +94,7 @@ def shown(value: float) -> str:
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
-    """Keep the rows, with what is needed to judge them, as JSON."""
+    """Keep the rows, each with what is needed to judge it, as JSON; rows of other subjects that the file has stay."""
     about = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cpus": os.cpu_count(),
@@ -102,5 +102,8 @@ def write(rows: Sequence[Row], path: Path) -> None:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-    body = {"about": about, "rows": [asdict(row) | {"ratio": row.ratio} for row in rows]}
+    measured = {row.subject for row in rows}
+    kept = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    kept = [row for row in kept if row["subject"] not in measured]
+    body = {"rows": kept + [asdict(row) | {"ratio": row.ratio, "about": about} for row in rows]}
     path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

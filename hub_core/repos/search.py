@@ -137,9 +137,12 @@ def _full_name() -> sa.ColumnElement[str]:
 
 
 def _word(word: str) -> sa.ColumnElement[bool]:
-    tagged = sa.select(RepoTag.repo_id).where(RepoTag.tag.icontains(word, autoescape=True))
-    fields = (_full_name(), Repo.description, Repo.license)
-    return sa.or_(*(field.icontains(word, autoescape=True) for field in fields), Repo.id.in_(tagged))
+    # Names have a copy in lower case and tags are kept so; only the others are folded, row by row.
+    small = word.lower()
+    named = sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.key).contains(small, autoescape=True)
+    tagged = sa.select(RepoTag.repo_id).where(RepoTag.tag.contains(small, autoescape=True))
+    said = (field.icontains(word, autoescape=True) for field in (Repo.description, Repo.license))
+    return sa.or_(named, *said, Repo.id.in_(tagged))
 
 
 def _page(statement: sa.Select[Repo], query: RepoQuery) -> sa.Select[Repo]:

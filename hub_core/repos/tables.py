@@ -26,7 +26,11 @@ class Repo(Base):
             postgresql_where=sa.text("deleted_at IS NULL"),
         ),
         sa.Index("ix_repos_key", "key", "namespace"),
+        # The orders of lists, with and without a kind.
+        sa.Index("ix_repos_updated", "updated_at", "id"),
+        sa.Index("ix_repos_downloads", "downloads", "id"),
         sa.Index("ix_repos_kind_updated", "kind", "updated_at", "id"),
+        sa.Index("ix_repos_kind_downloads", "kind", "downloads", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

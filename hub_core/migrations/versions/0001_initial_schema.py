@@ -217,7 +217,10 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("repos", schema=None) as batch_op:
         batch_op.create_index("ix_repos_key", ["key", "namespace"], unique=False)
+        batch_op.create_index("ix_repos_updated", ["updated_at", "id"], unique=False)
+        batch_op.create_index("ix_repos_downloads", ["downloads", "id"], unique=False)
         batch_op.create_index("ix_repos_kind_updated", ["kind", "updated_at", "id"], unique=False)
+        batch_op.create_index("ix_repos_kind_downloads", ["kind", "downloads", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_repos_namespace_id"), ["namespace_id"], unique=False)
         batch_op.create_index(
             "uq_repos_live_name",
@@ -484,7 +487,10 @@ def downgrade() -> None:
             "uq_repos_live_name", sqlite_where=sa.text("deleted_at IS NULL"), postgresql_where=sa.text("deleted_at IS NULL")
         )
         batch_op.drop_index(batch_op.f("ix_repos_namespace_id"))
+        batch_op.drop_index("ix_repos_kind_downloads")
         batch_op.drop_index("ix_repos_kind_updated")
+        batch_op.drop_index("ix_repos_downloads")
+        batch_op.drop_index("ix_repos_updated")
         batch_op.drop_index("ix_repos_key")
 
     op.drop_table("repos")
