@@ -17,12 +17,18 @@ from agent.planner.types import SlotSpec, ToolSpec
 _EDGE = re.compile(r"[,;、。.!:]\s*|(?<=[てでたけ])\s*|(?<=고)\s+|(?<=줘)\s+|\s(?:and|with)\s")
 # Contents may hold anything, so they go on to the end.
 _TO_THE_END = ("content",)
+REASON = "reason"
 _TEXTS = ("content", "description")
 
 
 @cache
 def _attributes() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((name, compiled(table)) for name, table in load("attributes").items())
+
+
+@cache
+def _reason() -> re.Pattern[str]:
+    return compiled(load("follow")["reason"])
 
 
 def attribute_at(doc: Document, at: int) -> str | None:
@@ -34,8 +40,8 @@ def attribute_at(doc: Document, at: int) -> str | None:
 
 
 def takes(spec: ToolSpec | None, attribute: str) -> bool:
-    """Whether a tool has a slot for the attribute."""
-    return spec is not None and any(_is_for(slot, attribute) for slot in spec.slots)
+    """Whether a tool has a slot for the attribute; a reason goes with every tool."""
+    return spec is not None and (attribute == REASON or any(_is_for(slot, attribute) for slot in spec.slots))
 
 
 def _is_for(slot: SlotSpec, attribute: str) -> bool:
@@ -46,6 +52,8 @@ def find(doc: Document) -> list[tuple[int, int, str]]:
     """Ranges that only state an attribute, and which; never at the very start."""
     masked = doc.masked
     found: list[tuple[int, int, str]] = []
+    if (why := _reason().match(masked)) and "\x1f" not in why.group():
+        found.append((0, why.end(), REASON))
     for edge in _EDGE.finditer(masked):
         at = edge.end()
         if not masked[: edge.start()].strip() or (found and at < found[-1][1]):

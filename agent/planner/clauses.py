@@ -10,6 +10,7 @@ from agent.planner.lexicon import cue, follow, talk
 from agent.planner.mentions import resolve
 from agent.planner.polarity import LEFT_ALONE
 from agent.planner.split import is_remark
+from agent.planner.telling import words
 from agent.planner.turn import WRITE_AT, Turn
 from agent.planner.types import PSEUDO_TOOLS, Entity, EntityType, Focus, Step
 
@@ -94,14 +95,28 @@ def in_turn(turn: Turn, parts: Sequence[Document]) -> Clauses:
             again = about(here, again, replace(focus, org=org), "org")
         again, ranked = _after(here, again, here.scored([again])[0], focus, before)
         tool, p = ranked[0]
-        if is_remark(part, tool) and at < len(parts) - 1:
+        harmless = tool not in turn.tools or turn.tools[tool].effect != "destructive" or not tool.startswith(("delete_", "remove_"))
+        why = not harmless and not words("deletes").search(part.low)
+        if (why or is_remark(part, tool)) and at < len(parts) - 1:
             found.append((NOTHING, []))
+            focus = mentioned(focus, here.steps(again, tool, focus)) if why else focus
             continue
         steps = [replace(step, confidence=p) for step in turn.steps(again, tool, focus)] if tool in turn.tools else []
         found.append(((tool, p), steps))
         focus = carry(focus, steps, turn.world.username)
         before = steps[-1] if steps else before
-    return found
+    return _without_taken_back(parts, found)
+
+
+def _without_taken_back(parts: Sequence[Document], found: Clauses) -> Clauses:
+    """The clauses without an order that the next one replaces ("delete it. wait, make it private instead")."""
+    kept = list(found)
+    for at in range(len(parts) - 1):
+        after = parts[at + 1].low
+        named = any(span.how not in ("pronoun", "focus") for span in parts[at + 1].of("repo", "user", "org", "ident"))
+        if found[at + 1][1] and (follow("corrects").match(after) or (follow("instead").search(after) and not named)):
+            kept[at] = (NOTHING, [])
+    return kept
 
 
 def _place(parts: Sequence[Document]) -> str | None:

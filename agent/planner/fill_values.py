@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from agent.planner.form import Form
-from agent.planner.lexicon import cue, spot, talk
+from agent.planner.lexicon import cue, follow, spot, talk
 from agent.planner.types import SlotSpec
 
 _WITH_WEAK = ("role", "visibility")
@@ -30,6 +30,7 @@ def spotted(form: Form, topic: str) -> str | None:
     hits = spot(topic, masked) or (spot(topic, masked, weak=True) if topic in _WITH_WEAK else [])
     if not hits:
         return None
+    hits = _after_correction(masked, hits)
     goal = [value for start, end, value in hits if _TO.search(masked[max(0, start - 14) : start]) or _TO_AFTER.match(masked[end : end + 8])]
     negated = [hit for hit in hits if _NOT.search(masked[max(0, hit[0] - 14) : hit[0]]) or _NOT_AFTER.match(masked[hit[1] : hit[1] + 8])]
     plain = [hit for hit in hits if hit not in negated]
@@ -37,6 +38,15 @@ def spotted(form: Form, topic: str) -> str | None:
     if goal:
         return goal[-1]
     return plain[-1][2] if plain else None
+
+
+def _after_correction(masked: str, hits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """The values that stand after words which take back the ones before ("admin, no wait, write")."""
+    for match in follow("corrects").finditer(masked):
+        before, after = [hit for hit in hits if hit[1] <= match.start()], [hit for hit in hits if hit[0] >= match.end()]
+        if before and after:
+            hits = after
+    return hits
 
 
 def role(form: Form, slot: SlotSpec) -> Any:

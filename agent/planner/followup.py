@@ -171,7 +171,9 @@ def gives_up(doc: Document) -> bool:
     if len(doc.text) > 40 or any(span.how not in ("pronoun", "focus") for span in doc.spans):
         return False
     match = follow("give_up").search(doc.low)
-    return match is not None and len(padding_left(doc)) - len(match.group()) <= 8
+    if match is None or any(follow(topic).search(doc.low[match.end() :]) for topic in ("away", "sets", "undo", "put_out")):
+        return False
+    return len(padding_left(doc)) - len(match.group()) <= 8
 
 
 def set_again(doc: Document, ctx: Context) -> list[Step] | None:

@@ -114,10 +114,15 @@ def _of_sort(doc: Document, focus: Focus, index: Index) -> None:
     if doc.of("repo"):
         return
     shown = [item for item in focus.listed if item["type"] == "repo"]
+    among = follow("among").search(doc.low) is not None
     for start, end, kind in spot("kind", doc.low):
         fits = [str(item["value"]) for item in shown if item.get("kind") == kind]
         after = follow("one_of").match(doc.low, end)
-        if after and len(fits) == 1 and doc.add(Span(start, after.end(), "repo", fits[0], _entities(index, "repo", fits[0]), "ordinal")):
+        if (
+            (after or among)
+            and len(fits) == 1
+            and doc.add(Span(start, after.end() if after else end, "repo", fits[0], _entities(index, "repo", fits[0]), "ordinal"))
+        ):
             return
     for span in doc.of("ident", "number"):
         after = follow("one_of").match(doc.low, span.end)

@@ -12,7 +12,7 @@ from typing import Any
 from agent.language import detect_language
 from agent.planner import classify as classifier
 from agent.planner import questions
-from agent.planner.answers import Context, answer, completed, is_answer, padding_left
+from agent.planner.answers import Context, answer, completed, is_answer, padding_left, without_values
 from agent.planner.clauses import (
     NOTHING,
     Clauses,
@@ -31,7 +31,7 @@ from agent.planner.encoder import encoder
 from agent.planner.followup import gives_up, nameless, refine, repeat, set_again, takes_back, takes_out
 from agent.planner.lexicon import follow
 from agent.planner.linker import Index, index_of
-from agent.planner.normalise import as_written, fold, in_katakana, mend
+from agent.planner.normalise import as_written, fold, in_katakana, in_simplified, mend
 from agent.planner.polarity import asked_sentence, ban, order_of, polarity
 from agent.planner.spans import Lexis
 from agent.planner.split import boundaries, split, whole
@@ -56,7 +56,7 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
     index = index_of(world.entities())
     lexis = Lexis(classifier.head().vocabulary)
     turn = Turn(text, world, focus, tools, index, lexis, now)
-    folded = _mended(in_katakana(fold(text)), index, lexis, language)
+    folded = _mended(in_simplified(in_katakana(fold(text))), index, lexis, language)
     if not re.search(r"\w", folded):
         return _pseudo("small_talk" if folded else "out_of_scope", turn, ())
     doc = turn.document(folded, focus)
@@ -124,7 +124,7 @@ def _after_question(turn: Turn, doc: Document, scores: list[tuple[str, float]]) 
     ctx = Context(turn.world, turn.focus, turn.index, turn.lexis, turn.tools)
     result = answer(doc, question, ctx)
     turn.focus = replace(turn.focus, question=None)
-    if gives_up(doc):
+    if gives_up(doc) and without_values(doc, question, ctx).low == doc.low:
         return Reading("forbidden", (), (), turn.focus.language, turn.focus)
     if isinstance(result, str):
         original = turn.document(fold(str(question.args.get("text", ""))), turn.focus)
@@ -161,6 +161,8 @@ def _special(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Read
         return _acts(turn, [step], (("revert_commit", 0.9),))
     if "undo" in turn.tools and takes_back(doc, ctx):
         return _acts(turn, [Step("undo", {}, confidence=0.9)], (("undo", 0.9),))
+    if gives_up(doc):
+        return Reading("forbidden", (), (), turn.focus.language, turn.focus)
     if again := repeat(doc, ctx, scores[0]):
         return _acts(turn, again, ((again[0].tool, 0.9),))
     return _bare(turn, doc)

@@ -40,6 +40,8 @@ def boundaries(doc: Document) -> list[tuple[int, int, bool]]:
             continue
         if not doc.text[:start].strip() or not doc.text[end:].strip(" .!?。"):
             continue
+        if follow("corrects").match(doc.masked, end) or re.search(rf"(?:{follow('corrects').pattern})\s*$", doc.masked[:start]):
+            continue  # "…, no wait, …": the same order goes on with another value
         if not padding_left(doc.cut(0, start)) and not any(span.end <= start for span in doc.spans):
             continue  # "ok and who made it": nothing has been said yet
         found.append((start, end, bool(_SOFT.match(match.group())) and not _OWN_TOPIC.match(masked[end:])))
@@ -93,7 +95,8 @@ def only_value(part: Document) -> bool:
 
 def is_remark(part: Document, tool: str) -> bool:
     """True for a clause that only says why: no order, and nothing named."""
-    return tool in ("small_talk", "out_of_scope") and not part.spans and not part.weak
+    said = follow("corrects").search(part.low) or follow("give_up").search(part.low)
+    return tool in ("small_talk", "out_of_scope") and not part.spans and not part.weak and not said
 
 
 def _same_verb(part: Document, tool: str, whole: Scored) -> bool:

@@ -47,7 +47,11 @@ def told(doc: Document) -> tuple[str, ...]:
     if len(refs) > 1 and "compare_revisions" not in found and any(cue("lacks").search(low[ref.end : ref.end + 14]) for ref in refs):
         found.append("compare_revisions")
     paths = doc.of("path")
-    return tuple(tool for tool in found if (tool not in _OF_REVISIONS or refs) and (tool != "move_file" or paths))
+    return tuple(
+        tool
+        for tool in found
+        if (tool not in _OF_REVISIONS or refs) and (tool != "move_file" or paths) and (tool != "move_repo" or not paths)
+    )
 
 
 def shifted(scores: list[tuple[str, float]], doc: Document, focus: Focus) -> list[tuple[str, float]]:
@@ -60,25 +64,37 @@ def shifted(scores: list[tuple[str, float]], doc: Document, focus: Focus) -> lis
             _move(p, lister, maker)
     if made and any(name == "secret" for *_, name in asides.find(doc)):
         _move(p, "reset_password", "create_user")
+    if words("told", "move_repo").search(low) and not doc.of("path"):
+        _move(p, "fork_repo", "move_repo")
     if focus.tool in _OF_GIT_TAGS and not doc.of("repo"):
         _move(p, "list_tags", "list_git_tags")
     if writes_content(doc):
         for name in ("read_file", "delete_file", "move_file", "list_files"):
             _move(p, name, "write_file")
-    elif doc.of("path") and not shown and (made or words("upload").search(low)) and not follow("away").search(low):
+    elif doc.of("path") and not shown and words("puts").search(low) and not follow("away").search(low):
         for name in ("read_file", "delete_file"):
             _move(p, name, "write_file")
     elif reads_again(doc, focus):
         p = {name: odds * 0.15 for name, odds in p.items()}
         p["read_file"] = p.get("read_file", 0.0) + 0.85
-    if doc.of("user") and not doc.of("repo", "repo_ref") and follow("put_out").search(low) and not cue("account_noun").search(low):
-        # "remove bob" may mean from a team or from a repo; the account is the last thing that is meant.
-        share = sum(p.pop(name, 0.0) for name in _OF_ACCOUNTS)
-        of_repo, of_org = focus.tool in _OF_ACCESS and focus.repo, focus.tool in _OF_ORGS and focus.org
-        for name, likely in (("remove_org_member", of_org or not of_repo), ("revoke_access", of_repo or not of_org)):
-            p[name] = p.get(name, 0.0) + (share * (0.9 if of_org or of_repo else 0.46) if likely else 0.0)
-        p["delete_user"] = share * 0.04
+    _put_out(p, doc, focus)
     return sorted(p.items(), key=lambda item: -item[1])
+
+
+def _put_out(p: dict[str, float], doc: Document, focus: Focus) -> None:
+    """`remove bob` may mean from a team or from a repo: what was shown last, else a question. The account is the last thing that is meant."""
+    if (
+        not doc.of("user")
+        or doc.of("repo", "repo_ref")
+        or not follow("put_out").search(doc.masked)
+        or cue("account_noun").search(doc.masked)
+    ):
+        return
+    share = sum(p.pop(name, 0.0) for name in _OF_ACCOUNTS)
+    of_repo, of_org = focus.tool in _OF_ACCESS and focus.repo, focus.tool in _OF_ORGS and focus.org
+    for name, likely in (("remove_org_member", of_org or not of_repo), ("revoke_access", of_repo or not of_org)):
+        p[name] = p.get(name, 0.0) + (share * (0.9 if of_org or of_repo else 0.46) if likely else 0.0)
+    p["delete_user"] = share * 0.04
 
 
 _OF_ACCOUNTS = ("delete_user", "set_user_status", "get_user", "reset_password", "delete_org", "leave_org")
@@ -117,6 +133,8 @@ def weight(doc: Document, spec: ToolSpec, attachments: bool) -> float:
     """Less for a tool whose telling words are missing, or that other words in the message speak against."""
     low = doc.masked
     name = spec.name
+    if name == "restore_repo" and any(entity.deleted for span in doc.of("repo") for entity in span.entities):
+        return 1.0
     if name in _tools("needed") and not words("needed", name).search(doc.low):
         return _UNSAID
     if name == "upload_file" and not attachments and not words("upload").search(low):

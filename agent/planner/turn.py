@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agent.planner import asides, telling
 from agent.planner import classify as classifier
@@ -27,11 +27,16 @@ _ACCEPTS = {
     "public_key": ("text",), "email": ("email",), "revision": ("revision",),
 }  # fmt: skip
 _NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
-_WHO = re.compile(r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}who\b[^,;]*$")
+_WHO = re.compile(
+    r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}(?:who\b|(?:is|are|was|were|does|did|has|have) (?:any(?:one|body)|some(?:one|body)|people|\x1f)[^?]{3})[^,;]*$"
+)
 _RANKED = 8
 _MEMBERSHIP = ("add_org_member", "update_org_member", "remove_org_member")
 _ACCESS = ("list_access", "grant_access", "revoke_access")
 _GROUP = re.compile(f"{cue('org_noun').pattern}|{cue('member_noun').pattern}", re.IGNORECASE)
+
+
+_Seen = tuple[str, str, tuple[tuple[int, int, str, str | None, bool], ...]]
 
 
 @dataclass
@@ -45,6 +50,7 @@ class Turn:
     index: Index
     lexis: Lexis
     now: dt.datetime | None
+    seen: dict[_Seen, list[tuple[str, float]]] = field(default_factory=dict)
 
     def document(self, text: str, focus: Focus) -> Document:
         """The text with its spans, pronouns resolved."""
@@ -57,7 +63,7 @@ class Turn:
         """For each document the likeliest tools, re-ranked by what they can take."""
         aside = [asides.find(doc) for doc in docs]
         bare = [asides.without(doc, ranges) for doc, ranges in zip(docs, aside, strict=True) if ranges]
-        found = [self.rerank(doc, scores) for doc, scores in zip([*docs, *bare], classifier.classify([*docs, *bare]), strict=True)]
+        found = [self.rerank(doc, scores) for doc, scores in zip([*docs, *bare], self.classified([*docs, *bare]), strict=True)]
         ranked, of_bare = found[: len(docs)], iter(found[len(docs) :])
         for at, ranges in enumerate(aside):
             if ranges:
@@ -66,6 +72,13 @@ class Turn:
                 if surer and better[0][1] >= WRITE_AT and any(asides.takes(self.tools.get(better[0][0]), name) for *_, name in ranges):
                     ranked[at] = better
         return ranked
+
+    def classified(self, docs: Sequence[Document]) -> list[list[tuple[str, float]]]:
+        """What the classifier says of each; a clause that is looked at again is not classified again."""
+        keys = [(doc.text, doc.language, tuple((s.start, s.end, s.type, s.kind, s.linked) for s in doc.spans)) for doc in docs]
+        new = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in self.seen}
+        self.seen.update(zip(new, classifier.classify(list(new.values())), strict=True))
+        return [self.seen[key] for key in keys]
 
     def rerank(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
         """Likeliest tools weighed by how well they can take what the message names."""
@@ -98,7 +111,7 @@ class Turn:
         if spec is None:
             return 1.0
         # Who did something is a question about the past, never an order to do it.
-        weight = 0.1 if spec.effect != "read" and _WHO.match(doc.low) else 1.0
+        weight = 0.1 if spec.effect != "read" and _WHO.match(doc.masked) else 1.0
         for span in doc.spans:
             if span.type not in _STRONG or _owner_mention(doc, span):
                 continue

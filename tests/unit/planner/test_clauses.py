@@ -252,3 +252,39 @@ def test_the_last_commit_is_one_commit(text: str, reads: Reads) -> None:
 def test_whose_it_is_changes_nothing(text: str, reads: Reads) -> None:
     steps = [(s.tool, s.args["repo"], s.args["tags"]) for s in reads(text).steps]
     assert steps == [("set_tags", "ada/ocr-mini", ["demo"])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "make boris admin of zeta, no wait, just write", "把boris提成zeta管理员，算了，还是写权限吧", "borisをzetaのadminにして、やっぱりwriteで",
+        "boris을 zeta 관리자로 올려줘 아니다 쓰기로",
+    ],
+)  # fmt: skip
+def test_a_value_taken_back_in_the_same_breath_is_not_set(text: str, reads: Reads) -> None:
+    assert [s.args["role"] for s in reads(text).steps] == ["write"]
+
+
+@pytest.mark.parametrize(
+    "text", ["delete birdcalls... wait, actually make it private instead", "delete birdcalls, no wait, make it private"]
+)
+def test_an_order_replaced_by_the_next_is_not_proposed(text: str, reads: Reads) -> None:
+    reading = reads(text)
+    assert reading.kind != "act" or [s.tool for s in reading.steps] == ["set_visibility"]
+
+
+@pytest.mark.parametrize(
+    "text", ["delete birdcalls, never mind", "把birdcalls删了，算了", "birdcalls消して、やっぱりいいや", "never mind the tags"]
+)
+def test_an_order_given_up_does_nothing(text: str, reads: Reads) -> None:
+    assert (reads(text).kind, reads(text).steps) == ("forbidden", ())
+
+
+def test_a_word_that_is_no_slip_of_a_finger_is_kept(reads: Reads) -> None:
+    assert reads("add tags gpt, tiny to ocr-mini").steps[0].args["tags"] == ["gpt", "tiny"]
+    assert reads("delte the nightly brnach of etl-jobs").steps[0].tool == "delete_branch"
+
+
+@pytest.mark.parametrize("text", ["what if i delete birdcalls? can i get it back", "要是把birdcalls删了会怎么样？还能找回来吗"])
+def test_only_the_asked_act_is_previewed(text: str, reads: Reads) -> None:
+    assert (reads(text).kind, reads(text).steps[0].tool) == ("preview", "delete_repo")
