@@ -21,8 +21,8 @@ def owner(hub: HfHub) -> HfApi:
 
 
 def new_repo(hub: HfHub, repo_type: str | None = None) -> str:
-    """The id of a new repo of Ann's, made by the client."""
-    return hub.api().create_repo(f"ann/made-{next(_numbers)}", repo_type=repo_type).repo_id
+    """The id of a new repo of Ann's that everybody sees, made by the client."""
+    return hub.api().create_repo(f"ann/made-{next(_numbers)}", repo_type=repo_type, private=False).repo_id
 
 
 def sound_clone(hub: HfHub, path: str, folder: Path, branch: str = "main") -> Path:

@@ -34,14 +34,14 @@ def add_repo_routes(router: APIRouter, services: Services) -> None:
 
 
 def create(call: Call) -> Any:
-    """`POST repos/create`; 409 carries the address of what is there, which clients read with `exist_ok`."""
+    """`POST repos/create`: private unless said otherwise; 409 carries the address of what is there, which clients read with `exist_ok`."""
     given = call.json()
     kind, said = _kind(given), _said(call, given)
     _refuse_unknown(given)
     sdk = word(given, "sdk") if kind is RepoKind.SPACE else ""
     try:
         made = call.services.repos.create(
-            call.actor, said, kind, _visibility(given) or Visibility.PUBLIC, license=word(given, "license"), sdk=sdk
+            call.actor, said, kind, _visibility(given) or Visibility.PRIVATE, license=word(given, "license"), sdk=sdk
         )
     except AlreadyExists as error:
         raise _with_address(call, error, kind, said) from error

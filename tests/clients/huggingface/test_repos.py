@@ -40,7 +40,10 @@ def test_a_repo_that_exists_is_taken_with_exist_ok_and_refused_without(hub: HfHu
     assert hub.api().create_repo(repo_id, repo_type="dataset").repo_type == "dataset"
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, "public"), ({"private": True}, "private"), ({"visibility": "private"}, "private")])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "private"), ({"private": False}, "public"), ({"private": True}, "private"), ({"visibility": "private"}, "private")],
+)
 def test_who_sees_a_new_repo(hub: HfHub, given: dict[str, bool], expected: str) -> None:
     name = f"ann/seen-{expected}-{'-'.join(given) or 'default'}"
     hub.api().create_repo(name, **given)  # type: ignore[arg-type]
