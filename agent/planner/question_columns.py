@@ -57,6 +57,7 @@ class ColumnInfo:
         type: as Arrow writes it (`int64`, `string`, `date32[day]`, `timestamp[us]` ...).
         values: all its values where they are text and few; empty where there are many.
         distinct: how many values there are, where that is known.
+        derived: SQL that works it out, for what is no column of its own, such as the month of a date.
     """
 
     name: str
@@ -65,6 +66,7 @@ class ColumnInfo:
     min: object = None
     max: object = None
     distinct: int | None = None
+    derived: str = ""
 
     @property
     def is_number(self) -> bool:

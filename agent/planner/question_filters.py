@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo
-from agent.planner.question_marks import Bound, Mark
+from agent.planner.question_marks import Bound, Mark, concepts_of
 from agent.planner.question_patterns import things
 
 # Words for an empty cell that stand before their column.
 _NULL_FIRST = re.compile(r"without|ha[vds]|with|left|gave|lack|did|do|没|缺|无")
+
+
+_PAID = frozenset(["order", "sale", "payment", "receipt", "invoice"])
 
 
 class Unsure(Exception):
@@ -114,7 +118,7 @@ def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
     before, after = marks.beside(mark, -1), marks.beside(mark, 1)
     while before is not None and before.kind in ("noun", "verb", "how_much") and marks.beside(before, -1) is not None:
         if before.kind == "verb":
-            fitting = [column for column in marks.columns if column.is_measure and before.value in column.concepts]
+            fitting = [column for column in marks.columns if column.is_measure and column.concepts & set(before.value)]
             if len(fitting) == 1 and (of is None or _fits(fitting[0], of)):
                 return fitting[0]
         before = marks.beside(before, -1)
@@ -132,7 +136,11 @@ def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
         return None
     if of is not None:
         return one(column for column in marks.columns if column.is_measure and _fits(column, of))
-    return one(column for column in marks.columns if column.is_measure)
+    measures = [column for column in marks.columns if column.is_measure]
+    if unit is None and _PAID & concepts_of([marks.text[noun.start : noun.end].lower() for noun in marks.all if noun.kind == "noun"]):
+        # "orders above 50": what is paid for is compared by its amount.
+        return one(measures if len(measures) == 1 else (column for column in measures if "amount" in column.concepts))
+    return one(measures)
 
 
 def _fits(column: ColumnInfo, of: str) -> bool:
@@ -165,7 +173,7 @@ def _dates(marks: Marks) -> list[Condition]:
             if column in side.value:
                 marks.take(side)
         marks.take(mark)
-        op, begin, until = mark.value
+        op, begin, until = mark.value if isinstance(mark.value[1], dt.date) else (mark.value[0], *_this_year(column, *mark.value[1:]))
         found.append(Condition(mark.start, column, sql.dated(column, "=" if op == ".." else op, begin, until)))
     for condition in found:
         # "joined since 2020": the verb names the column whose date is compared.
@@ -173,6 +181,19 @@ def _dates(marks: Marks) -> list[Condition]:
             if condition.column in mark.value and all(column.is_date for column in mark.value) and not _grouped(marks, mark):
                 marks.take(mark)
     return found
+
+
+def _this_year(column: ColumnInfo, month: int, day: int | None) -> tuple[dt.date, dt.date]:
+    """A month, or a day of it, of the only year that a column's dates are in. Raises Unsure."""
+    years = {str(end)[:4] for end in (column.min, column.max)}
+    if len(years) != 1 or not (year := years.pop()).isdigit():
+        raise Unsure
+    try:
+        first = dt.date(int(year), month, day or 1)
+    except ValueError:
+        raise Unsure from None
+    after = first + dt.timedelta(days=1) if day else dt.date(int(year) + month // 12, month % 12 + 1, 1)
+    return first, after
 
 
 def _texts(marks: Marks) -> list[Condition]:

@@ -16,7 +16,7 @@ from typing import Any
 from agent.planner import question_patterns as patterns
 from agent.planner.lexicon import CJK, bounded
 from agent.planner.question_columns import ColumnInfo, misspelt, phrases, singular
-from agent.planner.question_meaning import nearest
+from agent.planner.question_meaning import nearest, nearest_value
 from agent.planner.question_patterns import HOLE
 
 _NUMBER = r"(?P<n>-?\d[\d,]*(?:\.\d+)?)\s?(?P<times>k\b|thousand|million|万|만|千|천)?"
@@ -121,9 +121,12 @@ def _complete(low: str, columns: Sequence[ColumnInfo], marks: list[Mark]) -> lis
         column = misspelt(word, columns)
         if column is None and asks and (found := nearest(word, columns)):
             column = found[0]
-        if column is None:
+        if column is not None:
+            marks.append(Mark(run.start(), run.end(), "column", (column,)))
+        elif asks and (pair := nearest_value(word, columns)):
+            marks.append(Mark(run.start(), run.end(), "value", (pair[0],)))
+        else:
             return None
-        marks.append(Mark(run.start(), run.end(), "column", (column,)))
     told = [mark for mark in marks if mark.kind != "light"]
     return _superlatives(sorted(told, key=lambda mark: mark.start))
 
@@ -140,9 +143,9 @@ def _meant(run: str, at: int, columns: Sequence[ColumnInfo], ahead: list[bool], 
     for start, end in itertools.combinations(range(len(run) + 1), 2):
         if not (ahead[start] and behind[end] and 2 <= end - start <= _LONGEST_NAME):
             continue
-        found = nearest(run[start:end], columns)
-        if found and (best is None or found[1] > best[0]):
-            best = found[1], Mark(at + start, at + end, "column", (found[0],))
+        for kind, found in (("column", nearest(run[start:end], columns)), ("value", nearest_value(run[start:end], columns))):
+            if found and (best is None or found[1] > best[0]):
+                best = found[1], Mark(at + start, at + end, kind, (found[0],))
     return best[1] if best else None
 
 
@@ -156,9 +159,11 @@ def _cues(low: str) -> Iterator[Mark]:
     for to, of, pattern in patterns.supers():
         for match in pattern.finditer(low):
             yield Mark(match.start(), match.end(), "super", (to, of))
+    said: dict[tuple[int, int], tuple[str, ...]] = {}
     for of, pattern in patterns.verbs():
         for match in pattern.finditer(low):
-            yield Mark(match.start(), match.end(), "verb", of)
+            said[match.span()] = (*said.get(match.span(), ()), of)
+    yield from (Mark(start, end, "verb", of) for (start, end), of in said.items())
     bare = [Mark(m.start(), m.end(), "most", language) for language, pattern in patterns.most() for m in pattern.finditer(low)]
     yield from bare
     if bare or any(pattern.search(low) for kind, pattern in patterns.cues() if kind in ("top", "bottom")):
@@ -193,6 +198,9 @@ def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
         for form, level in phrases(column).items():
             by_form.setdefault(form, []).append((level, column))
     found = []
+    for part in patterns.calendar(columns):
+        for form in part.words:
+            by_form.setdefault(form, []).append((3, part.column))
     for form, named in by_form.items():
         best = min(level for level, _ in named)
         chosen = tuple(column for level, column in named if level == best)
@@ -323,10 +331,27 @@ def _dates(low: str) -> Iterator[Mark]:
             yield Mark(
                 opening.start() if opening else first[0], closing.end() if closing else second[1], "date", ("..", first[2][0], second[2][1])
             )
+    for start, end, month, day in _yearless(low):
+        side = _side("date", low, start, end)
+        op, first_at, last_at = side or ("=", start, end)
+        yield Mark(first_at, last_at, "date", (op, month, day))
     for start, end, (begin, until) in found:
         side = _side("date", low, start, end)
         op, first_at, last_at = side or ("=", start, end)
         yield Mark(first_at, last_at, "date", (op, begin, until))
+
+
+def _yearless(low: str) -> Iterator[tuple[int, int, int, int | None]]:
+    """Months, and days of a month, that are said without a year."""
+    months = patterns.questions()["months"]
+    for match in re.finditer(r"(?<![\d年년])(?<!年 )(?<!년 )(\d{1,2})\s?[月월](?!\d|间|間)(?:份|中)?(?:\s?(\d{1,2})\s?[日号일])?", low):
+        if 1 <= int(match[1]) <= 12:
+            yield match.start(), match.end(), int(match[1]), int(match[2]) if match[2] else None
+    for match in re.finditer(
+        rf"(?<![a-z])({'|'.join(months)})(?![a-z])(?: (\d{{1,2}})(?:st|nd|rd|th)?(?!\d))?(?!,? (?:of )?(?:19|20)\d\d)", low
+    ):
+        if match[1] != "may" or match[2] or re.search(r"\b(?:in|since|of|during|before|after|from|until) $", low[: match.start()]):
+            yield match.start(), match.end(), months.index(match[1]) + 1, int(match[2]) if match[2] else None
 
 
 def _span(match: re.Match[str]) -> tuple[dt.date, dt.date] | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from agent.planner.lexicon import load
+from agent.planner.question_columns import ColumnInfo
 
 HOLE = "\x1f"  # stands for the name of the dataset
 _EDGED = r"(?<![A-Za-z0-9_])(?:{})(?![A-Za-z0-9_])"
@@ -110,6 +112,29 @@ def light() -> tuple[tuple[re.Pattern[str], ...], tuple[re.Pattern[str], ...]]:
     """Phrases that carry nothing: those of English, and those of the other languages."""
     table = questions()["light"]
     return tuple(_compiled({"en": table["en"]})), tuple(_compiled({language: table[language] for language in ("zh", "ja", "ko")}))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a date that rows can be grouped by, and what it is called."""
+
+    column: ColumnInfo
+    words: tuple[str, ...]
+
+
+def calendar(columns: Sequence[ColumnInfo]) -> list[Part]:
+    """Months, years and days of the week of a table's only date, where it has no column for them."""
+    dates = [column for column in columns if column.is_date]
+    if len(dates) != 1:
+        return []
+    name = '"' + dates[0].name.replace('"', '""') + '"'
+    moment = f"TRY_CAST({name} AS TIMESTAMP)" if dates[0].is_text else name
+    taken = {concept for column in columns for concept in column.concepts} | {column.name.lower() for column in columns}
+    return [
+        Part(ColumnInfo(part, "string", derived=entry["sql"].format(moment)), tuple(map(str, entry["words"])))
+        for part, entry in things()["calendar"].items()
+        if part not in taken
+    ]
 
 
 @cache

@@ -9,11 +9,7 @@ from agent.planner.question_columns import ColumnInfo
 from agent.planner.question_filters import Unsure, one
 from agent.planner.question_marks import Mark
 from agent.planner.question_patterns import things
-from agent.planner.question_roles import Roles
-
-# Superlatives that say nothing of what they measure.
-_OPEN = ("many", "level", "costly")
-_FAMILIES = {"amount": {"amount", "price", "salary"}, "fast": {"duration"}, "costly": {"price", "amount"}}
+from agent.planner.question_roles import FAMILIES, OPEN, Roles
 
 
 class Ranking(Roles):
@@ -26,13 +22,15 @@ class Ranking(Roles):
         if not supers or marks.of("top", "bottom", "number", "avg", "sum", "median", "percent", "bound", "order", "count_days", "who"):
             return False
         grouped = bool(self.query.groups)
+        if grouped and marks.of("noun") and not marks.of("count", "how_much", "which", "where") and self._each():
+            return True
         asked = bool(marks.of("how_much"))
         if (marks.of("noun") and not (grouped or asked)) or (marks.of("which", "where") and not grouped):
             return False
         if any(not column.is_measure and not column.is_date for mark in marks.of("column") for column in mark.value):
             return False
         said = [mark for mark in marks.of("column") if len(mark.value) == 1]
-        if not said and (grouped or asked) and all(mark.value[1] not in _OPEN for mark in supers):
+        if not said and (grouped or asked) and all(mark.value[1] not in OPEN for mark in supers):
             columns = [self._meant(supers[0])]
         elif said and (grouped or asked or any(self._is_value(mark) for mark in supers)):
             columns = [mark.value[0] for mark in said]
@@ -47,6 +45,24 @@ class Ranking(Roles):
             for function in dict.fromkeys("max" if mark.value[0] == "desc" else "min" for mark in supers):
                 self.query.aggregate(function, column)
         self.query.order_groups(down=supers[0].value[0] == "desc")
+        return True
+
+    def _each(self) -> bool:
+        """`the longest ticket of each team`: rows, not numbers."""
+        marks, query = self.marks, self.query
+        supers = marks.of("super")
+        said = [mark for mark in marks.of("column") if len(mark.value) == 1]
+        if len(supers) != 1 or len(said) > 1 or supers[0].value[1] == "many" or any(group.derived for group in query.groups):
+            return False
+        column = said[0].value[0] if said else self._meant(supers[0])
+        if not (column.is_measure or column.is_date):
+            return False
+        for mark in (*supers, *said):
+            marks.take(mark)
+        marks.take_all("verb", "noun", "group_before", "group_after")
+        down = supers[0].value[0] == "desc"
+        query.within, query.groups, query.each = query.groups, [], (column, down, 1)
+        query.order = [*((sql.identifier(group.name), False) for group in query.within), (sql.identifier(column.name), down)]
         return True
 
     def _is_value(self, mark: Mark) -> bool:
@@ -82,7 +98,7 @@ class Ranking(Roles):
         """The column that the verbs of the question measure: `spent`, `걸린`; none when they measure nothing that the table has."""
         measures = [column for column in self.marks.columns if column.is_measure]
         for mark in self.marks.of("verb"):
-            for wanted in ({mark.value}, _FAMILIES.get(mark.value, {mark.value})):
+            for wanted in (set(mark.value), {kind for of in mark.value for kind in FAMILIES.get(of, {of})}):
                 fitting = [column for column in measures if column.concepts & wanted]
                 if len(fitting) == 1:
                     return fitting
@@ -104,16 +120,22 @@ class Ranking(Roles):
         query.limit = self._limit(10 if tops else 1)
         measures = self._measures()
         ranked = self._ranked(supers)
-        if len(ranked) == 1 and ranked[0].is_date and supers and supers[0].value[1] in ("date", *_OPEN) and not marks.of("which", "when"):
+        if (
+            len(ranked) == 1
+            and ranked[0].is_date
+            and supers
+            and supers[0].value[1] in ("date", "fast", *OPEN)
+            and not marks.of("which", "when")
+        ):
             measures, ranked = ranked, []
         if len(measures) > 1 or (query.groups and ranked) or len(query.groups) > 1:
             raise Unsure
         counted = bool(marks.of("count", "noun")) and not marks.of("avg", "sum", "median")
         if not measures and not (counted and supers and supers[0].value[1] == "many"):
-            measures = self._of_verbs() if not supers or supers[0].value[1] in _OPEN else []
+            measures = self._of_verbs() if not supers or supers[0].value[1] in OPEN else []
         marks.take_all("verb")
         asked = self._person_or_place() if not ranked and not query.groups else None
-        if asked is not None and (not measures or measures[0].sums) and (not supers or supers[0].value[1] in _OPEN):
+        if asked is not None and (not measures or measures[0].sums) and (not supers or supers[0].value[1] in OPEN):
             ranked = [asked]
         said = self._said(supers)
         if ranked or query.groups:
@@ -124,7 +146,7 @@ class Ranking(Roles):
 
     def _said(self, supers: list[Mark]) -> Mark | None:
         """The superlative that says most of what is measured."""
-        telling = [mark for mark in supers if mark.value[1] not in _OPEN]
+        telling = [mark for mark in supers if mark.value[1] not in OPEN]
         if len({mark.value[1] for mark in telling}) > 1:
             raise Unsure
         return next(iter(telling or supers), None)
@@ -138,8 +160,9 @@ class Ranking(Roles):
                 raise Unsure
             return found
         if self.query.groups:
-            if len(found) != 1 or len(self.query.groups) != 1:
-                raise Unsure
+            many = any(mark.value[1] == "many" for mark in supers)
+            if len(found) != 1 or len(self.query.groups) != 1 or not many or not self.marks.of("which", "who", "where", "count"):
+                raise Unsure  # "top 2 categories per country" ranks within each
             self.counted = found[0]
             return []
         places = {column.name: mark for mark in marks for column in mark.value}
@@ -248,4 +271,4 @@ def _speaks_of(of: str, column: ColumnInfo) -> bool:
         return column.is_measure
     if of == "date":
         return column.is_date
-    return bool(column.concepts & _FAMILIES.get(of, {of}))
+    return bool(column.concepts & FAMILIES.get(of, {of}))

@@ -9,6 +9,7 @@ from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo, phrases
 from agent.planner.question_filters import Condition, Marks, Unsure, one
 from agent.planner.question_marks import Mark, is_noun
+from agent.planner.question_patterns import adjectives, supers
 from agent.planner.question_sql import Query
 
 MAX_GROUPS = 200
@@ -28,7 +29,7 @@ class Roles:
 
     def distinct(self, column: ColumnInfo) -> tuple[str, str]:
         """How many different values a column has, as an output."""
-        return f"count(DISTINCT {sql.identifier(column.name)})", f"count_{column.name}"
+        return f"count(DISTINCT {column.derived or sql.identifier(column.name)})", f"count_{column.name}"
 
     def _measures(self) -> list[ColumnInfo]:
         """Columns to calculate with that are said and free; they are taken."""
@@ -90,6 +91,8 @@ class Roles:
             after = marks.beside(word, 1)
             if after is not None and after.kind in ("count", "avg", "sum", "super", "median"):
                 marks.take(word)
+            elif after is not None and after.kind == "noun" and marks.of("avg"):
+                marks.take(word)  # "per ticket on average": an average is always per row
 
     def _sorts(self, column: Mark) -> bool:
         """Chinese says `by` before a column and `sort` after it."""
@@ -123,6 +126,13 @@ class Roles:
             not marks.of("asc") and bool(marks.of("top", "super") or re.search(r"(?i)\brank|排名|ランキング|랭킹", marks.text))
         )
         for word in words:
+            if not self.query.groups and (of := self._by_adjective(word)):
+                marks.take(word)
+                self.query.order = [of]
+                for side in marks.neighbours(word, "column"):
+                    if any(sql.identifier(column.name) == of[0] for column in side.value):
+                        marks.take(side)
+                return
             column = next(
                 (side for side in (marks.beside(word, 1 if word.kind == "order" and word.value.isascii() else -1),) if side), None
             )
@@ -130,3 +140,26 @@ class Roles:
                 marks.take(column)
                 self.query.order = [(sql.identifier(column.value[0].name), down)]
                 return
+
+    def _by_adjective(self, word: Mark) -> tuple[str, bool] | None:
+        """The order that an adjective says by itself: `若い順`, `hottest first`; None where it speaks of any number."""
+        said = self.marks.text[word.start : word.end].lower()
+        for to, of, pattern in (*supers(), *adjectives()):
+            if of in OPEN or not pattern.search(said):
+                continue
+            columns = [column for column in self.marks.columns if (column.is_date if of == "date" else of_kind(of, column))]
+            if len(columns) == 1:
+                return sql.identifier(columns[0].name), to == "desc"
+            if not any(side is not None and side.kind == "column" for side in (self.marks.beside(word, -1), self.marks.beside(word, 1))):
+                raise Unsure
+        return None
+
+
+# Superlatives and adjectives that say nothing of what they measure, and what the others may measure.
+OPEN = ("many", "level", "costly")
+FAMILIES = {"amount": {"amount", "price", "salary"}, "fast": {"duration"}, "costly": {"price", "amount"}}
+
+
+def of_kind(of: str, column: ColumnInfo) -> bool:
+    """Whether a column is a number of the kind that an adjective measures."""
+    return column.is_measure and bool(column.concepts & FAMILIES.get(of, {of}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agent.planner import question_sql as sql
-from agent.planner.question_columns import ColumnInfo
+from agent.planner.question_columns import ColumnInfo, phrases
 from agent.planner.question_filters import Condition, Unsure, filters, one
 from agent.planner.question_marks import Bound, Mark
 from agent.planner.question_ranking import Ranking
@@ -38,6 +38,8 @@ _OF_WHICH = re.compile(
 _AMONG = re.compile(r"\b(?:in|from|among|within|for|at|on|across)\b", re.IGNORECASE)
 
 
+# Words that want a number for each value that is named: "大阪和东京各有多少人".
+_EACH = re.compile(r"\b(?:each|respectively|separately)\b|各|分别|それぞれ|각각|각자", re.IGNORECASE)
 # Conditions that are said as such, so that the rows are asked for also where nobody says to show them.
 _TELLING = ("bound", "between", "date", "contains", "not_before", "not_after", "null")
 
@@ -180,7 +182,7 @@ class Shape(Ranking):
 
     def _compared(self) -> None:
         """`compare billing and shipping`: each for itself."""
-        if not self.marks.of("compare") or self.query.groups:
+        if self.query.groups or not (self.marks.of("compare") or _EACH.search(self.marks.text)):
             return
         for column in self.marks.columns:
             if any(condition.startswith(f"{sql.identifier(column.name)} IN (") for condition in self.query.where):
@@ -203,10 +205,21 @@ class Shape(Ranking):
                 return True
         return False
 
+    def _acts(self) -> list[ColumnInfo]:
+        """Dates named only by what happened then, which counts the rows: "how many joined each year"."""
+        said = [
+            (column, self.marks.text[mark.start : mark.end].lower())
+            for mark in self.marks.of("column")
+            for column in mark.value
+            if column.is_date and not column.derived
+        ]
+        return [column for column, word in said if phrases(column).get(word, 3) > 1 and not self.marks.of("distinct", "when")]
+
     def _count(self) -> None:
         marks, query = self.marks, self.query
         asked = marks.of("count", "how_much")
-        measures, things = self._measures(), self._things()
+        acts = {column.name for column in self._acts()}
+        measures, things = self._measures(), [column for column in self._things() if column.name not in acts]
         marks.take_all("count", "how_much", "sum")
         self._compared()
         if all(word.kind == "count" for word in asked):

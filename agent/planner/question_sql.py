@@ -14,7 +14,11 @@ _NAMES = {"avg": "average", "sum": "total", "max": "highest", "min": "lowest", "
 
 @dataclass(slots=True)
 class Query:
-    """Parts of a SELECT. `outputs` are (expression, alias); without any, all columns are shown. `order` are (expression, descending)."""
+    """Parts of a SELECT. `outputs` are (expression, alias); without any, all columns are shown. `order` are (expression, descending).
+
+    Attributes:
+        within, each: the rows of each group that come first by a column (the column, descending, how many).
+    """
 
     outputs: list[tuple[str, str]] = field(default_factory=list)
     where: list[str] = field(default_factory=list)
@@ -23,10 +27,12 @@ class Query:
     order: list[tuple[str, bool]] = field(default_factory=list)
     limit: int | None = None
     distinct: bool = False
+    within: list[ColumnInfo] = field(default_factory=list)
+    each: tuple[ColumnInfo, bool, int] | None = None
 
     def sql(self) -> str:
         """The statement."""
-        shown = [identifier(column.name) for column in self.groups]
+        shown = [named(column) for column in self.groups]
         shown += [expression if not alias else f"{expression} AS {identifier(alias)}" for expression, alias in self.outputs]
         parts = ["SELECT DISTINCT" if self.distinct else "SELECT", ", ".join(shown) or "*", "FROM data"]
         if self.where:
@@ -35,6 +41,11 @@ class Query:
             parts.append("GROUP BY " + ", ".join(identifier(column.name) for column in self.groups))
         if self.having:
             parts.append("HAVING " + self.having)
+        if self.each is not None:
+            column, down, most = self.each
+            order = f"{identifier(column.name)} DESC NULLS LAST" if down else f"{identifier(column.name)} NULLS LAST"
+            within = ", ".join(identifier(group.name) for group in self.within)
+            parts.append(f"QUALIFY row_number() OVER (PARTITION BY {within} ORDER BY {order}) <= {most}")
         if self.order:
             parts.append("ORDER BY " + ", ".join(f"{name} DESC NULLS LAST" if down else f"{name} NULLS LAST" for name, down in self.order))
         if self.limit is not None:
@@ -56,10 +67,15 @@ class Query:
         if not self.groups or self.order:
             return
         keys = [(identifier(column.name), False) for column in self.groups]
-        if any(column.is_date or column.is_number for column in self.groups) or not self.outputs:
+        if any(column.is_date or column.is_number or column.derived for column in self.groups) or not self.outputs:
             self.order = keys
         else:
             self.order = [(self.outputs[0][0], down), *keys]
+
+
+def named(column: ColumnInfo) -> str:
+    """A column as it is shown."""
+    return f"{column.derived} AS {identifier(column.name)}" if column.derived else identifier(column.name)
 
 
 def identifier(name: str) -> str:

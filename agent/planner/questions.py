@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.planner.document import Document
+from agent.planner.lexicon import bounded
 from agent.planner.linker import index_of
 from agent.planner.normalise import fold, lower
 from agent.planner.patterns import SQL_HEAD
@@ -79,8 +80,8 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         return reading
     sql = _asked(repo, text, doc, world)
     if sql is None:
-        return _puzzled(reading, repo, text, doc, world, tools) if named or on_tables or _open_to_tables(reading) else reading
-    if not (named or on_tables or _open_to_tables(reading) or _calculates(sql)):
+        return _puzzled(reading, repo, text, doc, world, tools) if named or on_tables or _open_to_tables(reading, world) else reading
+    if not (named or on_tables or _open_to_tables(reading, world) or _calculates(sql)):
         return reading
     if _changes(reading, tools) and not _calculates(sql):
         return reading
@@ -138,9 +139,11 @@ def is_about_table(text: str, columns: Sequence[ColumnInfo], *, calculated: bool
     return bool(kinds & {"column", "value"}) and bool(kinds & asks) and (not calculated or bool(kinds & _QUESTION_WORDS))
 
 
-def _open_to_tables(reading: Reading) -> bool:
+def _open_to_tables(reading: Reading, world: World) -> bool:
     """True when the reading is not sure, or the thread just looked into the dataset."""
     focus = reading.focus
+    if any(step.args.get("repo") and not index_of(world.entities()).exact(str(step.args["repo"])) for step in reading.steps):
+        return True  # what was taken for a repo is none
     if focus.tool in _TABLE_TOOLS and focus.args.get("repo") == focus.repo:
         return True
     return reading.kind != "act" or reading.steps[0].confidence < SURE
@@ -148,10 +151,10 @@ def _open_to_tables(reading: Reading) -> bool:
 
 def _dataset(said: str | None, doc: Document, world: World) -> tuple[str | None, bool]:
     """The one dataset that is meant, and whether the message names it (or points at it)."""
-    spans = doc.of("repo")
+    spans = [span for span in doc.of("repo") if span.entities]
     if spans:
         found = {entity.value for span in spans for entity in span.entities if entity.kind == "dataset" and not entity.deleted}
-        return (found.pop(), True) if len(found) == 1 and all(span.entities for span in spans) else (None, False)
+        return (found.pop(), True) if len(found) == 1 else (None, False)
     known = said is not None and any(
         entity.type == "repo" and entity.kind == "dataset" and not entity.deleted and entity.value == said
         for entity in index_of(world.entities()).exact(said)
@@ -172,9 +175,10 @@ def _asked(repo: str, text: str, doc: Document, world: KnowsColumns) -> str | No
 def _without_names(text: str, repo: str, doc: Document) -> str:
     """The message with a hole for the dataset's name, and without its owner's."""
     for span in doc.of("repo"):
-        text = text.replace(doc.text[span.start : span.end], HOLE, 1)
+        if span.entities:
+            text = re.sub(bounded(doc.text[span.start : span.end], literal=True), HOLE, text, count=1)
     owner = repo.partition("/")[0]
     for span in doc.of("user", "org"):
         if str(span.value) == owner:
-            text = text.replace(doc.text[span.start : span.end], " ", 1)
+            text = re.sub(bounded(doc.text[span.start : span.end], literal=True), " ", text, count=1)
     return text
