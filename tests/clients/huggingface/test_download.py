@@ -184,9 +184,7 @@ def test_what_is_not_there_says_what_is_missing(hub: HfHub, tmp_path: Path) -> N
 
 def test_a_token_that_is_wrong_or_taken_back_is_refused(hub: HfHub, tmp_path: Path) -> None:
     repo = hub.repo(SOME, visibility=Visibility.PRIVATE)
-    token = hub.services.tokens.create(
-        actor_for(hub.ann), "short-lived", Scope.READ
-    ).token
+    token = hub.services.tokens.create(actor_for(hub.ann), "short-lived", Scope.READ).token
     assert hub.api(token).hf_hub_download(repo.full_name, "config.json", cache_dir=tmp_path)
     hub.services.tokens.revoke(actor_for(hub.ann), "short-lived")
     answer = httpx.get(url_of(hub, repo, "config.json"), headers={"authorization": f"Bearer {token}"})
