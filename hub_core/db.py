@@ -73,7 +73,8 @@ class Database:
             self.url,
             hide_parameters=True,  # an error that is logged must not tell what people said or the digest of a credential
             pool_pre_ping=not self.is_sqlite,
-            pool_size=20,
+            # As many as there are threads for requests: a SQLite connection beyond this is opened anew, pragmas and all, for each use.
+            pool_size=40 if self.is_sqlite else 20,
             max_overflow=40,
             connect_args={"timeout": 30, "check_same_thread": False} if self.is_sqlite else {},
         )
