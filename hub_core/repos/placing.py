@@ -105,7 +105,9 @@ def plan(store: SnapshotStore, commit: str, sizes: Iterable[tuple[str, int]], ig
         found = find(store, tree, clean)
         entry = describe(store, clean, *found) if found else None
         held = (entry.lfs.oid if entry.lfs else entry.sha) if entry and entry.kind == "file" else ""
-        planned.append(Planned(path, rule.in_lfs(clean, size), not held and rules.ignores(clean), held, bool(entry and entry.kind == "folder")))
+        planned.append(
+            Planned(path, rule.in_lfs(clean, size), not held and rules.ignores(clean), held, bool(entry and entry.kind == "folder"))
+        )
     return planned
 
 
