@@ -75,6 +75,12 @@ def in_simplified(text: str) -> str:
     return text if re.search(r"[\u3040-\u30ff\uac00-\ud7a3]", text) else text.translate(_TRADITIONAL)
 
 
+def plain_endings(text: str) -> str:
+    """Korean chat endings ("뽑아줘여", "몇 개임?") as they are spelled."""
+    text = re.sub(r"(줘|주세|해|어|나|까|야|지)[여염용욤]+(?![가-힣])", r"\1", text)
+    return re.sub(r"(?<=[개건명번줄일])임(?![가-힣])", "야", text)
+
+
 def as_written(value: str, text: str) -> str:
     """The part of the original text that reads as the value; the value itself when it is not there, or there in several ways."""
     pieces = _folded(text[: MAX_CHARS * 2])

@@ -31,7 +31,7 @@ from agent.planner.encoder import encoder
 from agent.planner.followup import gives_up, nameless, refine, repeat, set_again, takes_back, takes_out
 from agent.planner.lexicon import follow
 from agent.planner.linker import Index, index_of
-from agent.planner.normalise import as_written, fold, in_katakana, in_simplified, mend
+from agent.planner.normalise import as_written, fold, in_katakana, in_simplified, mend, plain_endings
 from agent.planner.polarity import asked_sentence, ban, order_of, polarity
 from agent.planner.spans import Lexis
 from agent.planner.split import boundaries, split, whole
@@ -64,7 +64,7 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
         doc = turn.document(better, focus)
     scores = turn.scored([doc])[0]
     reading = _after_question(turn, doc, scores) or _special(turn, doc, scores) or _orders(turn, doc, scores)
-    return _verbatim(questions.refine(reading, text, doc, world, tools, focus.repo), text, tools)
+    return _verbatim(questions.refine(reading, plain_endings(text), doc, world, tools, focus.repo), text, tools)
 
 
 _NAMES = ("repo", "repo_ref", "ident", "user", "org", "path", "branch", "git_tag")
