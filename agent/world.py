@@ -23,6 +23,7 @@ from hub_core.datasets.formats import data_files
 from hub_core.datasets.loaded import Budget
 from hub_core.errors import HubError
 from hub_core.repos.access import visible, with_role
+from hub_core.repos.kinds import RepoKind
 from hub_core.repos.lookup import find_repo
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -123,16 +124,16 @@ class HubWorld:
 
     def columns(self, repo: str) -> Sequence[ColumnInfo]:
         """The columns of a dataset's table; none when there is no table that can be read."""
-        row = self._repo(repo)
+        row = self._repo(repo, RepoKind.DATASET)
         try:
             return self._cache.columns(self._services, self._actor, row) if row else ()
         except HubError:
             return ()
 
-    def _repo(self, said: str) -> Repo | None:
+    def _repo(self, said: str, kind: RepoKind | None = None) -> Repo | None:
         try:
             with self._services.db.read() as session:
-                return find_repo(session, self._actor, said)
+                return find_repo(session, self._actor, said, kind)
         except HubError:
             return None
 

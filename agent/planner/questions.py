@@ -91,11 +91,17 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
     confidence = max(reading.steps[0].confidence if reading.steps else 0.0, 0.9)
     return Reading(
         "act",
-        (Step("query_dataset", {"repo": repo, "sql": sql}, confidence=confidence),),
+        (Step("query_dataset", {**_named(repo, world, tools), "sql": sql}, confidence=confidence),),
         (("query_dataset", confidence),),
         reading.language,
         focus,
     )
+
+
+def _named(repo: str, world: World, tools: Mapping[str, ToolSpec]) -> dict[str, str]:
+    """The arguments that name a dataset: with its kind where a repo of another kind has the same name."""
+    same = [entity for entity in index_of(world.entities()).exact(repo) if entity.type == "repo" and entity.value == repo]
+    return {"repo": repo, "kind": "dataset"} if len(same) > 1 and tools["query_dataset"].slot("kind") else {"repo": repo}
 
 
 def _moved(reading: Reading, repo: str) -> Focus:
@@ -118,17 +124,18 @@ def _calculates(sql: str) -> bool:
     return bool(re.search(r"\b(?:count|avg|sum|min|max|median)\(|ORDER BY", sql))
 
 
-def _puzzled(reading: Reading, repo: str, text: str, doc: Document, world: KnowsColumns, tools: Mapping[str, ToolSpec]) -> Reading:
+def _puzzled(reading: Reading, repo: str, text: str, doc: Document, world: World, tools: Mapping[str, ToolSpec]) -> Reading:
     """The reading, or a question back where the message surely asks something of the table that was not understood."""
     on_tables = reading.kind == "act" and all(step.tool in _TABLE_TOOLS[1:] for step in reading.steps)
     unlikely = reading.kind in ("out_of_scope", "choose_tool", "not_available") or _changes(reading, tools)
     if not (on_tables or unlikely) or reading.kind in ("preview", "forbidden"):
         return reading
     said = _without_names(fold(text), repo, doc)
-    if not is_about_table(said, world.columns(repo), calculated=not on_tables):
+    if not isinstance(world, KnowsColumns) or not is_about_table(said, world.columns(repo), calculated=not on_tables):
         return reading
-    step = Step("query_dataset", {"repo": repo}, ("sql",), confidence=0.6)
-    focus = replace(_moved(reading, repo), question=Question("query_dataset", {"repo": repo}, ["sql"], {}))
+    args = _named(repo, world, tools)
+    step = Step("query_dataset", args, ("sql",), confidence=0.6)
+    focus = replace(_moved(reading, repo), question=Question("query_dataset", dict(args), ["sql"], {}))
     return Reading("ask", (step,), (("query_dataset", 0.6),), reading.language, focus)
 
 
