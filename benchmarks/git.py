@@ -17,7 +17,7 @@ from benchmarks.hub import TOKEN, Hub, folder, running_hub
 from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "git"
-RUNS = 9
+RUNS = 7
 AT_ONCE = 20
 # name, commits, files, and the goals that the reference measurements set for hub / peer
 SIZES = (("tiny", 5, 20, 1.5), ("big", 2000, 2000, 1.25))
