@@ -28,16 +28,17 @@ _NOT_AFTER = {
 }
 
 
-def read_consent(text: str, act: Mapping[str, Any] | None = None) -> Consent | None:
+def read_consent(text: str, act: Mapping[str, Any] | None = None, *, just_asked: bool = True) -> Consent | None:
     """`approve`, `reject`, or None when the message is about something else, asks back, or says both.
 
     Args:
         act: the waiting act, `{"tool", "args"}`; its verb and the names in it may be repeated.
+        just_asked: the question is the last thing that was said. Later the bare verb ("remove her") may mean somebody else by now.
     """
     plain = _plain(text)
     if not plain or "?" in plain:
         return None
-    said, rest = _consume(plain, _vocabulary(_kind_of(act)), _names(act))
+    said, rest = _consume(plain, _vocabulary(_kind_of(act)), _names(act), just_asked)
     if not rest:
         return said.pop() if len(said) == 1 else None
     refuses = "approve" not in said and _leading_refusal(plain, _vocabulary(_kind_of(act)))
@@ -45,16 +46,16 @@ def read_consent(text: str, act: Mapping[str, Any] | None = None) -> Consent | N
 
 
 def _consume(
-    plain: str, vocabulary: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...], names: re.Pattern[str] | None
+    plain: str, vocabulary: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...], names: re.Pattern[str] | None, just_asked: bool
 ) -> tuple[set[Consent], str]:
     """What the message says word by word, the longest reading first, and what is left that nothing explains."""
     said: set[Consent] = set()
-    weak = False
+    weak = named = False
     rest = plain
     while rest:
         hits = [(m.end(), kind) for kind, patterns in vocabulary for pattern in patterns if (m := pattern.match(rest))]
         if names is not None and (m := names.match(rest)):
-            hits.append((m.end(), "filler"))
+            hits.append((m.end(), "name"))
         hits = [hit for hit in hits if hit[0] > 0]
         if not hits:
             return said, rest
@@ -64,8 +65,9 @@ def _consume(
         elif kind == "reject":
             said.add("reject")
         weak = weak or kind == "verb"
+        named = named or kind == "name"
         rest = _JUNK.sub(" ", rest[end:]).strip()
-    if weak and not said:
+    if weak and not said and (just_asked or named):
         said.add("approve")  # the bare verb of the waiting act: "delete it", "지워"
     return said, ""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import takewhile
 from typing import Any
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langgraph.runtime import Runtime
 
 from agent.consent import read_consent
@@ -91,8 +92,9 @@ def _chosen(work: Work, text: str) -> bool:
 
 def _consent(work: Work, text: str, pending: list[ApprovalView]) -> None:
     """A plain yes or no settles what was asked last; one that names an act settles that act."""
+    said_last = _said_last(work)
     for approval in reversed(pending):
-        answer = read_consent(text, _act_of(approval))
+        answer = read_consent(text, _act_of(approval), just_asked=approval.id in said_last)
         if answer is not None:
             work.turn["decision"] = {"approval_id": approval.id, "decision": answer}
             return
@@ -114,6 +116,12 @@ def _consent(work: Work, text: str, pending: list[ApprovalView]) -> None:
     elif not work.ctx.speaks:
         work.note("nothing_pending")
         work.turn["ready"] = True
+
+
+def _said_last(work: Work) -> str:
+    """What tools answered in the turn before this message; an act that waits is told there by its id."""
+    before = list(takewhile(lambda message: not isinstance(message, HumanMessage), reversed(work.messages[:-1])))
+    return " ".join(str(message.content) for message in before if isinstance(message, ToolMessage))
 
 
 def _act_of(approval: ApprovalView) -> dict[str, Any]:

@@ -77,6 +77,16 @@ def test_a_word_settles_it(hub: Hub, word: str, visibility: str) -> None:
     assert hub.visibility(REPO) == visibility
 
 
+@pytest.mark.parametrize(("word", "visibility"), [("make it public", "private"), ("yes, make it public", "public")])
+def test_after_another_subject_a_bare_verb_settles_nothing(hub: Hub, word: str, visibility: str) -> None:
+    other = call("list_branches", repo="support-7b")
+    with hub.talk(PUBLIC, other, other) as talk:
+        talk.say("make it public")
+        talk.say("which branches are there")
+        talk.say(word)
+    assert hub.visibility(REPO) == visibility
+
+
 def test_two_people_approve_at_once_and_it_runs_once(any_hub: Hub) -> None:
     with any_hub.talk(call("delete_repo", repo="support-7b")) as talk:
         pending = talk.say("delete it").pending

@@ -56,6 +56,14 @@ def test_the_verb_of_another_act_is_no_agreement() -> None:
     assert read_consent("make it public", DELETE) is None
 
 
+def test_later_in_the_talk_a_bare_verb_is_no_agreement() -> None:
+    for text in ("delete it", "remove her", "删掉", "消して", "지워줘"):
+        assert read_consent(text, DELETE) == "approve"
+        assert read_consent(text, DELETE, just_asked=False) is None
+    assert read_consent("delete faq", DELETE, just_asked=False) == "approve"
+    assert read_consent("yes, delete it", DELETE, just_asked=False) == "approve"
+
+
 @given(st.text(max_size=80))
 def test_random_text_never_agrees(text: str) -> None:
     words = {char for char in text if char.isalpha()}
