@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from agent.planner import question_patterns as patterns
@@ -86,7 +86,7 @@ def likely_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] =
     """The marks of any text in lower case, in order, without overlaps, whatever is left."""
     found = [*_quoted(low, columns), *_dates(low), *_numbers(low), *_columns(low, columns), *_cues(low)]
     for word in nouns:
-        found += [Mark(m.start(), m.end(), "noun", "own") for m in re.finditer(bounded(word, literal=True), low)]
+        found += [Mark(m.start(), m.end(), "noun", "own") for m in _spoken(word).finditer(low)]
     found += [Mark(m.start(), m.end(), "noun", name) for name, pattern in patterns.nouns() for m in pattern.finditer(low)]
     found += _values(low, columns, {c.name for mark in found if mark.kind == "column" for c in mark.value})
     found += _light(low)
@@ -191,6 +191,12 @@ def _superlatives(marks: list[Mark]) -> list[Mark]:
     return [mark for mark in found if mark.kind != "most" or (mark is waiting and mark.value == "zh")]
 
 
+@lru_cache(maxsize=16384)
+def _spoken(form: str, *, tails: bool = False) -> re.Pattern[str]:
+    """A name in a text, and what may follow it and adds nothing."""
+    return re.compile(bounded(form, literal=True) + (patterns.tails() if tails else ""))
+
+
 def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
     """Where columns are named; the tightest way of naming wins, and several columns may share a word."""
     by_form: dict[str, list[tuple[int, ColumnInfo]]] = {}
@@ -208,8 +214,7 @@ def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
             # What only tells rows apart is not meant by a word for the rows.
             chosen = tuple(column for column in chosen if not column.is_key)
         if chosen:
-            pattern = bounded(form, literal=True) + patterns.tails()
-            found += [Mark(m.start(), m.end(), "column", chosen) for m in re.finditer(pattern, low)]
+            found += [Mark(m.start(), m.end(), "column", chosen) for m in _spoken(form, tails=True).finditer(low)]
     return found
 
 
@@ -225,10 +230,7 @@ def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Ma
                 if (not _plain(word) or column.name in named) and (column, value) not in by_form.setdefault(word, []):
                     by_form[word].append((column, value))
     return [
-        Mark(m.start(), m.end(), "value", tuple(pairs))
-        for form, pairs in by_form.items()
-        if pairs
-        for m in re.finditer(bounded(form, literal=True), low)
+        Mark(m.start(), m.end(), "value", tuple(pairs)) for form, pairs in by_form.items() if pairs for m in _spoken(form).finditer(low)
     ]
 
 
@@ -375,6 +377,7 @@ def table_nouns(*names: str) -> tuple[str, ...]:
     return tuple(sorted(words | {singular(word) for word in words}, key=len, reverse=True))
 
 
+@lru_cache(maxsize=8192)
 def is_noun(word: str) -> bool:
     """Whether a word may name the rows of some table."""
     return any(pattern.fullmatch(word.lower()) for _, pattern in patterns.nouns())

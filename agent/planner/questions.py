@@ -22,7 +22,7 @@ from agent.planner.question_patterns import HOLE, without_source
 from agent.planner.question_shape import Shape
 from agent.planner.types import Focus, Question, Reading, Step, ToolSpec, World
 
-__all__ = ["ColumnInfo", "KnowsColumns", "refine", "to_sql"]
+__all__ = ["ColumnInfo", "KnowsColumns", "refine", "to_sql", "warm_up"]
 
 MAX_QUESTION = 400
 # A reading as sure as this of something else stays, unless the dataset is named in the message.
@@ -31,6 +31,11 @@ _TABLE_TOOLS = ("query_dataset", "describe_dataset", "preview_dataset")
 # Words that no order is given with.
 _QUESTION_WORDS = frozenset(["count", "how_much", "which", "who", "where", "when", "percent"])
 _PLAIN_COUNT = 'SELECT count(*) AS "count" FROM data'
+
+
+def warm_up() -> None:
+    """Compile the words of questions."""
+    to_sql("how many", [ColumnInfo("id", "int64")])
 
 
 def to_sql(text: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] = ()) -> str | None:

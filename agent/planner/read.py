@@ -43,6 +43,7 @@ def warm_up() -> None:
     """Load the encoder and the head; call it in a background thread at start."""
     encoder()
     classifier.head()
+    questions.warm_up()
 
 
 def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], now: dt.datetime | None = None) -> Reading:
