@@ -99,7 +99,12 @@ class ColumnInfo:
     @property
     def is_measure(self) -> bool:
         """A number to calculate with."""
-        return self.is_number and not self.is_key and "year" not in self.concepts
+        return self.is_number and not self.is_key and "year" not in self.concepts and not self.is_row_name
+
+    @property
+    def is_row_name(self) -> bool:
+        """Whether it is called as one row is, and so only numbers the rows (`respondent`)."""
+        return self.is_number and _is_row_name(self.name)
 
     @property
     def concepts(self) -> frozenset[str]:
@@ -109,7 +114,7 @@ class ColumnInfo:
     @property
     def sums(self) -> bool:
         """Whether adding its values up makes sense."""
-        return self.is_measure and any(load("question_words")["columns"][concept].get("sums") for concept in self.concepts)
+        return self.is_measure and _sums(self.name)
 
     @property
     def seconds(self) -> float | None:
@@ -124,6 +129,17 @@ class KnowsColumns(Protocol):
     def columns(self, repo: str) -> Sequence[ColumnInfo]:
         """The columns of a dataset's table; none when it cannot be read."""
         ...
+
+
+@cache
+def _is_row_name(name: str) -> bool:
+    low = lower(fold(name))
+    rows = load("question_words")["nouns"]
+    return low == singular(low) and not _sums(low) and any(re.fullmatch(word, low) for words in rows.values() for word in words)
+
+
+def _sums(name: str) -> bool:
+    return any(load("question_words")["columns"][concept].get("sums") for concept in _concepts(name))
 
 
 def _tokens(name: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo
 from agent.planner.question_marks import Bound, Mark, concepts_of
-from agent.planner.question_patterns import things
+from agent.planner.question_patterns import questions, things
 
 # Words for an empty cell that stand before their column.
 _NULL_FIRST = re.compile(r"without|ha[vds]|with|left|gave|lack|did|do|没|缺|无")
@@ -116,12 +116,9 @@ def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
     """The column that is compared with a number; None when rows are counted. Raises Unsure."""
     of = things()["units"][unit]["of"] if unit else None
     before, after = marks.beside(mark, -1), marks.beside(mark, 1)
-    while before is not None and before.kind in ("noun", "verb", "how_much") and marks.beside(before, -1) is not None:
-        if before.kind == "verb":
-            fitting = [column for column in marks.columns if column.is_measure and column.concepts & set(before.value)]
-            if len(fitting) == 1 and (of is None or _fits(fitting[0], of)):
-                return fitting[0]
-        before = marks.beside(before, -1)
+    before, told = _told_before(marks, before, of)
+    if told is not None:
+        return told
     # "30 likes" names its column behind the number, where none stands before it.
     sides = [before, after] if before is None or before.kind != "column" else [before]
     for side in sides:
@@ -134,13 +131,49 @@ def _measured(marks: Marks, mark: Mark, unit: str | None) -> ColumnInfo | None:
             return fitting[0]
     if unit == "piece":
         return None
+    if unit is None and (meant := _by_comparison(marks, mark)):
+        return meant
     if of is not None:
         return one(column for column in marks.columns if column.is_measure and _fits(column, of))
     measures = [column for column in marks.columns if column.is_measure]
-    if unit is None and _PAID & concepts_of([marks.text[noun.start : noun.end].lower() for noun in marks.all if noun.kind == "noun"]):
+    if unit is None and is_paid(marks):
         # "orders above 50": what is paid for is compared by its amount.
-        return one(measures if len(measures) == 1 else (column for column in measures if "amount" in column.concepts))
+        return paid(measures)
     return one(measures)
+
+
+def _told_before(marks: Marks, before: Mark | None, of: str | None) -> tuple[Mark | None, ColumnInfo | None]:
+    """What stands before a comparison, beyond nouns and verbs; and the column that these tell: `people over 40`, `products priced over 40`."""
+    ages = [column for column in marks.columns if "age" in column.concepts]
+    if of is None and before is not None and before.kind == "noun" and before.value == "person" and len(ages) == 1:
+        return before, ages[0]
+    while before is not None and before.kind in ("noun", "verb", "how_much") and marks.beside(before, -1) is not None:
+        if before.kind == "verb":
+            fitting = [column for column in marks.columns if column.is_measure and column.concepts & set(before.value)]
+            if len(fitting) == 1 and (of is None or _fits(fitting[0], of)):
+                return before, fitting[0]
+        before = marks.beside(before, -1)
+    return before, None
+
+
+def is_paid(marks: Marks) -> bool:
+    """Whether the rows are called as what is paid for: orders, invoices."""
+    return bool(_PAID & concepts_of([marks.text[mark.start : mark.end].lower() for mark in marks.all if mark.kind == "noun"]))
+
+
+def paid(measures: Sequence[ColumnInfo]) -> ColumnInfo:
+    """The column that says how much was paid. Raises Unsure."""
+    return one(measures if len(measures) == 1 else (column for column in measures if "amount" in column.concepts))
+
+
+def _by_comparison(marks: Marks, mark: Mark) -> ColumnInfo | None:
+    """The column that `older than`, `より長い` speak of; None where they speak of any, or the table has none."""
+    said = marks.text[mark.start : mark.end].lower()
+    for concept, pattern in questions()["comparatives"].items():
+        if re.search(pattern, said):
+            fitting = [column for column in marks.columns if column.is_measure and concept in column.concepts]
+            return fitting[0] if len(fitting) == 1 else None
+    return None
 
 
 def _fits(column: ColumnInfo, of: str) -> bool:

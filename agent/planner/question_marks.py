@@ -15,6 +15,7 @@ from typing import Any
 
 from agent.planner import question_patterns as patterns
 from agent.planner.lexicon import CJK, bounded
+from agent.planner.normalise import lower
 from agent.planner.question_columns import ColumnInfo, misspelt, phrases, singular
 from agent.planner.question_meaning import nearest, nearest_value
 from agent.planner.question_patterns import HOLE
@@ -77,18 +78,19 @@ class Bound:
     unit: str | None
 
 
-def find_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str]) -> list[Mark] | None:
-    """All marks of a question in lower case, in order, without overlaps; None when something is left that is not understood."""
-    return _complete(low, columns, likely_marks(low, columns, nouns))
+def find_marks(text: str, columns: Sequence[ColumnInfo], nouns: Sequence[str]) -> list[Mark] | None:
+    """All marks of a folded question, in order, without overlaps; None when something is left that is not understood."""
+    return _complete(lower(text), columns, likely_marks(text, columns, nouns))
 
 
-def likely_marks(low: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] = ()) -> list[Mark]:
-    """The marks of any text in lower case, in order, without overlaps, whatever is left."""
+def likely_marks(text: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] = ()) -> list[Mark]:
+    """The marks of any folded text, in order, without overlaps, whatever is left."""
+    low = lower(text)
     found = [*_quoted(low, columns), *_dates(low), *_numbers(low), *_columns(low, columns), *_cues(low)]
     for word in nouns:
         found += [Mark(m.start(), m.end(), "noun", "own") for m in _spoken(word).finditer(low)]
     found += [Mark(m.start(), m.end(), "noun", name) for name, pattern in patterns.nouns() for m in pattern.finditer(low)]
-    found += _values(low, columns, {c.name for mark in found if mark.kind == "column" for c in mark.value})
+    found += _values(text, low, columns, {c.name for mark in found if mark.kind == "column" for c in mark.value})
     found += _light(low)
     found.sort(key=lambda mark: (mark.start - mark.end, _RANK.get(mark.kind, 6)))
     kept: list[Mark] = []
@@ -210,15 +212,15 @@ def _columns(low: str, columns: Sequence[ColumnInfo]) -> list[Mark]:
     for form, named in by_form.items():
         best = min(level for level, _ in named)
         chosen = tuple(column for level, column in named if level == best)
-        if best == 3 and is_noun(form):
+        if is_noun(form):
             # What only tells rows apart is not meant by a word for the rows.
-            chosen = tuple(column for column in chosen if not column.is_key)
+            chosen = tuple(column for column in chosen if not (column.is_row_name or (best == 3 and column.is_key)))
         if chosen:
             found += [Mark(m.start(), m.end(), "column", chosen) for m in _spoken(form, tails=True).finditer(low)]
     return found
 
 
-def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Mark]:
+def _values(text: str, low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Mark]:
     """Where known values are said. Values that are plain words of questions count only where their column is named."""
     by_form: dict[str, list[tuple[ColumnInfo, str]]] = {}
     for column in columns:
@@ -227,11 +229,19 @@ def _values(low: str, columns: Sequence[ColumnInfo], named: set[str]) -> list[Ma
             if not form:
                 continue
             for word in {form, *_forms(form), *map(str, patterns.things()["values"].get(form, ()))}:
-                if (not _plain(word) or column.name in named) and (column, value) not in by_form.setdefault(word, []):
+                if (not _plain(word) or column.name in named or (word == form and _shouted(value, text))) and (
+                    column,
+                    value,
+                ) not in by_form.setdefault(word, []):
                     by_form[word].append((column, value))
     return [
         Mark(m.start(), m.end(), "value", tuple(pairs)) for form, pairs in by_form.items() if pairs for m in _spoken(form).finditer(low)
     ]
+
+
+def _shouted(value: str, text: str) -> bool:
+    """Whether a value that is a plain word otherwise is said as it is written: `GET` is no `get`."""
+    return len(value) > 1 and value.isupper() and not text.isupper() and bool(re.search(bounded(value, literal=True), text))
 
 
 def _forms(value: str) -> set[str]:

@@ -6,7 +6,7 @@ import re
 
 from agent.planner import question_sql as sql
 from agent.planner.question_columns import ColumnInfo
-from agent.planner.question_filters import Unsure, one
+from agent.planner.question_filters import Unsure, is_paid, one, paid
 from agent.planner.question_marks import Mark
 from agent.planner.question_patterns import things
 from agent.planner.question_roles import FAMILIES, OPEN, Roles
@@ -76,6 +76,8 @@ class Ranking(Roles):
     def _meant(self, mark: Mark) -> ColumnInfo:
         """The column a superlative speaks of by itself: `longest`, `latest`."""
         of = mark.value[1]
+        if of == "level" and is_paid(self.marks):
+            return paid([column for column in self.marks.columns if column.is_measure])
         if of in ("many", "level"):
             raise Unsure
         dates = [column for column in self.marks.columns if column.is_date]
@@ -138,11 +140,18 @@ class Ranking(Roles):
         if asked is not None and (not measures or measures[0].sums) and (not supers or supers[0].value[1] in OPEN):
             ranked = [asked]
         said = self._said(supers)
+        telling = said is not None and said.value[1] not in OPEN
+        if said is not None and telling and measures and not _speaks_of(said.value[1], measures[0]) and self._has(said):
+            raise Unsure  # "the oldest ... salary" speaks of two things
         if ranked or query.groups:
             query.groups = ranked or query.groups
             self._rank(said, measures, down=down)
         else:
             self._rank_rows(said, measures, down=down)
+
+    def _has(self, mark: Mark) -> bool:
+        """Whether some column is of the kind that a superlative speaks of."""
+        return any(_speaks_of(mark.value[1], column) for column in self.marks.columns)
 
     def _said(self, supers: list[Mark]) -> Mark | None:
         """The superlative that says most of what is measured."""

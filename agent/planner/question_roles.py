@@ -62,12 +62,15 @@ class Roles:
             after = self.marks.beside(mark, 1)
             if mark.kind != "column" or not TOTAL.fullmatch(self.marks.text[mark.start : mark.end]):
                 continue
-            if after is not None and after.kind == "column" and any(c.is_measure and c not in mark.value for c in after.value):
+            called = any(phrases(column).get(self.marks.text[mark.start : mark.end].lower(), 3) < 3 for column in mark.value)
+            if after is None or after.kind != "column":
+                continue
+            if any(column.is_measure and not (called and column in mark.value) for column in after.value):
                 self.marks.all[at] = Mark(mark.start, mark.end, "sum")
 
     def _groups(self) -> None:
         marks = self.marks
-        ordering = marks.of("order", "desc", "asc", "top", "bottom", "super")
+        ordering = marks.of("order", "desc", "asc", "top", "bottom", "super", "compare")
         for word in marks.of("group_before"):
             column = marks.beside(word, 1)
             if column is None or column.kind != "column":
@@ -93,6 +96,10 @@ class Roles:
                 marks.take(word)
             elif after is not None and after.kind == "noun" and marks.of("avg"):
                 marks.take(word)  # "per ticket on average": an average is always per row
+            elif (after is not None and after.kind == "value" and word.value == "by") or (
+                word.value in ("every", "each") and marks.of("show")
+            ):
+                marks.take(word)  # "spent by Ann", "show me every billing ticket"
 
     def _sorts(self, column: Mark) -> bool:
         """Chinese says `by` before a column and `sort` after it."""
@@ -143,7 +150,7 @@ class Roles:
 
     def _by_adjective(self, word: Mark) -> tuple[str, bool] | None:
         """The order that an adjective says by itself: `若い順`, `hottest first`; None where it speaks of any number."""
-        said = self.marks.text[word.start : word.end].lower()
+        said = re.sub(r"\bfirst\b", "", self.marks.text[word.start : word.end].lower())
         for to, of, pattern in (*supers(), *adjectives()):
             if of in OPEN or not pattern.search(said):
                 continue

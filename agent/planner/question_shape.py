@@ -73,6 +73,8 @@ class Shape(Ranking):
             self.query.order = [(sql.identifier(column.name), any(word.kind == "desc" for word in words))]
         if self.query.order:
             marks.take_all("order", "desc", "asc", "adjective")
+        if self.query.order and not self.query.groups and any("(" in shown for shown, _ in self.query.outputs):
+            raise Unsure  # one number has no order
 
     def _choose(self) -> None:
         marks = self.marks
@@ -171,7 +173,7 @@ class Shape(Ranking):
         if len(functions) > 1 and (len(measures) > 1 or counted):
             raise Unsure
         self._compared()
-        if self._things():
+        if any(not self._is_rows(column) for column in self._things()):
             raise Unsure
         for column in measures:
             for function in functions:
@@ -277,9 +279,12 @@ class Shape(Ranking):
             measures, noun = [column for column in measures if column not in rows], True
         if totalled and len(measures) == 1 and not things and measures[0].sums and not asked:
             query.aggregate("sum", measures[0])
-        elif spread and not query.order and len(things) == 1 and not measures:
+        elif spread and not query.order and len(things) == 1 and len(measures) < 2:
             query.groups = things
-            query.count()
+            if measures:
+                query.aggregate("sum" if measures[0].sums else "avg", measures[0])
+            else:
+                query.count()
             query.order_groups()
         elif len(things) == 1 and not measures and (listed or asked) and not query.order and not (noun and not listed):
             query.outputs, query.distinct = [(sql.identifier(things[0].name), "")], True
@@ -288,6 +293,8 @@ class Shape(Ranking):
         elif (things or measures) and (asked or self.filtered) and ((self.filtered and asked) or not noun):
             query.outputs = [(sql.identifier(column.name), "") for column in [*things, *measures]]
             query.limit = limit
+            if len(things) == 1 and not measures and not query.order:
+                query.distinct, query.order = True, [(sql.identifier(things[0].name), False)]
         elif measures or things:
             raise Unsure
         elif query.order or (self.filtered and (asked or noun or any(mark.kind in _TELLING for mark in marks.all))):

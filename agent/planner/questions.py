@@ -13,7 +13,7 @@ from dataclasses import replace
 from agent.planner.document import Document
 from agent.planner.lexicon import bounded
 from agent.planner.linker import index_of
-from agent.planner.normalise import fold, lower
+from agent.planner.normalise import fold
 from agent.planner.patterns import SQL_HEAD
 from agent.planner.question_columns import ColumnInfo, KnowsColumns
 from agent.planner.question_filters import Marks, Unsure
@@ -50,7 +50,7 @@ def to_sql(text: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] = ()) 
     folded = without_source(HOLE.join(fold(part) for part in text.split(HOLE))) if HOLE in text else fold(text)
     if not columns or not folded or len(folded) > MAX_QUESTION:
         return None
-    marks = find_marks(lower(folded), columns, nouns)
+    marks = find_marks(folded, columns, nouns)
     if not marks or _elsewhere(marks, nouns):
         return None
     try:
@@ -146,7 +146,7 @@ def _puzzled(reading: Reading, repo: str, text: str, doc: Document, world: World
 
 def is_about_table(text: str, columns: Sequence[ColumnInfo], *, calculated: bool) -> bool:
     """Whether a message names a column or a value and asks to count, add up, rank or group, whatever else it says."""
-    kinds = {mark.kind for mark in likely_marks(lower(text), columns)}
+    kinds = {mark.kind for mark in likely_marks(text, columns)}
     asks = {"avg", "median", "percent", "super", "sum", "group_after"} if calculated else ASKING
     return bool(kinds & {"column", "value"}) and bool(kinds & asks) and (not calculated or bool(kinds & _QUESTION_WORDS))
 
