@@ -184,13 +184,13 @@ def phrases(column: ColumnInfo) -> dict[str, int]:
     found = {name: 0}
     for form in (spaced, singular(spaced), _plural(spaced), "".join(tokens), name + "s", _plural(name)):
         found.setdefault(form, 1)
-    for form in _core_forms(tokens):
+    for form in sorted(_core_forms(tokens)):
         found.setdefault(form, 2)
     words = {str(word) for concept in column.concepts for word in load("question_words")["columns"][concept]["words"]}
     if column.is_bool or column.is_date:
         flags = {form for token in tokens for form in _of_flags(token)}
         words |= flags if column.is_bool else {form for form in flags if not form.isascii() or form.endswith(("ed", "ing"))}
-    for form in words | {_plural(word) for word in words}:
+    for form in sorted(words | {_plural(word) for word in words}):
         found.setdefault(form, 3)
     found.pop("", None)
     return found

@@ -24,7 +24,7 @@ _NUMBER = r"(?P<n>-?\d[\d,]*(?:\.\d+)?)\s?(?P<times>k\b|thousand|million|万|만
 _TIMES = {"k": 1e3, "thousand": 1e3, "million": 1e6, "万": 1e4, "만": 1e4, "千": 1e3, "천": 1e3}
 _RANGE = r"\s*(?:and|to|-|~|到|至|和|から|부터|에서)\s*"
 _AFTER_RANGE = r"(?:\s*(?:之间|の間|まで|사이|까지))?"
-_PIECE_AHEAD = "(?= ?(?:个|条|家|名|件|つ|位|天|笔|张|개|건|명|곳|가지))"
+_PIECE_AHEAD = "(?= ?(?:个|条|家|名|件|种|款|单|项|つ|位|天|笔|张|개|건|명|곳|가지))"
 _DAY = re.compile(
     r"(?<![\d-])(?P<y>(?:19|20)\d\d)(?:\s?[-/.年년]\s?(?P<m>\d{1,2})(?:\s?[-/.月월]\s?(?P<d>\d{1,2})\s?[日号일]?|\s?[月월])?|[年년]|(?![\d.,/-]))"
 )
@@ -92,7 +92,7 @@ def likely_marks(text: str, columns: Sequence[ColumnInfo], nouns: Sequence[str] 
     found += [Mark(m.start(), m.end(), "noun", name) for name, pattern in patterns.nouns() for m in pattern.finditer(low)]
     found += _values(text, low, columns, {c.name for mark in found if mark.kind == "column" for c in mark.value})
     found += _light(low)
-    found.sort(key=lambda mark: (mark.start - mark.end, _RANK.get(mark.kind, 6)))
+    found.sort(key=lambda mark: (mark.start - mark.end, _RANK.get(mark.kind, 6), mark.start))
     kept: list[Mark] = []
     for mark in found:
         if mark.end > mark.start and all(mark.end <= other.start or mark.start >= other.end for other in kept):
@@ -112,6 +112,8 @@ def _complete(low: str, columns: Sequence[ColumnInfo], marks: list[Mark]) -> lis
         if ahead[-1]:
             continue
         meant = _meant(run.group(), run.start(), columns, ahead, behind) if asks else None
+        if meant is None and asks:
+            meant = _with_neighbour(rest, low, run.span(), marks, columns)
         if meant is None:
             return None
         marks.append(meant)
@@ -137,6 +139,20 @@ def _light(low: str) -> Iterator[Mark]:
     """Phrases that carry nothing; the short ones are looked for only where nothing else is."""
     for pattern in (*patterns.light()[0], *patterns.light()[1]):
         yield from (Mark(m.start(), m.end(), "light") for m in pattern.finditer(low) if m.end() - m.start() > 1)
+
+
+def _with_neighbour(rest: str, low: str, run: tuple[int, int], marks: list[Mark], columns: Sequence[ColumnInfo]) -> Mark | None:
+    """What a run means together with a single character beside it that was taken for a word of its own: 德[国]. That mark is dropped."""
+    for mark in marks:
+        if mark.kind not in ("column", "noun") or mark.end - mark.start > 1 or (mark.end != run[0] and mark.start != run[1]):
+            continue
+        start, end = min(mark.start, run[0]), max(mark.end, run[1])
+        whole = rest[:start] + low[start:end] + rest[end:]
+        ahead, behind = patterns.all_empty(low[start:end], start, whole)
+        if (meant := _meant(low[start:end], start, columns, ahead, behind)) and meant.start <= mark.start < meant.end:
+            marks.remove(mark)
+            return meant
+    return None
 
 
 def _meant(run: str, at: int, columns: Sequence[ColumnInfo], ahead: list[bool], behind: list[bool]) -> Mark | None:
@@ -228,7 +244,7 @@ def _values(text: str, low: str, columns: Sequence[ColumnInfo], named: set[str])
             form = value.lower().strip()
             if not form:
                 continue
-            for word in {form, *_forms(form), *map(str, patterns.things()["values"].get(form, ()))}:
+            for word in dict.fromkeys([form, *sorted(_forms(form)), *map(str, patterns.things()["values"].get(form, ()))]):
                 if (not _plain(word) or column.name in named or (word == form and _shouted(value, text))) and (
                     column,
                     value,
@@ -356,9 +372,11 @@ def _dates(low: str) -> Iterator[Mark]:
 def _yearless(low: str) -> Iterator[tuple[int, int, int, int | None]]:
     """Months, and days of a month, that are said without a year."""
     months = patterns.questions()["months"]
-    for match in re.finditer(r"(?<![\d年년])(?<!年 )(?<!년 )(\d{1,2})\s?[月월](?!\d|间|間)(?:份|中)?(?:\s?(\d{1,2})\s?[日号일])?", low):
+    for match in re.finditer(r"(?<![\d年년])(?<!年 )(?<!년 )(\d{1,2})\s?[月월](?!间|間)(?:份|中)?(?:\s?(\d{1,2})\s?[日号일])?", low):
         if 1 <= int(match[1]) <= 12:
             yield match.start(), match.end(), int(match[1]), int(match[2]) if match[2] else None
+    for match in re.finditer(r"(?<![一二三四五六七八九十年个])(十[一二]?|[一二三四五六七八九])月(?:份)?(?!间|間)", low):
+        yield match.start(), match.end(), sum("一二三四五六七八九十".index(digit) + 1 for digit in match[1]), None
     for match in re.finditer(
         rf"(?<![a-z])({'|'.join(months)})(?![a-z])(?: (\d{{1,2}})(?:st|nd|rd|th)?(?!\d))?(?!,? (?:of )?(?:19|20)\d\d)", low
     ):

@@ -133,7 +133,7 @@ def calendar(columns: Sequence[ColumnInfo]) -> list[Part]:
     return [
         Part(ColumnInfo(part, "string", derived=entry["sql"].format(moment)), tuple(map(str, entry["words"])))
         for part, entry in things()["calendar"].items()
-        if part not in taken
+        if part not in taken and not (part == "day" and "date" in taken)
     ]
 
 

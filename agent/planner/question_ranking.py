@@ -137,7 +137,8 @@ class Ranking(Roles):
             measures = self._of_verbs() if not supers or supers[0].value[1] in OPEN else []
         marks.take_all("verb")
         asked = self._person_or_place() if not ranked and not query.groups else None
-        if asked is not None and (not measures or measures[0].sums) and (not supers or supers[0].value[1] in OPEN):
+        worked_out = bool(marks.of("avg", "sum", "median"))
+        if asked is not None and (worked_out or ((not measures or measures[0].sums) and (not supers or supers[0].value[1] in OPEN))):
             ranked = [asked]
         said = self._said(supers)
         telling = said is not None and said.value[1] not in OPEN

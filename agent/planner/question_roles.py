@@ -94,7 +94,7 @@ class Roles:
             after = marks.beside(word, 1)
             if after is not None and after.kind in ("count", "avg", "sum", "super", "median"):
                 marks.take(word)
-            elif after is not None and after.kind == "noun" and marks.of("avg"):
+            elif after is not None and after.kind == "noun" and after.value != "day" and marks.of("avg"):
                 marks.take(word)  # "per ticket on average": an average is always per row
             elif (after is not None and after.kind == "value" and word.value == "by") or (
                 word.value in ("every", "each") and marks.of("show")
