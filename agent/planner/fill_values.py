@@ -123,8 +123,8 @@ def choice(form: Form, slot: SlotSpec) -> Any:
     masked = form.doc.masked
     if slot.name == "level":
         hits = [value for _, _, value in spot("level", masked)]
-        value = "none" if "none" in hits else "mentions" if "mentions" in hits else None
-        return value if value in slot.choices or not slot.choices else None
+        level = "mentions" if "mentions" in hits else "none" if "none" in hits else None
+        return level if level in slot.choices or not slot.choices else None
     if slot.name == "mode":
         hits = [value for _, _, value in spot("mode", masked)]
         value = next((v for v in ("replace", "remove") if v in hits), None)

@@ -38,13 +38,17 @@ def repeat(doc: Document, ctx: Context, best: tuple[str, float]) -> list[Step] |
     if spec is None or not args or (spec.effect != "read" and follow("queries").search(doc.low)):
         return None
     marked = (
-        talk("correction").search(doc.low) or talk("same", doc.language).search(doc.masked) or talk("too", doc.language).search(doc.masked)
+        talk("correction").search(doc.low)
+        or talk("same", doc.language).search(doc.masked)
+        or talk("too", doc.language).search(doc.masked)
+        or (doc.of("text") and follow("sorry").search(doc.low))
     )
     if (
         best[1] >= 0.95
         and best[0] in ctx.tools
         and best[0] != tool
         and not talk("correction").search(doc.low)
+        and not follow("sorry").search(doc.low)
         and doc.of("path", "ident", "text")
     ):
         return None  # an order of its own that says all it needs

@@ -132,7 +132,8 @@ def _calculates(sql: str) -> bool:
 def _puzzled(reading: Reading, repo: str, text: str, doc: Document, world: World, tools: Mapping[str, ToolSpec]) -> Reading:
     """The reading, or a question back where the message surely asks something of the table that was not understood."""
     on_tables = reading.kind == "act" and all(step.tool in _TABLE_TOOLS[1:] for step in reading.steps)
-    unlikely = reading.kind in ("out_of_scope", "choose_tool", "not_available") or _changes(reading, tools)
+    shown = reading.kind == "act" and all(step.tool == "get_repo" for step in reading.steps)
+    unlikely = shown or reading.kind in ("out_of_scope", "choose_tool", "not_available") or _changes(reading, tools)
     if not (on_tables or unlikely) or reading.kind in ("preview", "forbidden"):
         return reading
     said = _without_names(fold(text), repo, doc)

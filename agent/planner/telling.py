@@ -66,6 +66,8 @@ def shifted(scores: list[tuple[str, float]], doc: Document, focus: Focus) -> lis
         _move(p, "reset_password", "create_user")
     if words("told", "move_repo").search(low) and not doc.of("path"):
         _move(p, "fork_repo", "move_repo")
+    if words("told", "show_commit").search(low) and not words("told", "list_commits").search(low):
+        _move(p, "list_commits", "show_commit")
     if focus.tool in _OF_GIT_TAGS and not doc.of("repo"):
         _move(p, "list_tags", "list_git_tags")
     if writes_content(doc):
@@ -90,6 +92,8 @@ def _put_out(p: dict[str, float], doc: Document, focus: Focus) -> None:
         or cue("account_noun").search(doc.masked)
     ):
         return
+    if not follow("queries").search(doc.low):
+        _move(p, "list_audit_events", "get_user")
     share = sum(p.pop(name, 0.0) for name in _OF_ACCOUNTS)
     of_repo, of_org = focus.tool in _OF_ACCESS and focus.repo, focus.tool in _OF_ORGS and focus.org
     for name, likely in (("remove_org_member", of_org or not of_repo), ("revoke_access", of_repo or not of_org)):

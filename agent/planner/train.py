@@ -171,13 +171,20 @@ def quantise(weights: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], np
     return np.round(body / scale).astype(np.int8), scale.astype(np.float32), bias.astype(np.float32)
 
 
+def _sentences(patterns: dict[str, tuple[str, ...]], language: str, per_pattern: int) -> list[Sentence]:
+    """Sentences of one language; twice as many for what is no tool, which can be said in more ways than any order."""
+    pseudo = {name: lines for name, lines in patterns.items() if name in PSEUDO_TOOLS}
+    tools = {name: lines for name, lines in patterns.items() if name not in PSEUDO_TOOLS}
+    return expand(tools, language, per_pattern) + expand(pseudo, language, 2 * per_pattern)
+
+
 def train(path: Path = HEAD_PATH, per_pattern: int = PER_PATTERN, epochs: int = EPOCHS) -> dict[str, float]:
     """Train both heads and write them; returns figures of the run."""
     began = time.monotonic()
     encoder().threads = 2
     patterns = {language: examples.patterns(language) for language in LANGUAGES}
     words = vocabulary(patterns)
-    sentences = [s for language in LANGUAGES for s in expand(patterns[language], language, per_pattern)]
+    sentences = [s for language in LANGUAGES for s in _sentences(patterns[language], language, per_pattern)]
     names = sorted({s.tool for s in sentences})
     labels = [names.index(s.tool) for s in sentences]
     lexis = Lexis(words)

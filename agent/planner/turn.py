@@ -86,17 +86,7 @@ class Turn:
         said = [name for name in telling.told(doc) if name in self.tools or name in PSEUDO_TOOLS]
         known = [(name, max(p, telling.FLOOR) if name in said else p) for name, p in scores if name in self.tools or name in PSEUDO_TOOLS]
         kept = known[:_RANKED] + [(name, p) for name, p in known[_RANKED:] if name in said]
-        if (
-            self.focus.tool in ("get_org", "create_org", *_MEMBERSHIP)
-            and not doc.of("repo", "repo_ref")
-            and not cue("repo_noun").search(doc.masked)
-        ):
-            # Right after an organisation was shown, rights on a repo and membership are one thing: membership.
-            p_of = dict(kept)
-            joined = p_of.get("grant_access", 0.0), p_of.get("revoke_access", 0.0)
-            p_of["add_org_member"] = p_of.get("add_org_member", 0.0) + joined[0]
-            p_of["remove_org_member"] = p_of.get("remove_org_member", 0.0) + joined[1]
-            kept = [(n, p) for n, p in p_of.items() if (n in self.tools and n not in _ACCESS[1:]) or n in PSEUDO_TOOLS]
+        kept = self._one_kind_of_rights(doc, kept)
         weighed = [(name, p * self.fit(doc, name) * (telling.TOLD if name in said else 1.0)) for name, p in kept]
         total = sum(p for _, p in weighed) or 1.0
         rest = max(0.0, 1.0 - sum(p for _, p in kept))
@@ -104,6 +94,20 @@ class Turn:
         scale = min(1.0 / (total + rest), 1.0 if said else 1.6)
         ranked = sorted(((name, p * scale) for name, p in weighed), key=lambda item: -item[1])
         return _pooled(of_the_thread(ranked, doc, self.focus, self.tools))
+
+    def _one_kind_of_rights(self, doc: Document, scores: list[tuple[str, float]]) -> list[tuple[str, float]]:
+        """Right after an organisation or a repo's rights were shown, membership and rights on a repo are one thing: what was shown."""
+        in_org = self.focus.tool in ("get_org", "create_org", *_MEMBERSHIP)
+        if in_org and not doc.of("repo", "repo_ref") and not cue("repo_noun").search(doc.masked):
+            meant = {"grant_access": "add_org_member", "revoke_access": "remove_org_member"}
+        elif self.focus.tool in _ACCESS and not doc.of("org") and not cue("org_noun").search(doc.masked):
+            meant = {"add_org_member": "grant_access", "update_org_member": "grant_access", "remove_org_member": "revoke_access"}
+        else:
+            return scores
+        p_of: dict[str, float] = {}
+        for name, p in scores:
+            p_of[meant.get(name, name)] = p_of.get(meant.get(name, name), 0.0) + p
+        return list(p_of.items())
 
     def fit(self, doc: Document, name: str) -> float:
         """How well a tool can take what the message names."""
