@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from hub_core.errors import InvalidInput, StorageFull, TooLarge
+from hub_core.errors import InvalidInput, TooLarge
+from hub_core.storage.local import write_staged
 
 MIB = 1024 * 1024
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -88,7 +89,7 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
                 if total > limit:
                     await drain(request)
                     raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Put large files into Git LFS.")
-                await run_in_threadpool(_write_all, file, piece)
+                await run_in_threadpool(write_staged, file, piece)
         file.seek(0)
     except zlib.error as error:
         file.close()
@@ -97,15 +98,6 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
         file.close()
         raise
     return file
-
-
-def _write_all(file: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[file.write(view) :]
-    except OSError as error:
-        raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
 
 
 def _inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hub_core.db import utcnow
-from hub_core.errors import HashMismatch, InvalidInput, NotFound, StorageFull
+from hub_core.errors import HashMismatch, InvalidInput, NotFound
 from hub_core.lfs.pointer import LfsPointer
 from hub_core.lfs.service import LfsService
 from hub_core.storage import BlobStore
+from hub_core.storage.local import write_staged
 
 MIB = 1024 * 1024
 PART = 64 * MIB
@@ -88,12 +89,7 @@ class Part:
         if self._left < 0:
             raise HashMismatch("More bytes came than the part has.", hint="Send the part again.")
         self._sum = zlib.crc32(chunk, self._sum)
-        try:
-            view = memoryview(chunk)
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
+        write_staged(self._file, chunk)
 
     def finish(self) -> str:
         """Keep the part, in place of an earlier one of its number; returns its tag.

@@ -15,11 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub_core.db import Database, utcnow
-from hub_core.errors import HashMismatch, InvalidInput, NotFound, StorageFull, TooLarge, Unavailable
+from hub_core.errors import HashMismatch, InvalidInput, NotFound, TooLarge, Unavailable
 from hub_core.lfs.objects import ObjectSource, WholeObjects
 from hub_core.lfs.pointer import LfsPointer, valid_oid
 from hub_core.lfs.tables import LfsLink, LfsObject
 from hub_core.storage import BlobStore
+from hub_core.storage.local import write_staged
 
 MAX_BATCH = 1000
 GIB = 1024**3
@@ -67,12 +68,7 @@ class Upload:
         if self._size > self._max_bytes:
             raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
         self._hash.update(chunk)
-        try:
-            view = memoryview(chunk)
-            while view:
-                view = view[self._file.write(view) :]
-        except OSError as error:
-            raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
+        write_staged(self._file, chunk)
 
     def finish(self) -> LfsPointer:
         """Check digest and size, store, and link to the repo.

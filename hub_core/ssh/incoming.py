@@ -11,9 +11,10 @@ import io
 from asyncio import to_thread
 from typing import BinaryIO, Protocol
 
-from hub_core.errors import InvalidInput, StorageFull, TooLarge
+from hub_core.errors import InvalidInput, TooLarge
 from hub_core.git.receive import read_request
 from hub_core.git.types import MIB, ZERO, GitLimits
+from hub_core.storage.local import write_staged
 
 _CHUNK = 256 * 1024
 _SHA = 20
@@ -42,7 +43,7 @@ async def read_push(stream: Stream, into: BinaryIO, limits: GitLimits) -> None:
     request = read_request(io.BytesIO(commands + b"0000"), limits)
     if "push-options" in request.capabilities and request.updates:
         commands += await _section(stream)
-    await to_thread(_write, into, commands)
+    await to_thread(write_staged, into, commands)
     if any(update.new != ZERO for update in request.updates):
         await _pack(stream, into, limits.max_pack_bytes)
 
@@ -70,16 +71,9 @@ async def _pack(stream: Stream, into: BinaryIO, limit: int) -> None:
         total += len(chunk)
         if total > limit:
             raise TooLarge(f"A push may have {limit // MIB} MiB.", hint="Put large files into Git LFS.")
-        await to_thread(_write, into, chunk)
+        await to_thread(write_staged, into, chunk)
         seen = tail + chunk
         checksum.update(seen[:-_SHA])
         tail = seen[-_SHA:]
         if checksum.digest() == tail:
             return
-
-
-def _write(into: BinaryIO, data: bytes) -> None:
-    try:
-        into.write(data)
-    except OSError as error:
-        raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error

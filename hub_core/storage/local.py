@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from hub_core.errors import StorageFull, Unavailable
 from hub_core.storage.port import CHUNK, BlobInfo, absent, check_key
@@ -174,6 +175,20 @@ def disk_errors() -> Iterator[None]:
         if error.errno in {errno.EIO, errno.EROFS, errno.ESTALE}:
             raise Unavailable("The storage of the hub does not answer.", hint="Try again; then ask an administrator.") from error
         raise
+
+
+def write_staged(file: IO[bytes], data: bytes) -> None:
+    """Write all of `data` to an unbuffered file in a staging folder, which may take less than that at a time.
+
+    Raises:
+        StorageFull: the disk does not take it.
+    """
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+    except OSError as error:
+        raise StorageFull("The disk of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
