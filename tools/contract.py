@@ -63,6 +63,10 @@ class SlotType(enum.StrEnum):
     ATTACHMENT = "attachment"
     CHOICE = "choice"  # one of the schema's enum values
     SECRET = "secret"
+    COLLECTION = "collection"
+    DISCUSSION = "discussion"  # the number of a discussion or pull request
+    WEBHOOK = "webhook"
+    URL = "url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ class Tool(Generic[I, O]):
     """Base of all tools. The class docstring is the description that people and models read.
 
     Class attributes:
-        name: the tool's name (DESIGN: fixed). group: repos, files, data, people, credentials, conversation.
+        name: the tool's name (DESIGN: fixed). group: repos, files, data, people, credentials, community, conversation.
         input, output: its models. effect: the strongest effect it can have. permission: what it needs at least.
         heavy: reads or computes so much in this process that only a few may run at once.
     """

@@ -19,7 +19,8 @@ _STAND_INS = {
     "user": "bob", "org": "acme", "branch": "dev", "tag": "support", "gittag": "v1.0", "path": "README.md", "newpath": "docs/README.md",
     "revision": "main", "license": "apache-2.0", "text": '"Answers support tickets"', "number": "20", "token": "ci-token", "sshkey": "macbook",
     "sql": "`select team, count(*) from data group by team`", "newname": "support-8b", "email": "bob@example.com", "file": "train.csv",
-    "query": "support",
+    "query": "support", "collection": "best-support-models", "discussion": "#3", "url": "https://ci.example.com/hook", "webhook": "https://ci.example.com/hook",
+    "title": '"Wrong licence in the card"', "body": '"The card says MIT"', "secretname": "API_KEY",
 }  # fmt: skip
 _WORDS = {
     "en": {"role": "write", "visibility": "private", "kind": "model", "scope": "read", "lang": "Japanese", "when": "last week", "it": "it", "ordinal": "the second one"},

@@ -34,3 +34,11 @@ UserArg = Annotated[str, Slot(SlotType.USER), Field(description="Name of a user.
 MessageArg = Annotated[str, Slot(SlotType.TEXT), Field(description="Commit message.", max_length=10_000)]
 TagText = Annotated[str, Field(max_length=96)]
 LimitArg = Annotated[int, Slot(SlotType.NUMBER), Field(description="How many at most.", ge=1, le=100)]
+DiscussionArg = Annotated[
+    int, Slot(SlotType.DISCUSSION), Field(description="Number of the discussion or pull request.", ge=1, le=2**31 - 1, examples=[3])
+]
+UrlArg = Annotated[
+    str,
+    Slot(SlotType.URL),
+    Field(description="Address, `http://` or `https://`.", max_length=2000, examples=["https://ci.example.com/hook"]),
+]
