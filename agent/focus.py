@@ -23,8 +23,13 @@ LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "list_access": ("user", ("username",)),
     "get_org": ("user", ("username",)),
     "list_approvals": ("approval", ("approval_id", "id")),
+    "list_collections": ("collection", ("slug", "collection", "id")),
+    "get_collection": ("repo", ("repo",)),
+    "list_discussions": ("discussion", ("number",)),
+    "list_webhooks": ("webhook", ("url", "id")),
+    "list_jobs": ("job", ("id", "job")),
 }
-_FOCUS_FIELD = {"repo": "repo", "user": "user", "path": "path", "branch": "branch", "revision": "revision"}
+_FOCUS_FIELD = {"repo": "repo", "user": "user", "path": "path", "branch": "branch", "revision": "revision", "collection": "collection"}
 _NEW_NAME_TOOLS = ("create_repo", "move_repo", "fork_repo", "restore_repo", "get_repo")
 
 
@@ -40,6 +45,10 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
         focus.org = args["name"]
     if tool == "write_file" and isinstance(args.get("path"), str):
         focus.path = args["path"]
+    if isinstance(result.get("collection"), str):
+        focus.collection = result["collection"]
+    if isinstance(result.get("number"), int) and not isinstance(result["number"], bool):
+        focus.discussion = result["number"]
     if isinstance(result.get("commit"), str) and tool != "show_commit":
         focus.revision = result["commit"]
     items = result.get("items") if isinstance(result.get("items"), list) else result.get("members")
@@ -60,15 +69,18 @@ def note_args(focus: Focus, args: dict[str, Any]) -> None:
     """Note the entities among the arguments of a call that ran, waits, or lacks something."""
     for key, field in (
         ("repo", "repo"), ("username", "user"), ("org", "org"), ("branch", "branch"), ("path", "path"), ("revision", "revision"), ("tag", "git_tag"),
+        ("collection", "collection"),
     ):  # fmt: skip
         value = args.get(key)
         if isinstance(value, str) and value:
             setattr(focus, field, value)
+    if isinstance(args.get("number"), int):
+        focus.discussion = args["number"]
 
 
 def _listed(tool: str, items: list[Any]) -> list[dict[str, Any]]:
     kind, fields = LISTED[tool]
-    listed = []
+    listed: list[dict[str, Any]] = []
     for item in items[:MAX_LISTED]:
         if isinstance(item, str):
             listed.append({"type": kind, "value": item, "kind": None})

@@ -14,7 +14,7 @@ class Span:
 
     Attributes:
         type: repo, user, org, token, ssh_key (linked); ident (a name that is not known), repo_ref (unknown `ns/name`), path, branch, git_tag, revision,
-            sql, text, email, url, public_key, attachment, license, when, number.
+            sql, text, email, url, public_key, attachment, license, when, number, collection (linked), discussion (the number of one).
         value: canonical value. entities: candidates of a linked name, best first.
         how: exact, joined, fuzzy, pronoun, ordinal, focus, quoted. weak: an ordinary word that happens to be a name.
     """

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from agent.planner import fill_community as community
 from agent.planner import fill_credentials as credentials
 from agent.planner import fill_entities as entities
 from agent.planner import fill_names as names
@@ -25,6 +26,7 @@ _BY_TYPE: Mapping[str, Filler] = {
     "license": values.license_, "scope": values.scope, "token": credentials.token, "ssh_key": credentials.ssh_key, "new_name": names.new_name, "text": texts.text, "query": texts.query,
     "sql": texts.sql, "number": values.number, "flag": values.flag, "email": values.email, "when": values.when, "status": values.status, "language": values.language,
     "attachment": paths.attachment, "choice": values.choice, "secret": texts.secret,
+    "collection": community.collection, "discussion": community.discussion, "webhook": community.webhook, "url": community.url,
 }  # fmt: skip
 _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("create_repo", "kind"): values.kind,
@@ -33,7 +35,7 @@ _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("compare_revisions", "head"): entities.compare,
 }
 # Slots that leave others their pick: what is bound by shape or by its own words first, free names and texts last.
-_ORDER = ("sql", "attachment", "repo", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",
+_ORDER = ("sql", "attachment", "url", "webhook", "repo", "collection", "discussion", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",
           "status", "flag", "tags", "choice", "language", "number", "when", "secret", "new_name", "kind", "query", "text")  # fmt: skip
 _FIRST = {
     "create_repo": ("license", "text", "new_name"),

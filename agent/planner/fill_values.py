@@ -9,6 +9,7 @@ import datetime as dt
 import re
 from typing import Any
 
+from agent.planner.fill_community import valued
 from agent.planner.form import Form
 from agent.planner.lexicon import cue, follow, spot, talk
 from agent.planner.types import SlotSpec
@@ -105,9 +106,15 @@ def scope(form: Form, slot: SlotSpec) -> Any:
     return next((value for value in ("admin", "write", "read") if value in said), None)
 
 
+_STATUS_OF = {"list_jobs": "job_status", "list_discussions": "thread_status"}
+
+
 def status(form: Form, slot: SlotSpec) -> Any:
     """Active or disabled."""
     masked = form.doc.masked
+    if slot.choices and (topic := _STATUS_OF.get(form.spec.name)):
+        value = valued(form, topic)
+        return value if value in slot.choices else None
     hits = spot("status", masked)
     if not hits:
         return None
@@ -136,6 +143,9 @@ def choice(form: Form, slot: SlotSpec) -> Any:
         return hits[0] if hits and hits[0] in slot.choices else None
     if slot.name == "action":
         return _action(masked)
+    if slot.name in ("decision", "gated"):
+        said = valued(form, "decision" if slot.name == "decision" else "gate")
+        return said if said in slot.choices else None
     if slot.name == "key":
         return _preference(form)[0]
     return None

@@ -44,6 +44,8 @@ class Index:
         self._exact: dict[str, list[Entity]] = {}
         self._squashed: dict[str, list[Entity]] = {}
         for entity in entities:
+            if entity.type == "collection":  # its name is a sentence: `spans_community` finds it
+                continue
             for name in _names(entity):
                 _add(self._exact, name.lower(), entity)
                 if "/" not in name:

@@ -18,6 +18,8 @@ _POINTERS = (
     ("pronoun_user", "user", "user"),
     ("pronoun_org", "org", "org"),
     ("pronoun_git_tag", "git_tag", "git_tag"),
+    ("pronoun_collection", "collection", "collection"),
+    ("pronoun_discussion", "discussion", "discussion"),
 )
 
 

@@ -14,6 +14,7 @@ from agent.planner.lexicon import cue, spot
 from agent.planner.linker import Index, Link, link
 from agent.planner.moments import find_moments
 from agent.planner.normalise import fold, lower
+from agent.planner.spans_community import find_collections, find_numbers
 from agent.planner.types import Entity, Focus, World
 
 _DEFAULT_BRANCHES = ("main", "master", "develop", "dev")
@@ -144,6 +145,7 @@ def annotate(text: str, world: World, focus: Focus, index: Index, lexis: Lexis, 
     _quotes(doc, index, world)
     for name in world.attachments:
         _everywhere(doc, name, "attachment")
+    find_collections(doc, world)
     _tail(doc, index)
     _half_named(doc, index)
     _entities(doc, index, lexis)
@@ -151,6 +153,7 @@ def annotate(text: str, world: World, focus: Focus, index: Index, lexis: Lexis, 
     _looks(doc)
     for start, end, value in find_moments(doc.low, now):
         doc.add(Span(start, end, "when", value))
+    find_numbers(doc)
     _numbers(doc)
     _idents(doc, lexis)
     return doc

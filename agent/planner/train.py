@@ -21,10 +21,11 @@ from scipy import sparse
 from agent.planner.classify import HEAD_PATH
 from agent.planner.document import Document
 from agent.planner.encoder import encode, encoder
-from agent.planner.expand import Sentence, expand, literals, made_up_world, parse
+from agent.planner.expand import Sentence, expand, literals, parse
 from agent.planner.features import ENCODER_WEIGHT, FLAG_WEIGHT, HASHES, flags, gram_counts, signs, stand_ins
 from agent.planner.lexicon import load
 from agent.planner.linker import index_of
+from agent.planner.made_up import made_up_world
 from agent.planner.mentions import resolve
 from agent.planner.spans import Lexis, annotate
 from agent.planner.types import LANGUAGES, PSEUDO_TOOLS, Entity, Focus, StaticWorld

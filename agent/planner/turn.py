@@ -20,13 +20,38 @@ from agent.planner.types import PSEUDO_TOOLS, Focus, Step, ToolSpec, World
 
 # Below these the person is asked which tool is meant: reads are cheap, other acts are not.
 READ_AT, WRITE_AT, DESTRUCTIVE_AT = 0.30, 0.45, 0.50
-_STRONG = ("repo", "user", "org", "token", "ssh_key", "sql", "path", "branch", "git_tag", "attachment", "public_key", "email", "revision")
+_STRONG = (
+    "repo",
+    "user",
+    "org",
+    "token",
+    "ssh_key",
+    "sql",
+    "path",
+    "branch",
+    "git_tag",
+    "attachment",
+    "public_key",
+    "email",
+    "revision",
+    "collection",
+    "discussion",
+)
 _ACCEPTS = {
     "repo": ("repo",), "user": ("user", "owner"), "org": ("org", "owner", "new_name"), "token": ("token", "new_name"), "ssh_key": ("ssh_key", "new_name"), "sql": ("sql", "text"),
     "path": ("path", "new_path", "attachment"), "branch": ("branch", "revision", "new_name"), "git_tag": ("git_tag", "revision", "new_name", "tags"), "attachment": ("attachment",),
-    "public_key": ("text",), "email": ("email",), "revision": ("revision",),
+    "public_key": ("text",), "email": ("email",), "revision": ("revision",), "collection": ("collection", "new_name"), "discussion": ("discussion", "number", "webhook"),
 }  # fmt: skip
-_NOUNS = {"org": "org_noun", "token": "token_noun", "ssh_key": "key_noun", "branch": "branch_noun", "git_tag": "tag_noun"}
+_NOUNS = {
+    "org": "org_noun",
+    "token": "token_noun",
+    "ssh_key": "key_noun",
+    "branch": "branch_noun",
+    "git_tag": "tag_noun",
+    "collection": "collection_noun",
+    "discussion": "discussion_noun",
+}
+_OF_THREAD = ("org", "branch", "collection", "discussion")
 _WHO = re.compile(
     r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}(?:who\b|(?:is|are|was|were|does|did|has|have) (?:any(?:one|body)|some(?:one|body)|people|\x1f)[^?]{3})[^,;]*$"
 )
@@ -151,7 +176,7 @@ class Turn:
                 or any(e.type == slot.type for weak in doc.weak for e in weak.entities)
             ):
                 continue
-            known = (slot.type == "org" and self.focus.org) or (slot.type == "branch" and self.focus.branch)
+            known = slot.type in _OF_THREAD and getattr(self.focus, slot.type) is not None
             if not known and not cue(noun).search(doc.masked):
                 weight *= 0.35
         if spec.name in ("get_org", "get_user") and cue("repo_noun").search(doc.masked) and not cue("user_noun").search(doc.masked):

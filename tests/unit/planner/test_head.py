@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.planner.classify import HEAD_PATH, head
-from agent.planner.expand import expand, made_up_world
+from agent.planner.expand import expand
+from agent.planner.made_up import made_up_world
 from agent.planner.train import digest
 from agent.planner.types import PSEUDO_TOOLS, ToolSpec
 from tools import examples
