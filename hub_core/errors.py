@@ -5,8 +5,8 @@ The families (`InvalidInput`, `NotFound` ...) decide the HTTP status; that mappi
 
     HubError
     ├── InvalidInput        invalid_input, invalid_name, invalid_path, invalid_ref, invalid_pack, ...
-    ├── Unauthenticated     unauthenticated
-    ├── PermissionDenied    forbidden
+    ├── Unauthenticated     unauthenticated, gated_sign_in
+    ├── PermissionDenied    forbidden, gated_repo
     ├── NotFound            not_found, repo_not_found, user_not_found, ...
     ├── Conflict            conflict, already_exists, stale_base, ambiguous_repo, ...
     ├── LimitExceeded       limit_exceeded, too_large, query_limit, ...
@@ -120,6 +120,18 @@ class PermissionDenied(HubError):
     code = "forbidden"
 
 
+class GatedSignIn(Unauthenticated):
+    """The repo is gated: its files are open to people who asked for access and were accepted. Sign in first."""
+
+    code = "gated_sign_in"
+
+
+class GatedRepo(PermissionDenied):
+    """The repo is gated, and the caller has no access to its files; `details["request"]` is how their own request stands."""
+
+    code = "gated_repo"
+
+
 class NotFound(HubError):
     """Not there, or not visible to the caller: the answer is the same."""
 
@@ -162,6 +174,12 @@ class SshKeyNotFound(NotFound):
     code = "ssh_key_not_found"
 
 
+class CollectionNotFound(NotFound):
+    """No such collection, or not visible to the caller."""
+
+    code = "collection_not_found"
+
+
 class RevisionNotFound(NotFound):
     """No such branch, tag or commit in the repo."""
 
@@ -172,6 +190,12 @@ class EntryNotFound(NotFound):
     """No such file or folder at that revision."""
 
     code = "entry_not_found"
+
+
+class RequestNotFound(NotFound):
+    """The person has not asked for access to the repo, or the request is not in a state that can be changed so."""
+
+    code = "request_not_found"
 
 
 class ToolNotFound(NotFound):
@@ -222,6 +246,12 @@ class AmbiguousRepo(Conflict):
     code = "ambiguous_repo"
 
 
+class AmbiguousCollection(Conflict):
+    """A title fits several visible collections; `details["choices"]` lists their slugs."""
+
+    code = "ambiguous_collection"
+
+
 class ApprovalSettled(Conflict):
     """The approval was already approved, rejected, executed or withdrawn."""
 
@@ -270,6 +300,12 @@ class TooLarge(LimitExceeded):
     code = "too_large"
 
 
+class QuotaExceeded(LimitExceeded):
+    """The repo, or all repos of its owner together, would take more bytes than the hub allows; nothing was stored."""
+
+    code = "quota_exceeded"
+
+
 class QueryLimit(LimitExceeded):
     """A dataset query took more time or memory than allowed."""
 
@@ -310,3 +346,9 @@ class LLMUnavailable(Unavailable):
     """The configured language model does not answer or answers nonsense."""
 
     code = "llm_unavailable"
+
+
+class NoSecretKey(Unavailable):
+    """The hub has no key to keep secrets with, or not the one that they were stored with; see `HUB_SECRET_KEY`."""
+
+    code = "no_secret_key"
