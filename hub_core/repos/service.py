@@ -10,10 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub_core import audit
-from hub_core.accounts.tables import Membership, Namespace, Org, User
-from hub_core.authz import Actor, Permission, Role, Visibility, require_scope
+from hub_core.accounts.namespaces import live_namespace, namespace_to_create_in
+from hub_core.accounts.tables import Namespace
+from hub_core.authz import Actor, Permission, Visibility, require_scope
 from hub_core.db import Database, utcnow
-from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, InvalidName, NotFound, PermissionDenied, RevisionNotFound
+from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, InvalidName, NotFound, RevisionNotFound
 from hub_core.git import Author, FileChange, GitStore, RefsApply, RefsChange, RefUpdate
 from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
@@ -94,7 +95,7 @@ class RepoService:
         require_scope(actor, Permission.REPO_CREATE)
         repo_id = parse_repo_id(name) if "/" in name else RepoId(actor.username, check_repo_name(name))
         with self._db.read() as session:
-            self._namespace_for_create(session, actor, repo_id.namespace)
+            namespace_to_create_in(session, actor, repo_id.namespace)
             self._check_free(session, repo_id, kind)
         return repo_id
 
@@ -112,7 +113,7 @@ class RepoService:
         """Make a repo with one first commit on `main`; raises like `plan_create`. `sdk` is what a Space is made with."""
         repo_id = self.plan_create(actor, name, kind)
         with self._db.write() as session:
-            namespace = self._namespace_for_create(session, actor, repo_id.namespace)
+            namespace = namespace_to_create_in(session, actor, repo_id.namespace)
             repo = _new_row(actor, namespace, repo_id.name, kind, visibility)
             repo.description, repo.license = _check_description(description), license
             self._insert(session, repo)
@@ -161,7 +162,7 @@ class RepoService:
         source = self.find(actor, said)
         target = self.plan_fork(actor, source, to)
         with self._db.write() as session:
-            namespace = self._namespace_for_create(session, actor, target.namespace)
+            namespace = namespace_to_create_in(session, actor, target.namespace)
             usual = Visibility.PUBLIC if source.visibility == Visibility.PUBLIC else Visibility.PRIVATE
             visibility = visibility or usual
             repo = _new_row(actor, namespace, target.name, RepoKind(source.kind), visibility)
@@ -260,7 +261,7 @@ class RepoService:
             target = RepoId(repo.namespace, check_repo_name(new_name))
         with self._db.read() as session:
             if target.namespace != repo.namespace:
-                self._namespace_for_create(session, actor, target.namespace)
+                namespace_to_create_in(session, actor, target.namespace)
             if (target.namespace, target.name.lower()) != (repo.namespace, repo.key):
                 self._check_free(session, target, RepoKind(repo.kind))
         if str(target) == repo.full_name:
@@ -273,9 +274,7 @@ class RepoService:
         with self._db.write() as session:
             row = self._row(session, actor, Permission.REPO_ADMIN, repo)
             moves = target.namespace != row.namespace
-            namespace = (
-                self._namespace_for_create(session, actor, target.namespace) if moves else self._namespace_row(session, target.namespace)
-            )
+            namespace = namespace_to_create_in(session, actor, target.namespace) if moves else live_namespace(session, target.namespace)
             before = row.full_name
             _drop_redirect(session, target.namespace, row.kind, target.name)
             if (row.namespace, row.key) != (target.namespace, target.name.lower()):
@@ -326,29 +325,6 @@ class RepoService:
             raise NotFound("The repo is gone.")
         require_repo(session, actor, permission, row)
         return row
-
-    def _namespace_row(self, session: Session, name: str) -> Namespace:
-        row = session.scalar(sa.select(Namespace).where(Namespace.name == name))
-        deleted = row and (
-            session.scalar(sa.select(Org.deleted_at).where(Org.id == row.id))
-            or session.scalar(sa.select(User.deleted_at).where(User.id == row.id))
-        )
-        if row is None or deleted:
-            raise NotFound(f"There is no user or organisation '{name}'.", hint="Check the name.")
-        return row
-
-    def _namespace_for_create(self, session: Session, actor: Actor, name: str) -> Namespace:
-        if actor.repo_id is not None:
-            raise PermissionDenied("This token is limited to one repo.", hint="Use a token that is not limited to a repo.")
-        namespace = self._namespace_row(session, name)
-        if actor.is_admin or namespace.id == actor.user_id:
-            return namespace
-        role = session.scalar(sa.select(Membership.role).where(Membership.org_id == namespace.id, Membership.user_id == actor.user_id))
-        if role is None or Role(role).rank < Role.WRITE.rank:
-            raise PermissionDenied(
-                f"You may not make repos in '{name}'.", hint="Use your own namespace, or ask an admin there for the role write."
-            )
-        return namespace
 
     def _check_free(self, session: Session, repo_id: RepoId, kind: RepoKind) -> None:
         taken = session.scalar(
