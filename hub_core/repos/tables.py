@@ -40,6 +40,7 @@ class Repo(Base):
     key: Mapped[str] = mapped_column(sa.String(96))
     kind: Mapped[str] = mapped_column(sa.String(8))
     visibility: Mapped[str] = mapped_column(sa.String(8))
+    gated: Mapped[str] = mapped_column(sa.String(8), default="off", server_default="off")  # a `Gating` of hub_core.gating.tables
     description: Mapped[str] = mapped_column(sa.Text, default="")
     license: Mapped[str] = mapped_column(sa.String(64), default="")
     default_branch: Mapped[str] = mapped_column(sa.String(200), default="main")
@@ -52,6 +53,7 @@ class Repo(Base):
     downloads: Mapped[int] = mapped_column(default=0)
     initial_commit: Mapped[str] = mapped_column(sa.String(40), default="")  # made by the hub; a push may replace it
     refs_version: Mapped[int] = mapped_column(default=0)  # grows with every change of refs; names read snapshots
+    last_discussion: Mapped[int] = mapped_column(default=0, server_default="0")  # the highest number given to a discussion or pull request
 
     @property
     def full_name(self) -> str:
