@@ -5,6 +5,7 @@ from __future__ import annotations
 import uvicorn
 
 from chat_ui.server import create_app
+from hub_core.http.connections import BoundedHttpProtocol
 from hub_core.logging import configure_logging
 from hub_core.settings import Settings
 
@@ -19,5 +20,6 @@ def run_server(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
+        http=BoundedHttpProtocol,
         proxy_headers=bool(settings.public_url),
     )

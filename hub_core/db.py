@@ -25,6 +25,15 @@ NAMING = {
 }
 
 
+LOCK_S = 30
+"""The longest wait for what somebody else is changing, in seconds."""
+_IDLE_S = 600  # a node that froze in the middle of a transaction lets go of its locks after this
+# A server that is gone without a word, as after a failover, is noticed in half a minute instead of a quarter of an hour.
+_TO_POSTGRES = {
+    "connect_timeout": 5, "tcp_user_timeout": 30_000, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3,
+}  # fmt: skip
+
+
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
     """An aware UTC time; SQLite keeps it without a zone."""
 
@@ -76,10 +85,12 @@ class Database:
             # As many as there are threads for requests: a SQLite connection beyond this is opened anew, pragmas and all, for each use.
             pool_size=40 if self.is_sqlite else 20,
             max_overflow=40,
-            connect_args={"timeout": 30, "check_same_thread": False} if self.is_sqlite else {},
+            connect_args={"timeout": LOCK_S, "check_same_thread": False} if self.is_sqlite else _TO_POSTGRES,
         )
         if self.is_sqlite:
             _configure_sqlite(self.engine)
+        else:
+            _configure_postgres(self.engine)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # Same pool, without a transaction around a statement, which on PostgreSQL takes two round trips.
         self._single = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -116,7 +127,8 @@ class Database:
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             if not self.is_sqlite:
-                # Several nodes may start at once; the lock ends with the transaction.
+                # Several nodes may start at once; the lock ends with the transaction, however long that of another takes.
+                connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(4710)"))
             command.upgrade(config, "head")
             connection.commit()
@@ -131,8 +143,13 @@ def database_errors() -> Iterator[None]:
     """Turn what is wrong with the database itself, and not with a statement, into the hub's errors."""
     try:
         yield
-    except sa.exc.OperationalError as error:
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
         raise hub_error_of(error.orig) from error
+    except sa.exc.DBAPIError as error:
+        # A connection that broke may show as any error, and a server that has just become a replica takes no writes.
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _POSTGRES_READ_ONLY:
+            raise hub_error_of(error.orig) from error
+        raise
     except sa.exc.TimeoutError as error:
         raise Unavailable("The hub is busy.", hint="Try again in a moment.") from error
 
@@ -146,13 +163,21 @@ def hub_error_of(error: BaseException | None) -> Unavailable:
 
 _SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 _POSTGRES_FULL = {"53100"}
+_POSTGRES_READ_ONLY = "25006"
+
+
+def _configure_postgres(engine: sa.Engine) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = '{LOCK_S}s'; SET idle_in_transaction_session_timeout = '{_IDLE_S}s'")
+        connection.commit()
 
 
 def _configure_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=30000"):
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={LOCK_S * 1000}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")

@@ -8,7 +8,7 @@ The families (`InvalidInput`, `NotFound` ...) decide the HTTP status; that mappi
     ├── Unauthenticated     unauthenticated, gated_sign_in
     ├── PermissionDenied    forbidden, gated_repo
     ├── NotFound            not_found, repo_not_found, user_not_found, ...
-    ├── Conflict            conflict, already_exists, stale_base, ambiguous_repo, ...
+    ├── Conflict            conflict, already_exists, stale_base, merge_conflict, ambiguous_repo, ...
     ├── LimitExceeded       limit_exceeded, too_large, query_limit, ...
     └── Unavailable         unavailable, storage_full, llm_unavailable, ...
 """
@@ -180,6 +180,12 @@ class CollectionNotFound(NotFound):
     code = "collection_not_found"
 
 
+class DiscussionNotFound(NotFound):
+    """The repo has no discussion or pull request of that number, or it has no such comment."""
+
+    code = "discussion_not_found"
+
+
 class RevisionNotFound(NotFound):
     """No such branch, tag or commit in the repo."""
 
@@ -196,6 +202,12 @@ class RequestNotFound(NotFound):
     """The person has not asked for access to the repo, or the request is not in a state that can be changed so."""
 
     code = "request_not_found"
+
+
+class JobNotFound(NotFound):
+    """No job of that number, or not one the caller may see."""
+
+    code = "job_not_found"
 
 
 class ToolNotFound(NotFound):
@@ -240,6 +252,18 @@ class StaleBase(Conflict):
     code = "stale_base"
 
 
+class MergeConflict(Conflict):
+    """Both sides changed the same lines; `details["paths"]` names the files, and nothing was changed."""
+
+    code = "merge_conflict"
+
+
+class DiscussionClosed(Conflict):
+    """The discussion or pull request is closed or merged, so this cannot be done with it any more."""
+
+    code = "discussion_closed"
+
+
 class AmbiguousRepo(Conflict):
     """A bare name fits several visible repos; `details["choices"]` lists them as `kind:namespace/name`."""
 
@@ -280,6 +304,12 @@ class ThreadBusy(Conflict):
     """A turn is running in this conversation; one runs at a time."""
 
     code = "thread_busy"
+
+
+class JobSettled(Conflict):
+    """The state of the job does not admit it: what is over cannot be cancelled, only what failed or was cancelled can be tried again."""
+
+    code = "job_settled"
 
 
 class NothingToUndo(Conflict):
@@ -340,6 +370,12 @@ class CorruptStorage(Unavailable):
     """Stored bytes do not have the digest they are stored under; run `hubtalk doctor`."""
 
     code = "corrupt_storage"
+
+
+class JobLost(Unavailable):
+    """Every worker that tried the job died while it ran; stands in the job's `error`."""
+
+    code = "job_lost"
 
 
 class LLMUnavailable(Unavailable):

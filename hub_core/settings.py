@@ -35,10 +35,17 @@ class Settings:
     )
     s3_access_key: str = _setting("", "Access key of the store.", secret=True)
     s3_secret_key: str = _setting("", "Secret key of the store.", secret=True)
+    s3_timeout_s: float = _setting(20.0, "Longest silence of the store, in seconds, before a request is sent again (three times at most).")
     admin_password: str = _setting(
         "", "Password of the user `admin`, set when that user is made at first start; empty: one is made up and printed once.", secret=True
     )
     admin_token: str = _setting("", "A token of the user `admin`, accepted from the first start on (for automation).", secret=True)
+    secret_key: str = _setting(
+        "",
+        "Key that secrets of Spaces are encrypted with before they are stored: at least 32 characters, the same on every node."
+        " Empty: on SQLite a key is made and kept in `secret.key` in the data folder; on PostgreSQL no secrets can be stored.",
+        secret=True,
+    )
     demo: bool = _setting(True, "Add small demo assets to an empty hub at first start (0 or 1).")
     llm: str = _setting("builtin", "`builtin` for the planner that needs no model, or `provider:model` for LangChain's `init_chat_model`.")
     llm_base_url: str = _setting("", "Base address of an OpenAI-compatible server.")

@@ -39,6 +39,7 @@ from hub_core.lfs.pointer import MAX_POINTER
 _WINDOW = 16 * 1024
 _FANOUT_END = 8 + 256 * 4  # of a pack index: its header, and how many objects there are up to each first byte
 _NAMES_AT_ONCE = 50_000
+_STREAM_LARGE = ("-c", "core.bigFileThreshold=32m")  # larger files are hashed piece by piece instead of whole in memory
 _MALFORMED = (
     zlib.error,
     ApplyDeltaError,
@@ -105,6 +106,7 @@ def _with_git(quarantine: Path, body: IO[bytes], start: int, limits: GitLimits) 
     os.lseek(body.fileno(), start, os.SEEK_SET)
     done = run_git(
         quarantine,
+        *_STREAM_LARGE,
         "index-pack",
         "--stdin",
         "--fix-thin",
@@ -172,11 +174,11 @@ def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> 
                 if kind == b"tree":
                     check_tree_names(data, known)
                     if too_large and (name := _name_of(too_large[0], data)):
-                        raise _large_file(name, too_large[1], limits)
+                        raise large_file(name, too_large[1], limits)
                 else:
                     findings.note_blob(data)
     if too_large:
-        raise _large_file("", too_large[1], limits)
+        raise large_file("", too_large[1], limits)
     return findings
 
 
@@ -185,11 +187,14 @@ def _name_of(sha: bytes, tree: bytes) -> str:
     return next((name.decode("utf-8", "replace") for name, _, held in parse_tree(tree, 20) if held == sha.hex().encode()), "")
 
 
-def _large_file(name: str, size: int, limits: GitLimits) -> TooLarge:
-    who = f"The file '{name}'" if name else "A file"
+def large_file(name: str, size: int, limits: GitLimits) -> TooLarge:
+    """The refusal of a file that is too large for Git; `name` may be unknown, and then is empty."""
+    who = f"The file '{name}'" if name else "A file of this push"
+    most = limits.max_object_bytes // MIB
+    which = f"--include='{name}'" if name else f"--above={most}MiB"
     return TooLarge(
-        f"{who} has {size // MIB:,} MiB; outside Git LFS a file may have {limits.max_object_bytes // MIB} MiB.",
-        hint=f"Move it to LFS in all commits: git lfs migrate import --everything --include='{name or '*.safetensors'}'",
+        f"{who} has {size // MIB:,} MiB; outside Git LFS a file may have {most} MiB.",
+        hint=f"Move it to LFS in all commits: git lfs migrate import --everything {which}",
     )
 
 
@@ -241,7 +246,7 @@ def _scan(file: BinaryIO, count: int, findings: Findings, limits: GitLimits) -> 
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         position = 12
         for _ in range(count):
-            position = _skip_object(data, position, findings, limits)
+            position = skip_object(data, position, findings, limits)
         check = hashlib.sha1(usedforsecurity=False)
         for first in range(0, position, MIB):
             check.update(data[first : min(first + MIB, position)])
@@ -250,7 +255,13 @@ def _scan(file: BinaryIO, count: int, findings: Findings, limits: GitLimits) -> 
         return position + 20
 
 
-def _skip_object(data: mmap.mmap, position: int, findings: Findings, limits: GitLimits) -> int:
+def skip_object(data: mmap.mmap, position: int, findings: Findings, limits: GitLimits) -> int:
+    """Walk over one packed object, and count it; returns where it ends.
+
+    Raises:
+        ValueError, IndexError, zlib.error: it is cut off or broken.
+        TooLarge: it is beyond the limits.
+    """
     kind, size, position = header_at(data, position)
     if kind == OFS_DELTA:
         position = base_distance(data, position)[1]

@@ -71,13 +71,21 @@ async def _settled(work: asyncio.Future[Any] | None) -> None:
             work.exception()
 
 
-async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
+async def spool(request: Request, limit: int, folder: Path, look: Callable[[BinaryIO, int], None] | None = None) -> BinaryIO:
     """The body, decompressed, in a temporary file at its beginning; the caller closes it.
 
+    `look` is called with the file and its size as it grows, and may refuse what it sees.
+
     Raises:
-        TooLarge: it has more than `limit` bytes (the rest is read and dropped, so that the client hears the answer).
+        TooLarge: it has more than `limit` bytes, or `look` says so (the rest is read and dropped, so that the client hears the answer).
         InvalidInput: broken compression.
     """
+
+    def take(piece: bytes) -> None:
+        write_staged(file, piece)
+        if look is not None:
+            look(file, total)
+
     inflater = _inflater(request.headers.get("content-encoding", "identity").strip().lower())
     # Unbuffered: a child process that reads it moves the one position that both share.
     file = cast(BinaryIO, tempfile.TemporaryFile(dir=folder, buffering=0))  # noqa: SIM115
@@ -87,10 +95,13 @@ async def spool(request: Request, limit: int, folder: Path) -> BinaryIO:
             for piece in inflater(chunk):
                 total += len(piece)
                 if total > limit:
-                    await drain(request)
                     raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Put large files into Git LFS.")
-                await run_in_threadpool(write_staged, file, piece)
+                await run_in_threadpool(take, piece)
         file.seek(0)
+    except TooLarge:
+        file.close()  # gives its room back before the rest comes
+        await drain(request)
+        raise
     except zlib.error as error:
         file.close()
         raise InvalidInput("The compressed body is broken.", hint="Try again.") from error

@@ -25,6 +25,7 @@ from hub_core.errors import (
     Unavailable,
 )
 
+RETRY_AFTER_S = "5"
 _STATUS: tuple[tuple[type[HubError], int], ...] = (
     (TooLarge, 413),
     (Unauthenticated, 401),
@@ -51,15 +52,21 @@ def error_body(error: HubError) -> dict[str, Any]:
     return {"error": body}
 
 
-def challenge(status: int) -> dict[str, str]:
-    """The headers that go with a status: 401 asks for a token."""
-    return {"WWW-Authenticate": 'Bearer realm="hubtalk"'} if status == 401 else {}
+def status_headers(status: int) -> dict[str, str]:
+    """The headers that go with a status: 401 asks for a token, 503 says when to try again."""
+    match status:
+        case 401:
+            return {"WWW-Authenticate": 'Bearer realm="hubtalk"'}
+        case 503:
+            return {"Retry-After": RETRY_AFTER_S}
+        case _:
+            return {}
 
 
 def error_response(error: HubError, status: int | None = None) -> Response:
     """The answer to an error in the tool and chat APIs."""
     status = status or status_of(error)
-    return json_response(error_body(error), status, challenge(status))
+    return json_response(error_body(error), status, status_headers(status))
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

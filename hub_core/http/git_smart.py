@@ -11,17 +11,18 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from hub_core.authz import Actor, Permission
-from hub_core.errors import HubError, InvalidInput, RepoNotFound, Unauthenticated
+from hub_core.errors import HubError, InvalidInput, RepoNotFound, Unauthenticated, Unavailable
+from hub_core.git.early import LargeFileWatch
 from hub_core.git.receive import pkt
 from hub_core.http.auth import actor_dependency
-from hub_core.http.bodies import MIB, in_threads, spool
-from hub_core.http.errors import status_of
+from hub_core.http.bodies import MIB, drain, in_threads, spool
+from hub_core.http.errors import status_headers, status_of
 from hub_core.http.paths import GIT_PREFIXES, repo_name
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
 
-SERVICES = {"git-upload-pack": Permission.REPO_READ, "git-receive-pack": Permission.REPO_WRITE}
+SERVICES = {"git-upload-pack": Permission.REPO_FILES, "git-receive-pack": Permission.REPO_WRITE}
 _MAX_FETCH_REQUEST = 64 * MIB
 _NO_CACHE = {"Cache-Control": "no-cache, max-age=0, must-revalidate", "Expires": "Fri, 01 Jan 1980 00:00:00 GMT", "Pragma": "no-cache"}
 Handler = Callable[[Request], Awaitable[Response]]
@@ -45,9 +46,19 @@ def git_error(error: HubError, actor: Actor | None) -> Response:
     if isinstance(error, Unauthenticated) or (isinstance(error, RepoNotFound) and (actor is None or actor.is_anonymous)):
         # Git asks its credential helpers only after a 401, so a hidden repo must look like one that needs a password.
         status = 401
-    text = f"{error.message} {error.hint}".strip() + "\n"
-    headers = {"WWW-Authenticate": 'Basic realm="hubtalk", charset="UTF-8"'} if status == 401 else {}
-    return PlainTextResponse(text, status_code=status, headers={**_NO_CACHE, **headers})
+    headers = {"WWW-Authenticate": 'Basic realm="hubtalk", charset="UTF-8"'} if status == 401 else status_headers(status)
+    return PlainTextResponse(_text(error) + "\n", status_code=status, headers={**_NO_CACHE, **headers})
+
+
+def _text(error: HubError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+def _in_protocol(service: str, error: HubError) -> Response:
+    """An error that Git shows to people: of an HTTP status in the middle of a fetch or push it would show the number alone."""
+    line = f"{_text(error)}\n".encode()
+    answer = pkt(b"\x03" + line) if service == "git-receive-pack" else pkt(b"ERR " + line)
+    return Response(answer, media_type=f"application/x-{service}-result", headers=_NO_CACHE)
 
 
 class _GitEdge:
@@ -63,6 +74,11 @@ class _GitEdge:
             try:
                 actor = await self._actor_from(request)
                 return await act(request, actor, kind)
+            except Unavailable as error:
+                if request.method == "GET":
+                    return git_error(error, actor)
+                await drain(request)
+                return _in_protocol(request.url.path.rpartition("/")[2], error)
             except HubError as error:
                 return git_error(error, actor)
 
@@ -85,7 +101,7 @@ class _GitEdge:
 
     async def upload_pack(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST git-upload-pack`: clone and fetch. The whole request is read before the answer begins."""
-        repo = await self._repo(request, actor, kind, Permission.REPO_READ)
+        repo = await self._repo(request, actor, kind, Permission.REPO_FILES)
         body = await spool(request, _MAX_FETCH_REQUEST, self._services.blobs.staging)
         protocol = request.headers.get("git-protocol", "")
         try:
@@ -96,19 +112,17 @@ class _GitEdge:
 
     async def receive_pack(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST git-receive-pack`: push."""
-        repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)
-        media_type = "application/x-git-receive-pack-result"
+        repo, limits = await self._repo(request, actor, kind, Permission.REPO_WRITE), self._services.git.limits
         try:
-            body = await spool(request, self._services.settings.max_body_mb * MIB, self._services.blobs.staging)
+            body = await spool(request, limits.max_pack_bytes, self._services.blobs.staging, LargeFileWatch(limits).look)
         except HubError as error:
-            # Git shows the text of the third side band; of an HTTP error it would show the number alone.
-            return Response(pkt(b"\x03" + f"{error.message} {error.hint}\n".encode()), media_type=media_type, headers=_NO_CACHE)
+            return _in_protocol("git-receive-pack", error)
         try:
             repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)  # the body may have taken hours
             answer = await run_in_threadpool(self._receive, actor, repo, body)
         finally:
             body.close()
-        return Response(answer, media_type=media_type, headers=_NO_CACHE)
+        return Response(answer, media_type="application/x-git-receive-pack-result", headers=_NO_CACHE)
 
     def _receive(self, actor: Actor, repo: Repo, body: BinaryIO) -> bytes:
         return self._services.git.receive_pack(repo.id, body, hook=self._services.files.hook(actor, repo))

@@ -5,6 +5,7 @@ All of it is plain ASGI: a wrapper that reads whole bodies or adds a task per re
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import random
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 access = logging.getLogger("hubtalk.access")
 
 MIB = 1024 * 1024
+BODY_IDLE_S = 120.0
 REQUEST_ID = "X-Request-Id"
 # Ids need not be unguessable, and asking the system for randomness lets go of the interpreter's lock in every request.
 _ids = random.Random()  # noqa: S311
@@ -37,6 +39,8 @@ _UPLOADS = ("/api/v1/chat/attachments", "/chat/project/file")
 
 class RequestMiddleware:
     """Gives each request an id, logs it once when it is over, and answers what nobody caught with a 500 that shows the id only.
+
+    A body that does not go on for `BODY_IDLE_S` seconds ends the request as if the client had gone, with a 408.
 
     The access log has the path without the query: signed addresses carry their signature there.
     """
@@ -52,10 +56,13 @@ class RequestMiddleware:
         given = Headers(scope=scope).get(REQUEST_ID, "")
         request_id = given if _SANE_ID.fullmatch(given) else f"{_ids.getrandbits(128):032x}"
         status, sent, began = 0, 0, time.perf_counter()
+        body = _PacedBody(receive)
 
         async def sending(message: Message) -> None:
             nonlocal status, sent
             if message["type"] == "http.response.start":
+                if body.stalled:
+                    message = {**message, "status": 408, "headers": [*message["headers"], (b"connection", b"close")]}
                 status = message["status"]
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             else:
@@ -64,15 +71,43 @@ class RequestMiddleware:
 
         with bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, sending)
+                await self._app(scope, body.receive, sending)
             except Exception:
-                log.exception("a request failed")
+                if not body.stalled:
+                    log.exception("a request failed")
                 if not status:
-                    await _answer(sending, 500, internal_error(request_id))
+                    await _answer(sending, *((408, _STALLED) if body.stalled else (500, internal_error(request_id))))
             finally:
                 level = logging.DEBUG if scope["path"] in _POLLED else logging.INFO
                 if access.isEnabledFor(level):
                     access.log(level, "%s %s", scope["method"], shown_path(scope), extra=_facts(scope, status, sent, began))
+
+
+_STALLED: dict[str, object] = {
+    "error": {"code": "request_timeout", "message": "The rest of the request did not come.", "hint": "Send it again."}
+}
+
+
+class _PacedBody:
+    """Takes in a body, and takes a client for gone that does not go on with it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._whole = False
+        self.stalled = False
+
+    async def receive(self) -> Message:
+        """The next message."""
+        if self._whole:  # from here on the application only waits for the client to leave
+            return await self._receive()
+        try:
+            async with asyncio.timeout(BODY_IDLE_S):
+                message = await self._receive()
+        except TimeoutError:
+            self.stalled = True
+            message = {"type": "http.disconnect"}
+        self._whole = not message.get("more_body", False)
+        return message
 
 
 class BodyLimitMiddleware:

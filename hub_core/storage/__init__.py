@@ -33,6 +33,7 @@ def open_blob_store(settings: Settings) -> BlobStore:
             public_url=settings.s3_public_url,
             access_key=settings.s3_access_key,
             secret_key=settings.s3_secret_key,
+            timeout_s=settings.s3_timeout_s,
             staging=settings.data_dir / "cache" / "staging",
         )
         store.ensure_bucket()

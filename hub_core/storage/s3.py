@@ -15,13 +15,16 @@ from botocore.exceptions import ClientError
 
 from hub_core.errors import Unavailable
 from hub_core.storage.port import CHUNK, BlobInfo, absent, check_key
-from hub_core.storage.s3_errors import ABSENT, TAKEN, error_code, store_errors
+from hub_core.storage.s3_errors import ABSENT, TAKEN, store_errors
 from hub_core.storage.s3_parts import S3Parts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PART = 16 * CHUNK
+# The client waits longer before each new attempt, and makes fewer when the store fails for everybody.
+_ATTEMPTS = 4
+_BROKEN_READS = 3
 
 
 class S3BlobStore:
@@ -36,6 +39,7 @@ class S3BlobStore:
         public_url: str = "",
         access_key: str = "",
         secret_key: str = "",
+        timeout_s: float = 20,
         staging: Path,
     ) -> None:
         self._bucket = bucket
@@ -45,9 +49,10 @@ class S3BlobStore:
         config = Config(
             # The older signature covers the content type, which clients choose as they send a part.
             signature_version="s3v4",
-            retries={"mode": "standard", "total_max_attempts": 5},
-            connect_timeout=5,
-            read_timeout=60,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+            connect_timeout=min(5, timeout_s),
+            read_timeout=timeout_s,
+            tcp_keepalive=True,
             max_pool_connections=64,
             s3={"addressing_style": "path" if endpoint_url else "auto"},
         )
@@ -86,12 +91,10 @@ class S3BlobStore:
                 self._upload(full, file)
                 return True
             try:
-                with store_errors():
+                with store_errors(TAKEN):
                     self._client.put_object(Bucket=self._bucket, Key=full, Body=file.read(), IfNoneMatch="*")
-            except ClientError as error:
-                if error_code(error) in TAKEN:
-                    return False
-                raise
+            except ClientError:
+                return False
             return True
 
     def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
@@ -117,15 +120,18 @@ class S3BlobStore:
             position, failures = start, 0
             while position < stop:
                 try:
-                    with store_errors():
+                    with store_errors(ABSENT):
                         body = self._client.get_object(Bucket=self._bucket, Key=full, Range=f"bytes={position}-{stop - 1}")["Body"]
                         for chunk in body.iter_chunks(CHUNK):
                             position += len(chunk)
+                            failures = 0
                             yield chunk
                 except Unavailable:
                     failures += 1
-                    if failures == 3:
+                    if failures == _BROKEN_READS:
                         raise
+                except ClientError as error:
+                    raise absent(key) from error
 
         return chunks()
 
@@ -136,21 +142,18 @@ class S3BlobStore:
     def size(self, key: str) -> int | None:
         """The size in bytes, or None."""
         try:
-            with store_errors():
+            with store_errors(ABSENT):
                 return self._client.head_object(Bucket=self._bucket, Key=self._key(key))["ContentLength"]
-        except ClientError as error:
-            if error_code(error) in ABSENT:
-                return None
-            raise
+        except ClientError:
+            return None
 
     def delete(self, key: str) -> None:
         """Remove a blob."""
         try:
-            with store_errors():
+            with store_errors(ABSENT):
                 self._client.delete_object(Bucket=self._bucket, Key=self._key(key))
-        except ClientError as error:
-            if error_code(error) not in ABSENT:
-                raise
+        except ClientError:
+            return
 
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         """All blobs whose key begins with `prefix`."""
@@ -166,13 +169,11 @@ class S3BlobStore:
     def rename(self, key: str, new_key: str) -> None:
         """Copy inside the store, in parts when it is large, and delete."""
         try:
-            with store_errors():
+            with store_errors(ABSENT):
                 source = {"Bucket": self._bucket, "Key": self._key(key)}
                 self._client.copy(source, self._bucket, self._key(new_key), Config=self._transfer)  # type: ignore[arg-type]
         except ClientError as error:
-            if error_code(error) in ABSENT:
-                raise absent(key) from error
-            raise
+            raise absent(key) from error
         self.delete(key)
 
     @property
@@ -194,12 +195,10 @@ class S3BlobStore:
             Unavailable: the store does not answer or refuses the credentials.
         """
         try:
-            with store_errors():
+            with store_errors({*ABSENT, "NoSuchBucket"}):
                 self._client.head_bucket(Bucket=self._bucket)
-        except ClientError as error:
-            if error_code(error) not in {*ABSENT, "NoSuchBucket"}:
-                raise Unavailable(
-                    f"The bucket cannot be used ({error_code(error)}).", hint="Check HUB_STORAGE_URL and HUB_S3_*."
-                ) from error
+        except Unavailable as error:
+            raise Unavailable(error.message, hint="Check HUB_STORAGE_URL and HUB_S3_*.") from error
+        except ClientError:
             with store_errors():
                 self._client.create_bucket(Bucket=self._bucket)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import boto3
@@ -22,8 +22,8 @@ def error_code(error: ClientError) -> str:
 
 
 @contextmanager
-def store_errors() -> Iterator[None]:
-    """Turn failures of the store into the hub's errors; answers that callers handle stay `ClientError`."""
+def store_errors(expected: Collection[str] = ()) -> Iterator[None]:
+    """Turn failures of the store into the hub's errors; answers with an `expected` code stay `ClientError`."""
     try:
         yield
     except ClientError as error:
@@ -31,7 +31,7 @@ def store_errors() -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in _FULL or status == 507:
             raise StorageFull("The bucket of the hub is full; nothing was stored.", hint="Ask an administrator.") from error
-        if code in ABSENT | TAKEN | BAD_PARTS or code == "NoSuchBucket":
+        if code in expected:
             raise
         raise Unavailable(
             f"The blob storage refused the request ({code or status}).", hint="Try again; then ask an administrator."

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from hub_core.errors import NotFound
 from hub_core.storage.port import check_key
-from hub_core.storage.s3_errors import BAD_PARTS, error_code, store_errors
+from hub_core.storage.s3_errors import BAD_PARTS, store_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -43,7 +43,7 @@ class S3Parts:
         """Make the blob."""
         parts = [{"PartNumber": number, "ETag": tag} for number, tag in sorted(tags)]
         try:
-            with store_errors():
+            with store_errors(BAD_PARTS):
                 self.client.complete_multipart_upload(
                     Bucket=self.bucket,
                     Key=self._key(key),
@@ -51,8 +51,6 @@ class S3Parts:
                     MultipartUpload={"Parts": parts},  # type: ignore[typeddict-item]
                 )
         except ClientError as error:
-            if error_code(error) not in BAD_PARTS:
-                raise
             raise NotFound("A part did not come, or not as it was.", hint="Send it, and complete again.") from error
 
     def abandon(self, prefix: str, before: dt.datetime) -> int:

@@ -25,6 +25,7 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
 from hub_core.doctor import examine
+from hub_core.http.connections import BoundedHttpProtocol
 from hub_core.http.errors import add_error_handlers
 from hub_core.http.git_smart import git_router
 from hub_core.http.lfs import lfs_router
@@ -144,7 +145,7 @@ def _run(settings: Settings, port: int, steps: Any, file_limit: int) -> None:
         for router in (tool_router(services), lfs_router(services), git_router(services)):
             app.include_router(router)
         _count_steps(steps)
-        uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
+        uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False, http=BoundedHttpProtocol)
 
 
 def _count_steps(steps: Any) -> None:

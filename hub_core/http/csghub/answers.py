@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from hub_core.authz import Actor
 from hub_core.errors import HubError, RepoNotFound
-from hub_core.http.errors import challenge, json_response, status_of
+from hub_core.http.errors import json_response, status_headers, status_of
 
 
 def ok(data: Any = None, **more: Any) -> dict[str, Any]:
@@ -22,4 +22,4 @@ def csghub_error(error: HubError, actor: Actor | None) -> Response:
     if isinstance(error, RepoNotFound) and (actor is None or actor.is_anonymous):
         status = 401
     text = f"{error.message} {error.hint}".strip()
-    return json_response({"code": error.code, "msg": text}, status, challenge(status))
+    return json_response({"code": error.code, "msg": text}, status, status_headers(status))

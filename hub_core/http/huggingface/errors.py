@@ -5,11 +5,13 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from hub_core.authz import Actor
-from hub_core.errors import EntryNotFound, HubError, RepoNotFound, RevisionNotFound, StaleBase
-from hub_core.http.errors import challenge, json_response, status_of
+from hub_core.errors import EntryNotFound, GatedRepo, GatedSignIn, HubError, RepoNotFound, RevisionNotFound, StaleBase
+from hub_core.http.errors import json_response, status_headers, status_of
 
 _CODES: tuple[tuple[type[HubError], str], ...] = (
     (RepoNotFound, "RepoNotFound"),
+    (GatedRepo, "GatedRepo"),
+    (GatedSignIn, "GatedRepo"),
     (RevisionNotFound, "RevisionNotFound"),
     (EntryNotFound, "EntryNotFound"),
 )
@@ -26,7 +28,7 @@ def hf_error(error: HubError, actor: Actor | None) -> Response:
         status = 401
     text = f"{error.message} {error.hint}".strip()
     code = next((code for family, code in _CODES if isinstance(error, family)), error.code)
-    headers = {**challenge(status), "X-Error-Code": code, "X-Error-Message": _one_line(text), **error.details.get("headers", {})}
+    headers = {**status_headers(status), "X-Error-Code": code, "X-Error-Message": _one_line(text), **error.details.get("headers", {})}
     return json_response({"error": text, **error.details.get("body", {})}, status, headers)
 
 
