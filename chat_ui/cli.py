@@ -42,6 +42,17 @@ def serve(
 
 
 @app.command()
+def worker(
+    light: Annotated[int, typer.Option(help="How many light jobs (deliveries, scans of small repos) run at once.", min=0, max=64)] = 2,
+    heavy: Annotated[int, typer.Option(help="How many heavy jobs run at once.", min=0, max=64)] = 1,
+) -> None:
+    """Run background jobs of this hub, beside `hubtalk serve`, on this machine or another with the same settings."""
+    from chat_ui.working import run_worker
+
+    run_worker(load_settings(), light, heavy)
+
+
+@app.command()
 def chat(
     message: Annotated[list[str] | None, typer.Argument(help="What to say; without it a conversation starts.")] = None,
     url: Annotated[str, typer.Option(help="Address of a hub elsewhere (its token in HUB_TOKEN); default: this machine's hub.")] = "",

@@ -22,6 +22,7 @@ from hub_core.http.errors import add_error_handlers
 from hub_core.http.metrics import Metrics, MetricsMiddleware
 from hub_core.http.middleware import BodyLimitMiddleware, RequestMiddleware, usual_limit
 from hub_core.http.paths import READ
+from hub_core.jobs.worker import Worker
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings, process_defaults
 from hub_core.ssh.server import SshServer
@@ -46,8 +47,9 @@ def create_app(settings: Settings) -> FastAPI:
         _greet(settings, first)
         agent.start()
         page.start()
-        keeper = Housekeeper(services)
+        keeper, worker = Housekeeper(services), Worker(services)
         keeper.start()
+        worker.start()
         ssh = SshServer(services)
         if settings.ssh_port:
             _greet_ssh(settings, await ssh.start())
@@ -55,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await ssh.close()
+            await run_in_threadpool(worker.close)
             await run_in_threadpool(keeper.close)
             await run_in_threadpool(agent.close)
             await run_in_threadpool(opened.__exit__, None, None, None)

@@ -11,6 +11,11 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from hub_core.authz import Actor
 from hub_core.db import Base, utcnow
 
+# Nouns of actions that something else follows from; likes, watches and tags are nobody else's business.
+RELAYED = frozenset({"repo", "branch", "tag", "discussion", "pull_request", "access", "job", "scan", "webhook"})
+_QUIET = frozenset({"repo.like", "repo.unlike", "repo.watch", "repo.tags"})
+_WAITING = sa.text("relay IS NOT NULL")
+
 
 class AuditEvent(Base):
     """One change: who, by which credential and channel, what, on what."""
@@ -19,6 +24,7 @@ class AuditEvent(Base):
     __table_args__ = (
         sa.Index("ix_audit_repo", "repo_id", "id"),
         sa.Index("ix_audit_actor", "actor_id", "id"),
+        sa.Index("ix_audit_relay", "relay", "id", sqlite_where=_WAITING, postgresql_where=_WAITING),
     )
 
     id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
@@ -31,6 +37,7 @@ class AuditEvent(Base):
     target: Mapped[str] = mapped_column(sa.String(256))
     repo_id: Mapped[int | None]
     details: Mapped[dict[str, Any]]
+    relay: Mapped[int | None]  # set while `hub_core.jobs.relay` has not passed it on: how often that went wrong
 
 
 def record(session: Session, actor: Actor, action: str, target: str, *, repo_id: int | None = None, **details: Any) -> None:
@@ -46,5 +53,6 @@ def record(session: Session, actor: Actor, action: str, target: str, *, repo_id:
             target=target[:256],
             repo_id=repo_id,
             details=details,
+            relay=0 if action.partition(".")[0] in RELAYED and action not in _QUIET else None,
         )
     )

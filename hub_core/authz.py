@@ -68,6 +68,8 @@ class Permission(enum.StrEnum):
     USER_ADMIN = "user:admin"
     CREDENTIALS = "credentials:manage"
     AUDIT_READ = "audit:read"
+    JOB_READ = "job:read"
+    JOB_MANAGE = "job:manage"
     CHAT = "chat:use"
 
 
@@ -84,6 +86,8 @@ PERMISSIONS: dict[Permission, str] = {
     Permission.USER_ADMIN: "Make, disable, delete users and reset their passwords. Site administrators only.",
     Permission.CREDENTIALS: "Make, list and revoke one's own tokens and SSH keys (a site administrator: anybody's tokens).",
     Permission.AUDIT_READ: "Read audit events: of repos where one has the role write, of oneself; a site administrator all.",
+    Permission.JOB_READ: "See background jobs: one's own, and those of repos where one has the role write; a site administrator all.",
+    Permission.JOB_MANAGE: "Cancel and retry the jobs that one sees.",
     Permission.CHAT: "Talk to the hub. Every signed-in user has it; a token that is limited to one repo has not, as conversations tell of others.",
 }
 
@@ -101,6 +105,8 @@ SCOPE_FOR: dict[Permission, Scope] = {
     Permission.USER_ADMIN: Scope.ADMIN,
     Permission.CREDENTIALS: Scope.ADMIN,
     Permission.AUDIT_READ: Scope.READ,
+    Permission.JOB_READ: Scope.READ,
+    Permission.JOB_MANAGE: Scope.WRITE,
     Permission.CHAT: Scope.READ,
 }
 

@@ -20,6 +20,8 @@ from hub_core.db import Database
 from hub_core.gate import Gate
 from hub_core.git import GitLimits, GitStore
 from hub_core.git.types import MIB
+from hub_core.jobs.kinds import all_kinds
+from hub_core.jobs.service import JobService
 from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
 from hub_core.repos.downloads import DownloadCounter
@@ -67,6 +69,7 @@ class Services:
     tags: TagService
     lineage: LineageService
     events: EventService
+    jobs: JobService
     queries: QueryEngine
     approvals: ApprovalService
     conversations: ConversationService
@@ -115,6 +118,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             tags=TagService(db),
             lineage=LineageService(db),
             events=EventService(db),
+            jobs=JobService(db, all_kinds()),
             queries=queries,
             approvals=ApprovalService(db, settings.approval_ttl_s, vault),
             conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),

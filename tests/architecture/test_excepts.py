@@ -11,6 +11,7 @@ BROAD = {"Exception", "BaseException"}
 # file -> why anything may be caught there. A handler that raises again (clean-up) needs no entry.
 ALLOWED = {
     "chat_ui/background.py": "the edge of a thread: whoever asks for the part that failed to load gets the error",
+    "hub_core/jobs/worker.py": "the edge of a worker's thread: a job of any kind may fail in any way, and the next one runs",
     "chat_ui/api.py": "the edge of a stream that has begun: no status can tell of a failure any more",
     "chat_ui/live_turn.py": "the edge of the page: a turn that failed is logged and told, the page goes on",
     "hub_core/http/middleware.py": "the edge of a request: what nobody foresaw is logged, and answered by its id alone",
