@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from agent.planner.types import Entity, StaticWorld
@@ -323,7 +324,7 @@ URLS = (
     "https://northwind.dev/api/events",
 )
 SECRET_NAMES = ("HF_TOKEN", "OPENAI_KEY", "DB_PASSWORD", "WANDB_API_KEY", "SERVICE_URL", "s3_secret")
-FREE: dict[str, dict[str, tuple[str, ...]]] = {"text": TEXTS, "title": TITLES, "body": BODIES, "collection": COLLECTIONS}
+FREE: Mapping[str, Mapping[str, Sequence[str]]] = {"text": TEXTS, "title": TITLES, "body": BODIES, "collection": COLLECTIONS}
 REPO_SLOTS = ("repo", "model", "dataset", "space", "code")
 
 

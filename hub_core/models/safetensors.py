@@ -40,6 +40,24 @@ def read_safetensors(reader: FileReader) -> SafetensorsHeader:
     Raises:
         UnsupportedFormat: not safetensors, truncated, inconsistent, or beyond the limits.
     """
+    header, length = header_of(reader)
+    metadata = header.pop("__metadata__", None) or {}
+    dtypes: Counter[str] = Counter()
+    room = reader.size - 8 - length
+    for tensor in header.values():
+        dtype, count = _tensor(reader, tensor, room)
+        dtypes[dtype] += count
+    if len(dtypes) > 100:
+        raise _bad(reader, "it has more than 100 types of tensors")
+    return SafetensorsHeader(len(header), sum(dtypes.values()), dict(dtypes.most_common()), _metadata(metadata), length)
+
+
+def header_of(reader: FileReader) -> tuple[dict[str, Any], int]:
+    """The header as the file has it, with `__metadata__`, and its length in bytes; its entries are not checked.
+
+    Raises:
+        UnsupportedFormat: not safetensors, truncated, or beyond the limits.
+    """
     length = int.from_bytes(read_exact(reader, 0, 8), "little")
     if length < 2 or length > min(MAX_HEADER, reader.size - 8):
         raise _bad(reader, "its header length is not possible")
@@ -53,17 +71,9 @@ def read_safetensors(reader: FileReader) -> SafetensorsHeader:
         raise _bad(reader, "its header is not JSON") from error
     if not isinstance(header, dict):
         raise _bad(reader, "its header is not a JSON object")
-    metadata = header.pop("__metadata__", None) or {}
     if len(header) > MAX_TENSORS:
         raise _bad(reader, f"it lists more than {MAX_TENSORS:,} tensors")
-    dtypes: Counter[str] = Counter()
-    room = reader.size - 8 - length
-    for tensor in header.values():
-        dtype, count = _tensor(reader, tensor, room)
-        dtypes[dtype] += count
-    if len(dtypes) > 100:
-        raise _bad(reader, "it has more than 100 types of tensors")
-    return SafetensorsHeader(len(header), sum(dtypes.values()), dict(dtypes.most_common()), _metadata(metadata), length)
+    return header, length
 
 
 def merge_headers(headers: Iterable[SafetensorsHeader]) -> SafetensorsHeader:

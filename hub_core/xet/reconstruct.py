@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -17,15 +17,22 @@ from hub_core.xet.tables import XetFile
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Chunks `[first, end)` of a xorb, `size` bytes of content, which are the bytes `[start, stop)` of its body."""
+class Chunks:
+    """Chunks `[first, end)` of a xorb, which are the bytes `[start, stop)` of its body."""
 
     xorb: str
     first: int
     end: int
-    size: int
     start: int
     stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a file: `size` bytes of content, out of these chunks."""
+
+    chunks: Chunks
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,20 @@ class Plan:
 
     skip: int
     pieces: list[Piece]
+
+    def fetched(self) -> list[Chunks]:
+        """What has to be fetched, each chunk once: chunks of a xorb that overlap or touch as one.
+
+        A client looks a piece up by the chunk it begins with, so no two of them may begin with the same one.
+        """
+        found: list[Chunks] = []
+        for chunks in sorted((piece.chunks for piece in self.pieces), key=lambda chunks: (chunks.xorb, chunks.first)):
+            last = found[-1] if found else None
+            if last is None or last.xorb != chunks.xorb or chunks.first > last.end:
+                found.append(chunks)
+            elif chunks.end > last.end:
+                found[-1] = replace(last, end=chunks.end, stop=chunks.stop)
+        return found
 
 
 class Reconstruction:
@@ -89,7 +110,7 @@ class Reconstruction:
                 if not pieces:
                     skip = base + part.start - index.raw_start(first)
                 size = index.raw_size(first, last + 1)
-                pieces.append(Piece(part.term.xorb, first, last + 1, size, index.start(first), index.ends[last]))
+                pieces.append(Piece(Chunks(part.term.xorb, first, last + 1, index.start(first), index.ends[last]), size))
         except UnknownXorbError:
             raise NotFound("A part of the stored file is not there.", hint="Run `hubtalk doctor` to check the storage.") from None
         return Plan(skip, pieces)

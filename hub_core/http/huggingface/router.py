@@ -16,6 +16,7 @@ from hub_core.http.huggingface.refs import add_ref_routes
 from hub_core.http.huggingface.repos import add_repo_routes
 from hub_core.http.huggingface.resolve import add_resolve_routes
 from hub_core.http.huggingface.revisions import add_revision_routes
+from hub_core.http.huggingface.safetensors import add_safetensors_routes
 from hub_core.http.huggingface.tree import add_tree_routes
 from hub_core.http.huggingface.upload import add_upload_routes
 from hub_core.http.huggingface.xet import add_xet_routes
@@ -24,6 +25,7 @@ from hub_core.services import Services
 _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_account_routes,
     add_info_routes,
+    add_safetensors_routes,
     add_tree_routes,
     add_resolve_routes,
     add_ref_routes,

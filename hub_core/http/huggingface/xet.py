@@ -33,13 +33,13 @@ from hub_core.http.signing import UrlSigner, load_key
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
-from hub_core.xet.reconstruct import Plan
+from hub_core.xet.reconstruct import Chunks, Plan
 from hub_core.xet.shards import MAX_SHARD
 
 TOKEN_S = 15 * 60
 Right = Literal["read", "write"]
 Act = Callable[[Request, "_Holder"], Awaitable[Any]]
-_PERMISSIONS: dict[Right, Permission] = {"read": Permission.REPO_READ, "write": Permission.REPO_WRITE}
+_PERMISSIONS: dict[Right, Permission] = {"read": Permission.REPO_FILES, "write": Permission.REPO_WRITE}
 
 
 def add_xet_routes(router: APIRouter, services: Services) -> None:
@@ -175,14 +175,13 @@ class _XetEdge:
 
     def _answer(self, plan: Plan, request: Request, actor: Actor) -> dict[str, Any]:
         root = f"{base_url(request, self._services.settings)}/xet/{self.instance}/v1/fetch"
-        terms, fetch = [], dict[str, list[dict[str, Any]]]()
-        for piece in plan.pieces:
-            chunks = {"start": piece.first, "end": piece.end}
-            terms.append({"hash": piece.xorb, "unpacked_length": piece.size, "range": chunks})
-            query = self._signer.query("xet-fetch", piece.xorb, piece.start, piece.stop, user_id=actor.user_id, seconds=TOKEN_S)
-            url = f"{root}/{piece.xorb}?from={piece.start}&to={piece.stop}&{query}"
-            place = {"range": chunks, "url": url, "url_range": {"start": piece.start, "end": piece.stop - 1}}
-            fetch.setdefault(piece.xorb, []).append(place)
+        terms = [{"hash": piece.chunks.xorb, "unpacked_length": piece.size, "range": _range(piece.chunks)} for piece in plan.pieces]
+        fetch = dict[str, list[dict[str, Any]]]()
+        for chunks in plan.fetched():
+            query = self._signer.query("xet-fetch", chunks.xorb, chunks.start, chunks.stop, user_id=actor.user_id, seconds=TOKEN_S)
+            url = f"{root}/{chunks.xorb}?from={chunks.start}&to={chunks.stop}&{query}"
+            place = {"range": _range(chunks), "url": url, "url_range": {"start": chunks.start, "end": chunks.stop - 1}}
+            fetch.setdefault(chunks.xorb, []).append(place)
         return {"offset_into_first_range": plan.skip, "terms": terms, "fetch_info": fetch}
 
     async def fetch(self, request: Request) -> Response:
@@ -232,6 +231,10 @@ class _XetEdge:
                 yield _line(type="result")
             except HubError as error:
                 yield _line(type="error", message=f"{error.message} {error.hint}".strip(), retryable=isinstance(error, Unavailable))
+
+
+def _range(chunks: Chunks) -> dict[str, int]:
+    return {"start": chunks.first, "end": chunks.end}
 
 
 def _facts(token: str) -> dict[str, str]:

@@ -263,10 +263,12 @@ def test_a_plan_for_any_range_gives_its_bytes(xet: XetService, repo: Repo, db: D
     layout = xet.files.open(repo.id, file.hash)
     for start, end in [(0, layout.size), (0, 1), (699, 701), (1000, 1011), (1010, 1012), (1261, 1761), (1760, 1761)]:
         plan = xet.files.plan(layout, start, end)
-        content = b"".join(b"".join(contents(xet.files.body(piece.xorb, piece.start, piece.stop))) for piece in plan.pieces)
+        content = b"".join(
+            b"".join(contents(xet.files.body(piece.chunks.xorb, piece.chunks.start, piece.chunks.stop))) for piece in plan.pieces
+        )
         assert content[plan.skip : plan.skip + end - start] == file.data[start:end]
         assert len(content) == sum(piece.size for piece in plan.pieces)
-    assert [(piece.first, piece.end) for piece in xet.files.plan(layout, 1010, 1012).pieces] == [(1, 3)]
+    assert [(piece.chunks.first, piece.chunks.end) for piece in xet.files.plan(layout, 1010, 1012).pieces] == [(1, 3)]
     stranger = make_repo(db, make_user(db))
     assert xet.files.hashes(stranger.id, [file.oid]) == {}
     with pytest.raises(NotFound):
