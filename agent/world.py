@@ -77,6 +77,7 @@ class WorldCache:
         Raises:
             HubError: the person may not read it, it is empty, or its data cannot be read.
         """
+        services.files.check_readable(actor, repo)  # what is kept may have been read by somebody with more rights
         key = (repo.id, services.history.resolve(actor, repo))
         with self._lock:
             if key in self._tables:

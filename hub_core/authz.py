@@ -57,6 +57,8 @@ class Permission(enum.StrEnum):
     """`resource:act`. Each is documented in `docs/permissions.md`."""
 
     REPO_READ = "repo:read"
+    REPO_FILES = "repo:files"
+    REPO_DISCUSS = "repo:discuss"
     REPO_WRITE = "repo:write"
     REPO_ADMIN = "repo:admin"
     REPO_CREATE = "repo:create"
@@ -74,7 +76,9 @@ class Permission(enum.StrEnum):
 
 
 PERMISSIONS: dict[Permission, str] = {
-    Permission.REPO_READ: "See a repo, its files and history. Given by visibility, any role on it, or membership of its organisation.",
+    Permission.REPO_READ: "See a repo: its facts, card, names of files, branches and commits. Given by visibility, any role on it, or membership of its organisation.",
+    Permission.REPO_FILES: "Read what is in the files of a repo: download, clone, preview, query, compare, copy. Whoever sees a repo has it; on a gated repo only who has a role there (owner, member of the organisation, collaborator, site administrator) or whose request for access was accepted.",
+    Permission.REPO_DISCUSS: "Open discussions and pull requests, comment, and push to one's own open pull requests. Whoever sees a repo and is signed in has it.",
     Permission.REPO_WRITE: "Push, commit and change files, branches, Git tags, the card's facts and tags. Needs the role write.",
     Permission.REPO_ADMIN: "Change visibility, access and name, delete and restore. Needs the role admin (owners have it).",
     Permission.REPO_CREATE: "Make a repo in one's own namespace or in an organisation where one has the role write.",
@@ -94,6 +98,8 @@ PERMISSIONS: dict[Permission, str] = {
 # The least token scope that can carry a permission at all.
 SCOPE_FOR: dict[Permission, Scope] = {
     Permission.REPO_READ: Scope.READ,
+    Permission.REPO_FILES: Scope.READ,
+    Permission.REPO_DISCUSS: Scope.WRITE,
     Permission.REPO_WRITE: Scope.WRITE,
     Permission.REPO_ADMIN: Scope.ADMIN,
     Permission.REPO_CREATE: Scope.WRITE,
@@ -112,9 +118,15 @@ SCOPE_FOR: dict[Permission, Scope] = {
 
 ROLE_FOR: dict[Permission, Role] = {
     Permission.REPO_READ: Role.READ,
+    Permission.REPO_FILES: Role.READ,
+    Permission.REPO_DISCUSS: Role.READ,
     Permission.REPO_WRITE: Role.WRITE,
     Permission.REPO_ADMIN: Role.ADMIN,
 }
+
+
+# What nobody needs to be signed in for, as far as visibility goes.
+OPEN: frozenset[Permission] = frozenset({Permission.REPO_READ, Permission.REPO_FILES})
 
 
 class CredentialKind(enum.StrEnum):
@@ -159,10 +171,14 @@ SYSTEM = Actor(username="system", is_admin=True, credential=CredentialKind.SYSTE
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The strongest role a person has on a repo, and why. `role` is None for no access."""
+    """The strongest role a person has on a repo, and why. `role` is None for no access.
+
+    `given` tells a role that was given to the person (or that they own the repo) from what visibility gives everybody.
+    """
 
     role: Role | None
     reason: str
+    given: bool = False
 
 
 class Resource(Protocol):
@@ -173,6 +189,9 @@ class Resource(Protocol):
 
     def hidden(self) -> HubError:
         """The error that does not tell whether the thing is there."""
+
+    def closed(self, actor: Actor, access: Access) -> HubError | None:
+        """Why the contents of what the caller sees are not open to them; None where they are."""
 
 
 def require_scope(actor: Actor, permission: Permission) -> None:
@@ -207,13 +226,15 @@ def require(actor: Actor, permission: Permission, resource: Resource) -> Access:
         The access in force, with its reason.
 
     Raises:
-        HubError: `resource.hidden()` when the caller may not see it.
+        HubError: `resource.hidden()` when the caller may not see it, `resource.closed()` when they may not look inside.
         Unauthenticated: it can be seen, but the act needs somebody signed in.
         PermissionDenied: it can be seen, but the role or the token's scope is too small.
     """
     access = resource.access(actor)
     if access.role is None:
         raise resource.hidden()
+    if permission is Permission.REPO_FILES and (closed := resource.closed(actor, access)) is not None:
+        raise closed
     needed = ROLE_FOR[permission]
     if needed is Role.READ:
         return access

@@ -7,10 +7,11 @@ from hub_core.accounts import tables as accounts
 from hub_core.approvals import tables as approvals
 from hub_core.conversations import tables as conversations
 from hub_core.discussions import tables as discussions
+from hub_core.gating import tables as gating
 from hub_core.git import tables as git
 from hub_core.jobs import tables as jobs
 from hub_core.lfs import tables as lfs
 from hub_core.repos import tables as repos
 from hub_core.xet import tables as xet
 
-__all__ = ["accounts", "approvals", "audit", "conversations", "discussions", "git", "jobs", "lfs", "repos", "xet"]
+__all__ = ["accounts", "approvals", "audit", "conversations", "discussions", "gating", "git", "jobs", "lfs", "repos", "xet"]

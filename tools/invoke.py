@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from hub_core.approvals.service import ApprovalView
-from hub_core.authz import Permission, require_scope
+from hub_core.authz import OPEN, require_scope
 from hub_core.errors import Conflict, InvalidArguments
 from hub_core.repos.tables import Repo
 from hub_core.secrecy import is_secret, redact
@@ -143,7 +143,7 @@ def _validate(tool: AnyTool, raw: dict[str, Any]) -> Any:
 
 
 def _plan(ctx: ToolContext, tool: AnyTool, args: Any) -> Plan:
-    if not (tool.permission is Permission.REPO_READ and ctx.actor.is_anonymous):
+    if not (tool.permission in OPEN and ctx.actor.is_anonymous):
         require_scope(ctx.actor, tool.permission)
     return tool.plan(ctx, args)
 

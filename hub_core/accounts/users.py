@@ -18,8 +18,9 @@ from hub_core.accounts.views import NewUser, Page, UserRemoval, UserStatus, User
 from hub_core.authz import Actor, Permission
 from hub_core.db import Database, utcnow
 from hub_core.errors import AlreadyExists, Conflict, InvalidInput, UserNotFound
+from hub_core.gating.tables import AccessRequest
 from hub_core.names import check_namespace
-from hub_core.repos.tables import Repo
+from hub_core.repos.tables import Collaborator, Repo
 from hub_core.settings import Settings
 
 MAX_PAGE = 200
@@ -179,7 +180,7 @@ class UserService:
         with self._db.write() as session:
             user, removal = self._for_delete(session, actor, username, lock=True)
             user.status, user.deleted_at, user.password_hash = "deleted", utcnow(), ""
-            for table in (Token, SshKey, WebSession, Membership):
+            for table in (Token, SshKey, WebSession, Membership, Collaborator, AccessRequest):
                 session.execute(sa.delete(table).where(table.user_id == user.id))
             audit.record(session, actor, "user.delete", user.username, orgs={held.name: str(held.role) for held in removal.orgs})
             return removal

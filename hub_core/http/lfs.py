@@ -16,7 +16,7 @@ from hub_core.authz import Actor, Permission
 from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, blob_response, pour
-from hub_core.http.errors import status_of
+from hub_core.http.errors import status_headers, status_of
 from hub_core.http.lfs_access import LfsAccess
 from hub_core.http.lfs_parts import LfsParts, takes_parts
 from hub_core.http.lfs_passes import LfsPasses
@@ -70,7 +70,7 @@ def lfs_error(error: HubError, actor: Actor | None) -> Response:
     status = status_of(error, invalid=422)
     if isinstance(error, RepoNotFound) and (actor is None or actor.is_anonymous):
         status = 401
-    headers = {}
+    headers = status_headers(status)
     if status == 401:
         headers = dict.fromkeys(("LFS-Authenticate", "WWW-Authenticate"), 'Basic realm="hubtalk", charset="UTF-8"')
     content: dict[str, Any] = {"message": f"{error.message} {error.hint}".strip(), "code": error.code}
@@ -129,7 +129,7 @@ class _LfsEdge:
         operation = str(content.get("operation", ""))
         if str(content.get("hash_algo") or "sha256") != "sha256":
             raise InvalidInput("The hash algorithm is sha256.")
-        permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_READ
+        permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_FILES
         repo = await self._access.repo(request, actor, kind, permission)
         items = await run_in_threadpool(self._lfs.batch, repo.id, operation, _objects(content))
         root = base_url(request, self._services.settings) + request.url.path.removesuffix("/batch")
@@ -163,7 +163,7 @@ class _LfsEdge:
         """The repo and announced size: by the signature in the address, or by the caller's own right."""
         params, oid = request.query_params, request.path_params["oid"]
         if "s" not in params:
-            permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
+            permission = Permission.REPO_FILES if purpose == "download" else Permission.REPO_WRITE
             return await self._access.repo(request, actor, kind, permission), None
         size = params.get("size", "")
         facts = (oid,) if purpose == "download" else (oid, size)

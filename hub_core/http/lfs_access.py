@@ -33,7 +33,7 @@ class LfsAccess:
             Unauthenticated: it was not signed by this hub for this, or has expired.
             RepoNotFound, PermissionDenied: that user has no right to it any more.
         """
-        permission = Permission.REPO_READ if purpose == "download" else Permission.REPO_WRITE
+        permission = Permission.REPO_FILES if purpose == "download" else Permission.REPO_WRITE
         repo = await self.repo(request, SYSTEM, kind, permission)
         try:
             user_id = self._signer.check(request.query_params, purpose, repo.id, *facts)

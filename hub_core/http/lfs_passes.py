@@ -46,5 +46,5 @@ class LfsPasses:
             raise Unauthenticated("This pass cannot be read.", hint="Run the Git command again.") from error
         repo_id, operation = params.get("r", ""), params.get("o", "")
         user_id = self._signer.check(params, "lfs-pass", repo_id, operation)
-        permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_READ
+        permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_FILES
         return replace(self._sessions.person(user_id, permission), repo_id=int(repo_id))

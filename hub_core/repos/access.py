@@ -1,4 +1,4 @@
-"""A person's access to a repo, as one rule in two forms: for one row (`RepoResource`) and for lists (`visible`)."""
+"""A person's access to a repo, as one rule in two forms: for one row (`RepoResource`) and for lists (`visible`, `readable`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from hub_core.accounts.tables import Membership, Org
 from hub_core.authz import Access, Actor, CredentialKind, Permission, Role, Visibility, require
-from hub_core.errors import HubError, RepoNotFound
+from hub_core.errors import GatedRepo, GatedSignIn, HubError, RepoNotFound
+from hub_core.gating.tables import AccessRequest, Gating, RequestStatus
 from hub_core.repos.tables import Collaborator, Repo
 
 
@@ -31,21 +32,37 @@ def _best(session: Session | sa.Connection, actor: Actor, repo: Repo) -> Access:
     if actor.is_anonymous or actor.repo_id not in (None, repo.id):
         return visible_to_all
     if repo.namespace_id == actor.user_id:
-        return Access(Role.ADMIN, "owner")
+        return Access(Role.ADMIN, "owner", given=True)
     if actor.is_admin:
-        return Access(Role.ADMIN, "site administrator" if actor.credential is not CredentialKind.SYSTEM else "system")
+        return Access(Role.ADMIN, "site administrator" if actor.credential is not CredentialKind.SYSTEM else "system", given=True)
     found = [visible_to_all, Access(Role.READ, "internal") if repo.visibility == Visibility.INTERNAL else visible_to_all]
-    return max((*found, *_given(session, actor, repo)), key=lambda access: access.role.rank if access.role else 0)
+    return max((*found, *_given(session, actor, repo)), key=lambda access: (access.role.rank if access.role else 0, access.given))
 
 
 def _given(session: Session | sa.Connection, actor: Actor, repo: Repo) -> list[Access]:
     """Roles by membership and by hand, with one query."""
     found = []
     for source, role in session.execute(_ROLES, {"user_id": actor.user_id, "org_id": repo.namespace_id, "repo_id": repo.id}):
-        found.append(Access(Role(role), f"{role} in {repo.namespace}" if source == "org" else f"{role} on this repo"))
+        found.append(Access(Role(role), f"{role} in {repo.namespace}" if source == "org" else f"{role} on this repo", given=True))
         if source == "org" and role == Role.WRITE and repo.created_by == actor.user_id:
-            found.append(Access(Role.ADMIN, "creator"))
+            found.append(Access(Role.ADMIN, "creator", given=True))
     return found
+
+
+def request_status(session: Session | sa.Connection, actor: Actor, repo: Repo) -> RequestStatus | None:
+    """How the caller's request for the files of a repo stands; None where there is none, or the token is for another repo."""
+    if actor.user_id is None or actor.repo_id not in (None, repo.id):
+        return None
+    asked = sa.select(AccessRequest.status).where(AccessRequest.repo_id == repo.id, AccessRequest.user_id == actor.user_id, _FOR_FILES)
+    found = session.execute(asked).scalar_one_or_none()
+    return None if found is None else RequestStatus(found)
+
+
+_FOR_FILES = AccessRequest.role == str(Role.READ)
+_HINTS: dict[RequestStatus | None, str] = {
+    RequestStatus.PENDING: "Your request waits for an answer.",
+    RequestStatus.REJECTED: "Your request was rejected; speak to an administrator of the repo.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,20 @@ class RepoResource:
     def hidden(self) -> HubError:
         """The same error as for a repo that is not there."""
         return repo_not_found(self.said)
+
+    def closed(self, actor: Actor, access: Access) -> HubError | None:
+        """A gated repo is open to who was given a role and to who was let in; of others nothing is asked of the database."""
+        if self.repo.gated == Gating.OFF or access.given:
+            return None
+        name = self.repo.full_name
+        text = f"The repo {name} is gated: its files are open to people whose request for access was accepted."
+        if actor.is_anonymous:
+            return GatedSignIn(text, hint="Sign in, and ask for access.", repo=name)
+        status = request_status(self.session, actor, self.repo)
+        if status is RequestStatus.ACCEPTED:
+            return None
+        hint = _HINTS.get(status, f"Ask for it: 'request access to {name}', or POST .../{name}/ask-access.")
+        return GatedRepo(text, hint=hint, permission=str(Permission.REPO_FILES), repo=name, request=status and str(status))
 
 
 def repo_not_found(said: str) -> RepoNotFound:
@@ -88,6 +119,32 @@ def visible(actor: Actor) -> sa.ColumnElement[bool]:
     if actor.repo_id is not None:
         return sa.or_(everybody, sa.and_(Repo.id == actor.repo_id, _mine(actor)))
     return sa.or_(everybody, _mine(actor))
+
+
+def readable(actor: Actor) -> sa.ColumnElement[bool]:
+    """The SQL form of 'may read what is in its files' (`REPO_FILES`) for repos that are not deleted."""
+    is_open = Repo.gated == Gating.OFF
+    if actor.is_anonymous:
+        return sa.and_(visible(actor), is_open)
+    if actor.is_admin and actor.repo_id is None:
+        return visible(actor)
+    let_in = sa.select(AccessRequest.repo_id).where(
+        AccessRequest.user_id == actor.user_id, AccessRequest.status == RequestStatus.ACCEPTED, _FOR_FILES
+    )
+    let_in = let_in if actor.repo_id is None else let_in.where(AccessRequest.repo_id == actor.repo_id)
+    return sa.and_(visible(actor), sa.or_(is_open, with_role(actor, Role.READ), Repo.id.in_(let_in)))
+
+
+def permission_for(repo: Repo, path: str, revision: str) -> Permission:
+    """What reading a file needs. The card of a gated repo is there for everybody, to be read before one asks for the rest.
+
+    The card is what the default branch has: on other refs people who may not read the repo could have put anything under its name.
+    """
+    is_card = path == CARD and revision in {"", "HEAD", repo.default_branch}
+    return Permission.REPO_READ if repo.gated == Gating.OFF or is_card else Permission.REPO_FILES
+
+
+CARD = "README.md"
 
 
 def live_orgs() -> sa.Select[int]:

@@ -17,7 +17,7 @@ from hub_core.lfs.pointer import format_pointer, parse_pointer
 from hub_core.lfs.service import LfsService
 from hub_core.names import check_path
 from hub_core.reading import FileReader
-from hub_core.repos.access import require_repo
+from hub_core.repos.access import permission_for, require_repo
 from hub_core.repos.placing import MAX_INLINE, LfsFile, Placement, Planned, as_pointers, plan, resolve_objects
 from hub_core.repos.sync import refs_hook
 from hub_core.repos.tables import Repo
@@ -122,8 +122,9 @@ class FileService:
 
         Raises:
             EntryNotFound: no such file, or its LFS object never arrived. TooLarge: over 64 MiB in plain Git.
+            GatedRepo: the repo is gated, and the caller was not let in.
         """
-        self._require(actor, Permission.REPO_READ, repo)
+        self._require(actor, permission_for(repo, path, revision), repo)
         return self._reader(repo, self._git.resolve(repo.id, revision), path, Held())
 
     def _reader(self, repo: Repo, commit: str, path: str, held: Held) -> FileReader:
@@ -139,15 +140,15 @@ class FileService:
         return LfsReader(self._lfs, repo.id, entry.lfs.oid, entry.lfs.size, path)
 
     def readers(self, actor: Actor, repo: Repo, paths: Iterable[str], revision: str = "") -> dict[str, FileReader]:
-        """Readers of several files at one commit."""
-        self._require(actor, Permission.REPO_READ, repo)
+        """Readers of several files at one commit; raises like `reader`."""
+        self._require(actor, Permission.REPO_FILES, repo)
         commit = self._git.resolve(repo.id, revision)
         held = Held()
         return {path: self._reader(repo, commit, path, held) for path in paths}
 
     def read_text(self, actor: Actor, repo: Repo, path: str, revision: str = "", *, limit: int = READ_LIMIT) -> FileText:
         """A file as text, cut after `limit` bytes at a character boundary; raises like `reader`."""
-        self._require(actor, Permission.REPO_READ, repo)
+        self._require(actor, permission_for(repo, path, revision), repo)
         commit = self._git.resolve(repo.id, revision)
         entry = self._git.entry(repo.id, commit, check_path(path.strip("/")))
         reader = self._reader(repo, commit, path, Held())
@@ -159,6 +160,10 @@ class FileService:
             cut = error.start >= len(data) - 4 and reader.size > len(data)
             text, binary = (data[: error.start].decode("utf-8"), False) if cut else ("", True)
         return FileText(path.strip("/"), commit, text, reader.size, reader.size > len(data), binary, entry.lfs is not None)
+
+    def check_readable(self, actor: Actor, repo: Repo) -> None:
+        """Raise what reading a file would, where the caller may not."""
+        self._require(actor, Permission.REPO_FILES, repo)
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

@@ -43,13 +43,13 @@ class HistoryService:
 
     def show(self, actor: Actor, repo: Repo, revision: str) -> tuple[CommitInfo, list[FileDiff]]:
         """A commit and what it changed against its first parent."""
-        self._require(actor, Permission.REPO_READ, repo)
+        self._require(actor, Permission.REPO_FILES, repo)
         commit = self._git.commit_info(repo.id, self._git.resolve(repo.id, revision))
         return commit, self._git.diff(repo.id, commit.parents[0] if commit.parents else None, commit.sha)
 
     def compare(self, actor: Actor, repo: Repo, base: str, head: str) -> Comparison:
         """What `head` adds to `base`, from their common ancestor (`git diff base...head`)."""
-        self._require(actor, Permission.REPO_READ, repo)
+        self._require(actor, Permission.REPO_FILES, repo)
         base_sha, head_sha = self._git.resolve(repo.id, base), self._git.resolve(repo.id, head)
         ancestor = self._git.merge_base(repo.id, base_sha, head_sha)
         commits = []

@@ -12,6 +12,7 @@ from hub_core.accounts.tables import Membership, User
 from hub_core.authz import Actor, Permission, Role, Visibility
 from hub_core.db import Database
 from hub_core.errors import Conflict, InvalidInput, UserNotFound
+from hub_core.gating.tables import AccessRequest, Gating, RequestStatus
 from hub_core.repos.access import require_repo
 from hub_core.repos.tables import Collaborator, Repo
 
@@ -45,7 +46,7 @@ class AccessService:
             if repo.visibility in _AUDIENCE:
                 name, reason = _AUDIENCE[Visibility(repo.visibility)]
                 found[name] = AccessEntry(name, "read", reason, is_audience=True)
-            if mine.reason in ("public", "internal"):
+            if not mine.given:
                 return list(found.values())
             for entry in _people(session, repo):
                 known = found.get(entry.username)
@@ -71,13 +72,7 @@ class AccessService:
             user = _user(session, username)
             if user.id == repo.namespace_id:
                 raise InvalidInput(f"{username} owns this repo.", hint="Owners have every right already.")
-            row = session.get(Collaborator, (repo.id, user.id))
-            before = row.role if row else None
-            if row is None:
-                session.add(Collaborator(repo_id=repo.id, user_id=user.id, role=str(role)))
-            else:
-                row.role = str(role)
-            audit.record(session, actor, "repo.grant", repo.full_name, repo_id=repo.id, user=username, before=before, after=str(role))
+            set_role(session, actor, repo, user, role)
 
     def check_revocable(self, repo: Repo, username: str) -> Role:
         """The role that `revoke` would take away.
@@ -104,6 +99,17 @@ class AccessService:
                 session.delete(row)
 
 
+def set_role(session: Session, actor: Actor, repo: Repo, user: User, role: Role) -> None:
+    """Give a person a role on a repo, in the caller's transaction; whether the caller may was checked before."""
+    row = session.get(Collaborator, (repo.id, user.id))
+    before = row.role if row else None
+    if row is None:
+        session.add(Collaborator(repo_id=repo.id, user_id=user.id, role=str(role)))
+    else:
+        row.role = str(role)
+    audit.record(session, actor, "repo.grant", repo.full_name, repo_id=repo.id, user=user.username, before=before, after=str(role))
+
+
 def _people(session: Session, repo: Repo) -> list[AccessEntry]:
     found = []
     owner = session.get(User, repo.namespace_id)
@@ -117,7 +123,16 @@ def _people(session: Session, repo: Repo) -> list[AccessEntry]:
     granted = sa.select(User.username, Collaborator.role).join(Collaborator, Collaborator.user_id == User.id)
     for username, role in session.execute(granted.where(Collaborator.repo_id == repo.id, User.status == "active")):
         found.append(AccessEntry(username, role, f"{role} on this repo"))
-    return found
+    return found + (_let_in(session, repo) if repo.gated != Gating.OFF and repo.visibility in _AUDIENCE else [])
+
+
+def _let_in(session: Session, repo: Repo) -> list[AccessEntry]:
+    """Who may read the files of a gated repo because they asked; it is no role of their own."""
+    asked = sa.select(User.username).join(AccessRequest, AccessRequest.user_id == User.id)
+    accepted = asked.where(
+        AccessRequest.repo_id == repo.id, AccessRequest.status == RequestStatus.ACCEPTED, AccessRequest.role == str(Role.READ)
+    )
+    return [AccessEntry(username, "read", "accepted request") for username in session.scalars(accepted.where(User.status == "active"))]
 
 
 def _user(session: Session, username: str) -> User:

@@ -19,7 +19,7 @@ from hub_core.lfs.pointer import LfsPointer, format_pointer, parse_pointer
 from hub_core.lfs.service import LfsService
 from hub_core.lfs.tables import LfsLink
 from hub_core.names import check_path
-from hub_core.repos.access import visible
+from hub_core.repos.access import readable
 from hub_core.repos.seed import LFS_SUFFIXES
 from hub_core.repos.tables import Repo
 
@@ -134,10 +134,10 @@ def _take_over(db: Database, lfs: LfsService, actor: Actor, repo: Repo, missing:
         return
     oids = sorted(missing)
     with db.read() as session:
-        readable = sa.select(Repo.id).where(Repo.deleted_at.is_(None), visible(actor))
+        holders = sa.select(Repo.id).where(Repo.deleted_at.is_(None), readable(actor))
         found: dict[str, int] = {}
         for first in range(0, len(oids), 500):
-            query = sa.select(LfsLink.oid, LfsLink.repo_id).where(LfsLink.oid.in_(oids[first : first + 500]), LfsLink.repo_id.in_(readable))
+            query = sa.select(LfsLink.oid, LfsLink.repo_id).where(LfsLink.oid.in_(oids[first : first + 500]), LfsLink.repo_id.in_(holders))
             found.update(session.execute(query).all())
     for source in set(found.values()):
         lfs.link_from(repo.id, source, [oid for oid, repo_id in found.items() if repo_id == source])

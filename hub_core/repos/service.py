@@ -15,6 +15,7 @@ from hub_core.accounts.tables import Namespace
 from hub_core.authz import Actor, Permission, Visibility, require_scope
 from hub_core.db import Database, utcnow
 from hub_core.errors import AlreadyExists, Conflict, HubError, InvalidInput, InvalidName, NotFound, RevisionNotFound
+from hub_core.gating.tables import Gating
 from hub_core.git import Author, FileChange, GitStore, RefsApply, RefsChange, RefUpdate
 from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
@@ -157,16 +158,17 @@ class RepoService:
     def fork(self, actor: Actor, said: str, to: str | None = None, visibility: Visibility | None = None) -> RepoView:
         """Copy a repo (all refs and LFS objects) into a namespace where the caller may create.
 
-        Unless said otherwise the copy is private, or public as its source is.
+        Unless said otherwise the copy is private, or public as its source is; that of a gated repo is gated, and private.
         """
-        source = self.find(actor, said)
+        source = self.find(actor, said, permission=Permission.REPO_FILES)
         target = self.plan_fork(actor, source, to)
         with self._db.write() as session:
             namespace = namespace_to_create_in(session, actor, target.namespace)
-            usual = Visibility.PUBLIC if source.visibility == Visibility.PUBLIC else Visibility.PRIVATE
+            is_open = source.visibility == Visibility.PUBLIC and source.gated == Gating.OFF
+            usual = Visibility.PUBLIC if is_open else Visibility.PRIVATE
             visibility = visibility or usual
             repo = _new_row(actor, namespace, target.name, RepoKind(source.kind), visibility)
-            for field in ("description", "license", "default_branch", "card", "initial_commit"):
+            for field in ("description", "license", "default_branch", "card", "initial_commit", "gated"):
                 setattr(repo, field, getattr(source, field))
             self._insert(session, repo)
             for tag in session.scalars(sa.select(RepoTag).where(RepoTag.repo_id == source.id)):

@@ -40,6 +40,7 @@ class RepoView:
     liked: bool = False
     role: str = "read"
     deleted_at: dt.datetime | None = None
+    gated: str = "off"
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -96,5 +97,6 @@ def _view(repo: Repo, details: sa.Row[Any], role: str) -> RepoView:
         liked=details.liked,
         role=str(role),
         deleted_at=repo.deleted_at,
+        gated=repo.gated,
         card=repo.card,
     )

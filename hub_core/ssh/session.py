@@ -50,7 +50,7 @@ class GitSession:
             await process.wait_closed()
 
     async def _run(self, process: Process, actor: Actor, command: Command) -> None:
-        permission = Permission.REPO_WRITE if command.writes else Permission.REPO_READ
+        permission = Permission.REPO_WRITE if command.writes else Permission.REPO_FILES
         repo = await to_thread(self._services.repos.open_repo, actor, command.kind, command.namespace, command.name, permission)
         match command.verb:
             case Verb.FETCH:

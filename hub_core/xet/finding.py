@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hub_core.authz import Actor
 from hub_core.db import Database
 from hub_core.lfs.tables import LfsLink
-from hub_core.repos.access import visible
+from hub_core.repos.access import readable
 from hub_core.repos.tables import Repo
 from hub_core.xet.hashes import HASH_BYTES, from_text, masked
 from hub_core.xet.layout import Layout
@@ -49,7 +49,7 @@ class ChunkFinder:
             .join(XetFile, XetFile.oid == XetUse.oid)
             .join(LfsLink, LfsLink.oid == XetUse.oid)
             .join(Repo, Repo.id == LfsLink.repo_id)
-            .where(XetChunk.hash == hash_, Repo.deleted_at.is_(None), visible(actor))
+            .where(XetChunk.hash == hash_, Repo.deleted_at.is_(None), readable(actor))
             .order_by(XetFile.created_at.desc())
             .limit(1)
         )

@@ -24,13 +24,13 @@ from tools.times import parse_when
 
 
 class _ReadsRepo(Tool[Any, Any]):
-    """Base of reads of one repo."""
+    """Base of reads of what is in the files of one repo."""
 
-    group, permission, effect = "data", Permission.REPO_READ, Effect.READ
+    group, permission, effect = "data", Permission.REPO_FILES, Effect.READ
 
     def plan(self, ctx: ToolContext, args: Any) -> Plan:
         """Resolve the name."""
-        repo, resolved = locate(ctx, args)
+        repo, resolved = locate(ctx, args, Permission.REPO_FILES)
         return Plan(resolved, Effect.READ, prepared=repo)
 
 

@@ -97,7 +97,7 @@ class FileOut(ToolOutput):
 class ReadFile(Tool[ReadFileInput, FileOut]):
     """Show the content of a text file."""
 
-    name, group, input, output, permission = "read_file", "files", ReadFileInput, FileOut, Permission.REPO_READ
+    name, group, input, output, permission = "read_file", "files", ReadFileInput, FileOut, Permission.REPO_FILES
 
     def plan(self, ctx: ToolContext, args: ReadFileInput) -> Plan:
         """Resolve the name; a file name that is unique in the repo finds its folder."""

@@ -115,12 +115,12 @@ class CommitDetails(CommitItem):
 class ShowCommit(Tool[OneRevision, CommitDetails]):
     """Show one commit: author, message and what it changed."""
 
-    name, group, input, output, permission = "show_commit", "files", OneRevision, CommitDetails, Permission.REPO_READ
+    name, group, input, output, permission = "show_commit", "files", OneRevision, CommitDetails, Permission.REPO_FILES
     heavy = True
 
     def plan(self, ctx: ToolContext, args: OneRevision) -> Plan:
         """Resolve the name."""
-        repo, resolved = locate(ctx, args)
+        repo, resolved = locate(ctx, args, Permission.REPO_FILES)
         return Plan(resolved, Effect.READ, prepared=repo)
 
     def run(self, ctx: ToolContext, args: OneRevision, plan: Plan) -> CommitDetails:
@@ -149,12 +149,12 @@ class CompareOut(ToolOutput):
 class CompareRevisions(Tool[CompareInput, CompareOut]):
     """Compare two branches, tags or commits: the commits and the difference."""
 
-    name, group, input, output, permission = "compare_revisions", "files", CompareInput, CompareOut, Permission.REPO_READ
+    name, group, input, output, permission = "compare_revisions", "files", CompareInput, CompareOut, Permission.REPO_FILES
     heavy = True
 
     def plan(self, ctx: ToolContext, args: CompareInput) -> Plan:
         """Resolve the name."""
-        repo, resolved = locate(ctx, args)
+        repo, resolved = locate(ctx, args, Permission.REPO_FILES)
         return Plan(resolved, Effect.READ, prepared=repo)
 
     def run(self, ctx: ToolContext, args: CompareInput, plan: Plan) -> CompareOut:

@@ -28,6 +28,7 @@ class RepoOut(ToolOutput):
     head: str | None = Field(description="Commit of the default branch.")
     role: str = Field(description="The caller's role on it.")
     liked: bool = Field(description="Whether the caller likes it.")
+    gated: str = Field(default="off", description="off, auto or manual: whether people ask for access before they read its files.")
     deleted_at: dt.datetime | None = None
 
 
@@ -42,5 +43,5 @@ def repo_out(view: RepoView) -> RepoOut:
     return RepoOut(
         id=view.id, kind=view.kind, visibility=view.visibility, description=view.description, license=view.license, tags=list(view.tags),
         owner=view.owner, likes=view.likes, downloads=view.downloads, created_at=view.created_at, updated_at=view.updated_at,
-        default_branch=view.default_branch, head=view.head, role=view.role, liked=view.liked, deleted_at=view.deleted_at,
+        default_branch=view.default_branch, head=view.head, role=view.role, liked=view.liked, gated=view.gated, deleted_at=view.deleted_at,
     )  # fmt: skip

@@ -246,7 +246,7 @@ class ForkRepo(Tool[ForkRepoInput, RepoOut]):
 
     def plan(self, ctx: ToolContext, args: ForkRepoInput) -> Plan:
         """Check the target."""
-        repo, resolved = locate(ctx, args)
+        repo, resolved = locate(ctx, args, Permission.REPO_FILES)
         target = str(ctx.services.repos.plan_fork(ctx.actor, repo, args.to))
         changes = (Change("repo", None, target),)
         inverse = Call("delete_repo", {"repo": target, "kind": repo.kind})

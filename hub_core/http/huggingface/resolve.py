@@ -9,9 +9,11 @@ from fastapi import APIRouter
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
+from hub_core.authz import Permission
 from hub_core.errors import EntryNotFound
 from hub_core.http.bodies import MIB, blob_response
 from hub_core.http.huggingface.edge import Call, add_route
+from hub_core.repos.access import permission_for
 from hub_core.repos.browse import BrowseService, StoredFile
 from hub_core.repos.downloads import DownloadCounter
 from hub_core.repos.kinds import KINDS
@@ -41,7 +43,7 @@ class _Resolve:
 
     def resolve(self, call: Call) -> Response:
         """The bytes of a file, or where they are."""
-        repo = call.repo()
+        repo = self._repo(call)
         file = self._file(call, repo, pointer=False)
         answer = self._redirect(file) if file.url else self._answer(call, repo, file)
         answer.headers.update(self._xet_headers(call, repo, file))
@@ -51,8 +53,13 @@ class _Resolve:
 
     def raw(self, call: Call) -> Response:
         """What Git has under a path."""
-        repo = call.repo()
+        repo = self._repo(call)
         return self._answer(call, repo, self._file(call, repo, pointer=True))
+
+    def _repo(self, call: Call) -> Repo:
+        repo = call.repo()
+        needed = permission_for(repo, call.param("path"), call.revision)
+        return call.repo(needed) if needed is not Permission.REPO_READ else repo
 
     def _file(self, call: Call, repo: Repo, *, pointer: bool) -> StoredFile:
         read = MIB if call.request.method == "GET" else 0
