@@ -27,6 +27,9 @@ GROUPS = {
     "data": "Models, datasets and the audit trail",
     "people": "People, organisations and access",
     "credentials": "Credentials",
+    "community": "Working together",
+    "jobs": "Background jobs",
+    "trust": "Trust",
     "conversation": "Conversation",
 }
 EFFECTS = {
