@@ -14,6 +14,7 @@ from hub_core.accounts.sshkeys import SshKeyService
 from hub_core.accounts.tokens import TokenService
 from hub_core.accounts.users import UserService
 from hub_core.approvals.service import ApprovalService
+from hub_core.collections.service import CollectionService
 from hub_core.conversations.service import ConversationService
 from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
@@ -34,7 +35,9 @@ from hub_core.repos.search import SearchService
 from hub_core.repos.service import RepoService
 from hub_core.repos.social import SocialService
 from hub_core.repos.tags import TagService
+from hub_core.secretbox import SecretBox
 from hub_core.settings import Settings
+from hub_core.spaces.service import SpaceService
 from hub_core.storage import BlobStore, open_blob_store
 from hub_core.vault import Vault
 from hub_core.xet.objects import XetObjects
@@ -67,6 +70,8 @@ class Services:
     social: SocialService
     downloads: DownloadCounter
     tags: TagService
+    collections: CollectionService
+    spaces: SpaceService
     lineage: LineageService
     events: EventService
     jobs: JobService
@@ -116,6 +121,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
             social=SocialService(db),
             downloads=DownloadCounter(db),
             tags=TagService(db),
+            collections=CollectionService(db),
+            spaces=SpaceService(db, SecretBox(settings)),
             lineage=LineageService(db),
             events=EventService(db),
             jobs=JobService(db, all_kinds()),

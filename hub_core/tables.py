@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub_core import audit
 from hub_core.accounts import tables as accounts
 from hub_core.approvals import tables as approvals
+from hub_core.collections import tables as collections
 from hub_core.conversations import tables as conversations
 from hub_core.discussions import tables as discussions
 from hub_core.gating import tables as gating
@@ -12,6 +13,21 @@ from hub_core.git import tables as git
 from hub_core.jobs import tables as jobs
 from hub_core.lfs import tables as lfs
 from hub_core.repos import tables as repos
+from hub_core.spaces import tables as spaces
 from hub_core.xet import tables as xet
 
-__all__ = ["accounts", "approvals", "audit", "conversations", "discussions", "gating", "git", "jobs", "lfs", "repos", "xet"]
+__all__ = [
+    "accounts",
+    "approvals",
+    "audit",
+    "collections",
+    "conversations",
+    "discussions",
+    "gating",
+    "git",
+    "jobs",
+    "lfs",
+    "repos",
+    "spaces",
+    "xet",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -26,7 +26,9 @@ from hub_core.repos.seed import INITIAL_MESSAGE, initial_files
 from hub_core.repos.tables import LineageEdge, Repo, RepoRedirect, RepoTag
 from hub_core.repos.view import RepoView, live_views, repo_views
 from hub_core.settings import Settings
+from hub_core.spaces.tables import copy_variables
 
+Also = Callable[[Session, Repo], None]
 HUB_AUTHOR = Author("hubtalk", "hub@localhost")
 MAX_DESCRIPTION = 2000
 NEVER_SEEN = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -110,8 +112,12 @@ class RepoService:
         license: str = "",  # noqa: A002
         *,
         sdk: str = "",
+        also: Also | None = None,
     ) -> RepoView:
-        """Make a repo with one first commit on `main`; raises like `plan_create`. `sdk` is what a Space is made with."""
+        """Make a repo with one first commit on `main`; raises like `plan_create`. `sdk` is what a Space is made with.
+
+        `also` acts in the transaction in which the repo appears.
+        """
         repo_id = self.plan_create(actor, name, kind)
         with self._db.write() as session:
             namespace = namespace_to_create_in(session, actor, repo_id.namespace)
@@ -119,7 +125,7 @@ class RepoService:
             repo.description, repo.license = _check_description(description), license
             self._insert(session, repo)
         try:
-            self._first_commit(actor, repo, sdk)
+            self._first_commit(actor, repo, sdk, also)
         except BaseException:
             # The row without its first commit would be a half-made repo.
             with self._db.write() as session:
@@ -127,7 +133,7 @@ class RepoService:
             raise
         return self.get(actor, f"{kind}:{repo.full_name}")
 
-    def _first_commit(self, actor: Actor, repo: Repo, sdk: str) -> None:
+    def _first_commit(self, actor: Actor, repo: Repo, sdk: str, also: Also | None) -> None:
         files = initial_files(RepoKind(repo.kind), repo.name, repo.license, sdk)
         changes = [FileChange(path, content) for path, content in files.items()]
 
@@ -137,6 +143,8 @@ class RepoService:
                 row.initial_commit = change.updates[0].new
                 details = {"kind": row.kind, "visibility": row.visibility}
                 audit.record(session, actor, "repo.create", row.full_name, repo_id=row.id, **details)
+                if also is not None:
+                    also(session, row)
 
             return inside
 
@@ -155,10 +163,13 @@ class RepoService:
         _flush_unique(session, row.full_name)
         return row
 
-    def fork(self, actor: Actor, said: str, to: str | None = None, visibility: Visibility | None = None) -> RepoView:
-        """Copy a repo (all refs and LFS objects) into a namespace where the caller may create.
+    def fork(
+        self, actor: Actor, said: str, to: str | None = None, visibility: Visibility | None = None, *, also: Also | None = None
+    ) -> RepoView:
+        """Copy a repo (all refs, LFS objects and variables, no secrets) into a namespace where the caller may create.
 
         Unless said otherwise the copy is private, or public as its source is; that of a gated repo is gated, and private.
+        `also` acts in the transaction in which it appears.
         """
         source = self.find(actor, said, permission=Permission.REPO_FILES)
         target = self.plan_fork(actor, source, to)
@@ -179,7 +190,10 @@ class RepoService:
             # Together with the refs: they must never lead to large files that the copy does not hold.
             self._lfs.copy_links(source.id, repo.id, session)
             row = self._appear(session, repo)
+            copy_variables(session, source.id, repo.id)
             audit.record(session, actor, "repo.fork", row.full_name, repo_id=row.id, source=source.full_name)
+            if also is not None:
+                also(session, row)
 
         try:
             self._git.fork(source.id, repo.id, appear)

@@ -12,6 +12,7 @@ from hub_core.authz import Visibility
 from hub_core.git import TreeEntry
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.shapes import REPO, moment, object_id, pointer_size
+from hub_core.http.huggingface.spaces import shown_runtime
 from hub_core.http.paths import repo_name
 from hub_core.models.facts import ModelFacts
 from hub_core.models.transformers_info import transformers_info
@@ -20,6 +21,7 @@ from hub_core.repos.info import InfoService, shown_tags
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.view import RepoView
 from hub_core.services import Services
+from hub_core.spaces.runtime import stage
 
 _COMMON = (
     "_id", "author", "sha", "createdAt", "lastModified", "private", "visibility", "gated", "disabled", "downloads", "likes", "tags",
@@ -206,7 +208,7 @@ _FIELDS: dict[str, Callable[[RepoFields], Any]] = {
     "gguf": _gguf,
     "spaces": lambda _: [],
     "sdk": lambda fields: fields.card.raw.get("sdk"),
-    "runtime": lambda _: {"stage": "STOPPED", "hardware": {"current": None, "requested": None}},
+    "runtime": lambda fields: shown_runtime(stage(fields.card.raw, {item["rfilename"] for item in fields.siblings()})),
     "models": lambda fields: _strings(fields.card.raw.get("models")),
     "datasets": lambda fields: list(fields.card.datasets),
 }

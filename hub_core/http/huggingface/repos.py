@@ -6,18 +6,20 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from hub_core.authz import Permission, Visibility
+from hub_core.authz import Permission, Visibility, require_scope
 from hub_core.errors import AlreadyExists, HubError, InvalidInput
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.fields import text, word
+from hub_core.http.huggingface.spaces import given_settings
 from hub_core.names import parse_repo_id
 from hub_core.repos.access import repo_not_found
 from hub_core.repos.kinds import RepoKind
+from hub_core.repos.service import Also
 from hub_core.services import Services
 
 _REPO = "/api/{kind:repokind}/{namespace}/{name}"
 # What the Hugging Face Hub takes here and this hub does not; silence would look like consent.
-_NOT_TAKEN = ("template", "hardware", "secrets", "variables", "volumes", "sleepTimeSeconds", "resourceGroupId", "region")
+_NOT_TAKEN = ("template", "hardware", "volumes", "sleepTimeSeconds", "resourceGroupId", "region")
 
 
 def add_repo_routes(router: APIRouter, services: Services) -> None:
@@ -39,9 +41,10 @@ def create(call: Call) -> Any:
     kind, said = _kind(given), _said(call, given)
     _refuse_unknown(given)
     sdk = word(given, "sdk") if kind is RepoKind.SPACE else ""
+    also = _settings(call, given, kind)
     try:
         made = call.services.repos.create(
-            call.actor, said, kind, _visibility(given) or Visibility.PRIVATE, license=word(given, "license"), sdk=sdk
+            call.actor, said, kind, _visibility(given) or Visibility.PRIVATE, license=word(given, "license"), sdk=sdk, also=also
         )
     except AlreadyExists as error:
         raise _with_address(call, error, kind, said) from error
@@ -90,12 +93,13 @@ def change_settings(call: Call) -> Any:
 
 
 def duplicate(call: Call) -> Any:
-    """`POST duplicate`: a copy with all branches, tags and large files."""
+    """`POST duplicate`: a copy with all branches, tags and large files, of a Space with its variables and without its secrets."""
     given = call.json()
     _refuse_unknown(given)
+    also = _settings(call, given, call.kind)
     source, target = call.repo(), str(parse_repo_id(text(given, "repository")))
     try:
-        made = call.services.repos.fork(call.actor, f"{call.kind}:{source.full_name}", target, _visibility(given))
+        made = call.services.repos.fork(call.actor, f"{call.kind}:{source.full_name}", target, _visibility(given), also=also)
     except AlreadyExists as error:
         raise _with_address(call, error, call.kind, target) from error
     return {"url": call.repo_url(call.kind, made.id), "filesCopyPending": False}
@@ -148,6 +152,15 @@ def _visibility(given: dict[str, Any]) -> Visibility | None:
     if not isinstance(private, bool):
         raise InvalidInput("'private' is true or false.")
     return Visibility.PRIVATE if private else Visibility.PUBLIC
+
+
+def _settings(call: Call, given: dict[str, Any], kind: RepoKind) -> Also:
+    """What sets the `secrets` and `variables` of a request together with the repo that it makes; wrong ones are refused before that."""
+    settings = given_settings(given, kind)
+    if settings:
+        require_scope(call.actor, Permission.REPO_CREATE)
+        call.services.spaces.check(settings)
+    return call.services.spaces.along(call.actor, settings)
 
 
 def _refuse_unknown(given: dict[str, Any]) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from hub_core.http.huggingface.accounts import add_account_routes
+from hub_core.http.huggingface.collections import add_collection_routes
 from hub_core.http.huggingface.commit import add_commit_routes
 from hub_core.http.huggingface.edge import EncodedRoute
 from hub_core.http.huggingface.info import add_info_routes
+from hub_core.http.huggingface.lfs_files import add_lfs_file_routes
 from hub_core.http.huggingface.listing import add_listing_routes
 from hub_core.http.huggingface.no_owner import add_no_owner_routes
 from hub_core.http.huggingface.refs import add_ref_routes
@@ -17,6 +19,7 @@ from hub_core.http.huggingface.repos import add_repo_routes
 from hub_core.http.huggingface.resolve import add_resolve_routes
 from hub_core.http.huggingface.revisions import add_revision_routes
 from hub_core.http.huggingface.safetensors import add_safetensors_routes
+from hub_core.http.huggingface.spaces import add_space_routes
 from hub_core.http.huggingface.tree import add_tree_routes
 from hub_core.http.huggingface.upload import add_upload_routes
 from hub_core.http.huggingface.xet import add_xet_routes
@@ -35,6 +38,9 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_upload_routes,
     add_commit_routes,
     add_xet_routes,
+    add_collection_routes,
+    add_space_routes,
+    add_lfs_file_routes,
     add_no_owner_routes,
 ]
 
