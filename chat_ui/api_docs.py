@@ -44,7 +44,8 @@ def render(document: dict[str, Any]) -> str:
         for method, operation in operations.items():
             for tag in operation.get("tags", ["other"]):
                 by_tag.setdefault(tag, []).append("".join(_operation(document, method, path, operation)))
-    body = "".join(f"<h2>{_text(tag)}</h2>{''.join(parts)}" for tag, parts in by_tag.items())
+    about = {tag["name"]: f"<p>{_text(tag['description'])}</p>" for tag in document.get("tags", [])}
+    body = "".join(f"<h2>{_text(tag)}</h2>{about.get(tag, '')}{''.join(parts)}" for tag, parts in by_tag.items())
     title = f"{_text(info['title'])} <small>{_text(info['version'])} · <a href='/openapi.json'>openapi.json</a></small>"
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"

@@ -75,14 +75,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestMiddleware)  # the last one added is the outermost
     add_error_handlers(app)
     made = app.openapi
-    setattr(app, "openapi", lambda: made() if app.openapi_schema else _with_tools(made()))  # noqa: B010 - FastAPI's documented way
+    setattr(app, "openapi", lambda: made() if app.openapi_schema else _whole(app, made()))  # noqa: B010 - FastAPI's documented way
     return app
 
 
-def _with_tools(schema: dict[str, Any]) -> dict[str, Any]:
+def _whole(app: FastAPI, schema: dict[str, Any]) -> dict[str, Any]:
+    """The document with the tools and the clients' dialects."""
+    from hub_core.http.openapi import add_dialects
     from tools.rest.openapi import add_tools
 
-    return add_tools(schema)
+    return add_dialects(add_tools(schema), app.state.dialects)
 
 
 def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader, metrics: Metrics) -> None:
@@ -99,7 +101,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))
     app.mount(PATH, ChatGate(services, page.page))
-    add_hub_routes(app, services)
+    app.state.dialects = add_hub_routes(app, services)
 
 
 def _greet(settings: Settings, first: FirstStart) -> None:

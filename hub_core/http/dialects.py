@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.routing import Router
 
 from hub_core.http.csghub.router import csghub_router
@@ -12,11 +12,12 @@ from hub_core.http.lfs import lfs_router
 from hub_core.services import Services
 
 
-def add_hub_routes(app: FastAPI, services: Services) -> None:
-    """Serve every dialect. Their paths are the widest (`/{namespace}/{name}/...`): call this last."""
+def add_hub_routes(app: FastAPI, services: Services) -> list[APIRouter]:
+    """Serve every dialect; returns their routers. Their paths are the widest (`/{namespace}/{name}/...`): call this last."""
     routers = [csghub_router(services), huggingface_router(services), lfs_router(services), git_router(services)]
     for router in routers:
         app.include_router(router)
     again = Router(routes=[route for router in routers for route in router.routes])
     for prefix in ("/hf", "/csg"):
         app.mount(prefix, again)
+    return routers

@@ -17,6 +17,7 @@ from hub_core.git.receive import pkt
 from hub_core.http.auth import actor_dependency
 from hub_core.http.bodies import MIB, drain, in_threads, spool
 from hub_core.http.errors import status_headers, status_of
+from hub_core.http.openapi import GIT, purpose
 from hub_core.http.paths import GIT_PREFIXES, repo_name
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
@@ -30,13 +31,17 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def git_router(services: Services) -> APIRouter:
     """Routes of the Git protocol; LFS has its own router."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, tags=[GIT])
     edge = _GitEdge(services)
+    acts = (
+        ("GET", "info/refs", edge.info_refs),
+        ("POST", "git-upload-pack", edge.upload_pack),
+        ("POST", "git-receive-pack", edge.receive_pack),
+    )
     for prefix, kind in GIT_PREFIXES.items():
         base = f"/{prefix}/{{namespace}}/{{name}}" if prefix else "/{namespace}/{name}"
-        router.add_api_route(f"{base}/info/refs", edge.handler(kind, edge.info_refs), methods=["GET"])
-        router.add_api_route(f"{base}/git-upload-pack", edge.handler(kind, edge.upload_pack), methods=["POST"])
-        router.add_api_route(f"{base}/git-receive-pack", edge.handler(kind, edge.receive_pack), methods=["POST"])
+        for method, path, act in acts:
+            router.add_api_route(f"{base}/{path}", edge.handler(kind, act), methods=[method], summary=None if prefix else purpose(act))
     return router
 
 

@@ -20,6 +20,7 @@ from hub_core.http.errors import status_headers, status_of
 from hub_core.http.lfs_access import LfsAccess
 from hub_core.http.lfs_parts import LfsParts, takes_parts
 from hub_core.http.lfs_passes import LfsPasses
+from hub_core.http.openapi import LFS, purpose
 from hub_core.http.paths import GIT_PREFIXES, base_url
 from hub_core.http.signing import UrlSigner, load_key
 from hub_core.lfs.locks import Lock, LockService
@@ -38,7 +39,7 @@ Act = Callable[[Request, Actor, RepoKind], Awaitable[Response]]
 
 def lfs_router(services: Services) -> APIRouter:
     """Routes below `.../info/lfs` of every kind of repo."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, tags=[LFS])
     edge = _LfsEdge(services)
     acts: list[tuple[str, str, Act]] = [
         ("POST", "objects/batch", edge.batch),
@@ -56,7 +57,9 @@ def lfs_router(services: Services) -> APIRouter:
     for prefix, kind in GIT_PREFIXES.items():
         base = f"/{prefix}/{{namespace}}/{{name}}" if prefix else "/{namespace}/{name}"
         for method, path, act in acts:
-            router.add_api_route(f"{base}/info/lfs/{path}", edge.handler(kind, act), methods=[method])
+            router.add_api_route(
+                f"{base}/info/lfs/{path}", edge.handler(kind, act), methods=[method], summary=None if prefix else purpose(act)
+            )
     return router
 
 

@@ -7,12 +7,13 @@ from fastapi import APIRouter
 from hub_core.http.csghub.files import add_file_routes
 from hub_core.http.csghub.repos import add_repo_routes
 from hub_core.http.huggingface.edge import EncodedRoute
+from hub_core.http.openapi import CSGHUB
 from hub_core.services import Services
 
 
 def csghub_router(services: Services) -> APIRouter:
     """Routes below `/api/v1/{models|datasets|...}`."""
-    router = APIRouter(route_class=EncodedRoute)
+    router = APIRouter(route_class=EncodedRoute, tags=[CSGHUB])
     add_file_routes(router, services)
     add_repo_routes(router, services)
     return router

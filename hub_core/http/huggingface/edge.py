@@ -27,6 +27,7 @@ from hub_core.http.auth import authenticate_request
 from hub_core.http.bodies import MIB, spool
 from hub_core.http.errors import json_response
 from hub_core.http.huggingface.errors import hf_error
+from hub_core.http.openapi import purpose
 from hub_core.http.paths import base_url, repo_name
 from hub_core.repos.kinds import KINDS, PREFIX_TO_KIND, RepoKind
 from hub_core.repos.tables import Repo
@@ -157,7 +158,7 @@ def add_route(
     """
     endpoint = _form_endpoint(services, act, show_error) if form else _endpoint(services, act, body_limit, show_error)
     name = getattr(act, "__name__", "act")
-    router.add_api_route(path, endpoint, methods=methods.split(), name=name, include_in_schema=False)
+    router.add_api_route(path, endpoint, methods=methods.split(), name=name, summary=purpose(act), include_in_schema=False)
 
 
 def _endpoint(services: Services, act: Act, body_limit: int, show_error: ShowError) -> Callable[[Request], Awaitable[Response]]:

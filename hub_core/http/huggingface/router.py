@@ -10,6 +10,7 @@ from hub_core.http.huggingface.accounts import add_account_routes
 from hub_core.http.huggingface.collections import add_collection_routes
 from hub_core.http.huggingface.commit import add_commit_routes
 from hub_core.http.huggingface.edge import EncodedRoute
+from hub_core.http.huggingface.gating import add_gating_routes
 from hub_core.http.huggingface.info import add_info_routes
 from hub_core.http.huggingface.lfs_files import add_lfs_file_routes
 from hub_core.http.huggingface.listing import add_listing_routes
@@ -23,6 +24,7 @@ from hub_core.http.huggingface.spaces import add_space_routes
 from hub_core.http.huggingface.tree import add_tree_routes
 from hub_core.http.huggingface.upload import add_upload_routes
 from hub_core.http.huggingface.xet import add_xet_routes
+from hub_core.http.openapi import HUGGING_FACE
 from hub_core.services import Services
 
 _PARTS: list[Callable[[APIRouter, Services], None]] = [
@@ -37,6 +39,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_revision_routes,
     add_upload_routes,
     add_commit_routes,
+    add_gating_routes,
     add_xet_routes,
     add_collection_routes,
     add_space_routes,
@@ -47,7 +50,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
 
 def huggingface_router(services: Services) -> APIRouter:
     """Routes below `/api`, and `resolve` addresses. Serve it under `/` and `/hf`."""
-    router = APIRouter(route_class=EncodedRoute)
+    router = APIRouter(route_class=EncodedRoute, tags=[HUGGING_FACE])
     for add_routes in _PARTS:
         add_routes(router, services)
     return router
