@@ -205,6 +205,8 @@ def carry(focus: Focus, steps: Sequence[Step], me: str = "") -> Focus:
         after = replace(after, repo=to if "/" in to else f"{me}/{to or name}")
     if last is not None and last.tool == "create_org" and last.args.get("name"):
         after = replace(after, org=str(last.args["name"]))
+    if last is not None and last.tool == "create_collection" and last.args.get("title"):
+        after = replace(after, collection=str(last.args["title"]))
     if last is not None and last.tool == "create_user" and last.args.get("username"):
         after = replace(after, user=str(last.args["username"]))
     if last is not None and last.tool == "move_repo" and last.args.get("new_name") and last.args.get("repo"):
@@ -227,12 +229,16 @@ def mentioned(focus: Focus, steps: Sequence[Step]) -> Focus:
             ("path", "path"),
             ("revision", "revision"),
             ("tag", "git_tag"),
+            ("collection", "collection"),
         ):
             if args.get(name):
                 setattr(after, attribute, str(args[name]))
+        if isinstance(args.get("number"), int):
+            after.discussion = args["number"]
         if args.get("repo") and str(args["repo"]) != focus.repo:
             after.branch = str(args["branch"]) if args.get("branch") else None
             after.path = str(args["path"]) if args.get("path") else None
             after.revision = str(args["revision"]) if args.get("revision") else None
             after.git_tag = str(args["tag"]) if args.get("tag") else None
+            after.discussion = args["number"] if isinstance(args.get("number"), int) else None
     return after

@@ -48,6 +48,8 @@ def resolve(doc: Document, focus: Focus, index: Index, me: str = "") -> None:
             entities = _entities(index, type_, value)
             if doc.add(Span(match.start(), match.end(), type_, value, entities, "pronoun")):
                 break
+    if focus.collection and not doc.of("collection") and _of_collection(doc, focus):
+        return
     if focus.tool in _OF_ORGS and focus.org and not doc.of("org", "repo"):
         # "add minji to it" after an organisation was made or shown.
         for match in talk("pronoun_repo").finditer(doc.low):
@@ -61,6 +63,20 @@ def resolve(doc: Document, focus: Focus, index: Index, me: str = "") -> None:
 
 
 _OF_ORGS = ("create_org", "get_org", "add_org_member", "update_org_member", "remove_org_member")
+
+
+_OF_COLLECTIONS = ("create_collection", "get_collection", "update_collection", "add_to_collection", "remove_from_collection")
+
+
+def _of_collection(doc: Document, focus: Focus) -> bool:
+    """`in it`, `放进去`, `そこに`: the collection the thread is about. After it was shown, `it` alone is the collection too."""
+    if focus.tool not in _OF_COLLECTIONS:
+        return False
+    alone = focus.tool in _OF_COLLECTIONS[:3] and not doc.of("repo", "repo_ref")
+    for pattern in (follow("inside_it"), *([talk("pronoun_repo")] if alone else [])):
+        for match in pattern.finditer(doc.low):
+            return doc.add(Span(match.start(), match.end(), "collection", focus.collection, (), "pronoun"))
+    return False
 
 
 def _with_the_other(focus: Focus, me: str) -> Focus:
