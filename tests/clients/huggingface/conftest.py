@@ -30,7 +30,7 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     postgres: PostgresServer = request.getfixturevalue("postgres_server")
     swift: SwiftServer = request.getfixturevalue("swift_server")
     with postgres.database() as url:
-        settings = Settings(data_dir=folder, database_url=url, demo=False)
+        settings = Settings(data_dir=folder, database_url=url, secret_key="of-all-nodes-" * 3, demo=False)
         with hf_hub(on_swift(settings, swift.endpoint, swift.access_key, swift.secret_key, folder.name)) as served:
             yield served
 

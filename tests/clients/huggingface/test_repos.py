@@ -61,9 +61,9 @@ def test_repos_are_made_where_one_may_and_nowhere_else(hub: HfHub) -> None:
         hub.api("").create_repo("ann/unsigned")
     assert status(refused) == 401
     with pytest.raises(HfHubHTTPError) as refused:
-        hub.api().create_repo("lab/with-secrets", repo_type="space", space_sdk="docker", space_secrets=[{"key": "A", "value": "b"}])
+        hub.api().create_repo("lab/with-hardware", repo_type="space", space_sdk="docker", space_hardware="cpu-basic")
     assert status(refused) == 400
-    assert "secrets" in str(refused.value)
+    assert "hardware" in str(refused.value)
 
 
 def test_a_deleted_repo_is_gone_and_in_the_trash(hub: HfHub) -> None:
