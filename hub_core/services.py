@@ -19,6 +19,7 @@ from hub_core.conversations.service import ConversationService
 from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
 from hub_core.gate import Gate
+from hub_core.gating.service import GateService
 from hub_core.git import GitLimits, GitStore
 from hub_core.git.types import MIB
 from hub_core.jobs.kinds import all_kinds
@@ -67,6 +68,7 @@ class Services:
     files: FileService
     history: HistoryService
     access: AccessService
+    gating: GateService
     social: SocialService
     downloads: DownloadCounter
     tags: TagService
@@ -118,6 +120,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             files=files,
             history=HistoryService(db, git, files),
             access=AccessService(db),
+            gating=GateService(db),
             social=SocialService(db),
             downloads=DownloadCounter(db),
             tags=TagService(db),

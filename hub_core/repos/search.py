@@ -17,6 +17,7 @@ from hub_core.accounts.lookup import storable
 from hub_core.authz import Actor, Role
 from hub_core.db import Database, UtcDateTime
 from hub_core.errors import InvalidInput
+from hub_core.gating.tables import Gating
 from hub_core.repos.access import roles_of, visible, with_role
 from hub_core.repos.tables import Like, Repo, RepoTag
 from hub_core.repos.view import RepoView, repo_views
@@ -59,6 +60,7 @@ class RepoQuery:
     license: str | None = None
     visibility: str | None = None
     liked: bool = False
+    gated: bool | None = None
     deleted: bool = False
     sort: RepoSort = RepoSort.UPDATED
     ascending: bool = False
@@ -117,6 +119,8 @@ def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
         found.append(sa.func.lower(Repo.license) == query.license.lower())
     found += [_tagged(tag.strip().lower()) for tag in query.tags]
     found += [_full_name().icontains(storable(name), autoescape=True) for name in query.names]
+    if query.gated is not None:
+        found.append(Repo.gated != Gating.OFF if query.gated else Repo.gated == Gating.OFF)
     if query.liked and actor.user_id:
         found.append(Repo.id.in_(sa.select(Like.repo_id).where(Like.user_id == actor.user_id)))
     for word in query.words.split()[:8]:

@@ -7,9 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from hub_core.authz import Permission, Role
+from hub_core.repos.tables import Repo
 from tools.catalog.fields import UserArg
 from tools.catalog.outputs import Page
 from tools.catalog.repos import OneRepo, locate
+from tools.catalog.requests import RequestItem, request_item
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolOutput
 
 RoleArg = Annotated[Role, Slot(SlotType.ROLE), Field(description="read, write or admin.")]
@@ -29,11 +31,15 @@ class AccessList(Page):
 
     repo: str
     visibility: str
+    gated: str = Field(default="off", description="off, auto or manual.")
     items: list[AccessItem]
+    requests: list[RequestItem] = Field(
+        default_factory=list, description="Requests for access that wait for an answer; who cannot answer sees their own."
+    )
 
 
 class ListAccess(Tool[OneRepo, AccessList]):
-    """Show who can see and change a repo, with which role, and why."""
+    """Show who can see and change a repo, with which role, and why, and who asks for access."""
 
     name, group, input, output, permission = "list_access", "people", OneRepo, AccessList, Permission.REPO_READ
 
@@ -43,10 +49,12 @@ class ListAccess(Tool[OneRepo, AccessList]):
         return Plan(resolved, Effect.READ, prepared=repo)
 
     def run(self, ctx: ToolContext, args: OneRepo, plan: Plan) -> AccessList:
-        """Read the roles."""
-        entries = ctx.services.access.entries(ctx.actor, plan.prepared)
+        """Read the roles and the requests."""
+        repo: Repo = plan.prepared
+        entries = ctx.services.access.entries(ctx.actor, repo)
         items = [AccessItem(username=e.username, role=e.role, reason=e.reason, is_audience=e.is_audience) for e in entries]
-        return AccessList(repo=plan.prepared.full_name, visibility=plan.prepared.visibility, items=items)
+        requests = [request_item(request) for request in ctx.services.gating.requests(ctx.actor, repo)]
+        return AccessList(repo=repo.full_name, visibility=repo.visibility, gated=repo.gated, items=items, requests=requests)
 
 
 class GrantInput(OneRepo):

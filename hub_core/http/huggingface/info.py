@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from hub_core.authz import Visibility
 from hub_core.git import TreeEntry
 from hub_core.http.huggingface.edge import Call, add_route
+from hub_core.http.huggingface.gating import shown_gating
 from hub_core.http.huggingface.shapes import REPO, moment, object_id, pointer_size
 from hub_core.http.huggingface.spaces import shown_runtime
 from hub_core.http.paths import repo_name
@@ -186,7 +187,7 @@ _FIELDS: dict[str, Callable[[RepoFields], Any]] = {
     "lastModified": lambda fields: moment(fields.view.updated_at),
     "private": lambda fields: fields.view.visibility != Visibility.PUBLIC,
     "visibility": lambda fields: fields.view.visibility,
-    "gated": lambda _: False,
+    "gated": lambda fields: shown_gating(fields.view.gated),
     "disabled": lambda _: False,
     "downloads": lambda fields: fields.view.downloads,
     "downloadsAllTime": lambda fields: fields.view.downloads,

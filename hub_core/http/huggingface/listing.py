@@ -81,15 +81,15 @@ def _query(call: Call, limit: int) -> RepoQuery:
         raise InvalidInput(f"'{sort[:40]}' is not an order of lists.", hint=f"One of: {', '.join(_SORTS)}.")
     tags = [*params.getlist("filter"), *params.getlist("pipeline_tag"), *(f"dataset:{name}" for name in params.getlist("datasets"))]
     return RepoQuery(
-        kind=call.kind, owner=params.get("author"), tags=[tag for tag in tags if tag.strip()], names=[word for said in params.getlist("search") for word in said.split()],
+        kind=call.kind, owner=params.get("author"), gated=call.flag("gated") if params.get("gated") else None, tags=[tag for tag in tags if tag.strip()], names=[word for said in params.getlist("search") for word in said.split()],
         sort=_SORTS[sort], ascending=params.get("direction") in {"1", "asc"}, limit=limit, cursor=cursor_of(call) or None,
     )  # fmt: skip
 
 
 def _none_fit(call: Call) -> bool:
-    """Whether the list is asked for what no repo is here: gated, or served by a provider elsewhere."""
+    """Whether the list is asked for what no repo is here: served by a provider elsewhere."""
     params = call.request.query_params
-    return call.flag("gated") or bool(params.get("inference") or params.get("inference_provider"))
+    return bool(params.get("inference") or params.get("inference_provider"))
 
 
 def _tags_by_type(kind: RepoKind, call: Call) -> dict[str, list[dict[str, str]]]:

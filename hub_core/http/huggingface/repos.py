@@ -8,8 +8,10 @@ from fastapi import APIRouter
 
 from hub_core.authz import Permission, Visibility, require_scope
 from hub_core.errors import AlreadyExists, HubError, InvalidInput
+from hub_core.gating.tables import Gating
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.fields import text, word
+from hub_core.http.huggingface.gating import gating_of, shown_gating
 from hub_core.http.huggingface.spaces import given_settings
 from hub_core.names import parse_repo_id
 from hub_core.repos.access import repo_not_found
@@ -76,20 +78,24 @@ def move(call: Call) -> Any:
 
 
 def change_settings(call: Call) -> Any:
-    """`PUT settings`: visibility and description."""
+    """`PUT settings`: visibility, description and gate."""
     given = call.json()
     repo = call.repo(Permission.REPO_ADMIN)
-    if given.get("gated"):
-        raise InvalidInput("Gated repos are not known here.", hint="Make it private, and grant access to people.")
-    visibility, description = _visibility(given), given.get("description")
-    if visibility is None and description is None and "gated" not in given:
-        raise InvalidInput("Say what to change: 'visibility', 'private' or 'description'.")
+    visibility, description, gating = _visibility(given), given.get("description"), gating_of(given)
+    if visibility is None and description is None and gating is None:
+        raise InvalidInput("Say what to change: 'visibility', 'private', 'gated' or 'description'.")
     if description is not None:
         call.services.repos.update(call.actor, repo, description=text(given, "description"))
+    opens = gating is not None and gating.rank < Gating(repo.gated).rank
+    if gating is not None and not opens:
+        call.services.gating.set_gating(call.actor, repo, gating)
     if visibility is not None:
         call.services.repos.set_visibility(call.actor, repo, visibility)
+    if gating is not None and opens:
+        # Last, so that nothing is open to people who in the end shall not see it.
+        call.services.gating.set_gating(call.actor, repo, gating)
     now = str(visibility or repo.visibility)
-    return {"visibility": now, "private": now != Visibility.PUBLIC, "gated": False}
+    return {"visibility": now, "private": now != Visibility.PUBLIC, "gated": shown_gating(gating or repo.gated)}
 
 
 def duplicate(call: Call) -> Any:

@@ -25,6 +25,7 @@ CHANGES = [name for name in NAMES if name not in READS and name != "undo"]
 WITH_LATE_INVERSE = {"write_file", "upload_file", "move_file", "delete_file", "revert_commit"}
 # Differ from call to call: secrets, ids made by chance, times, and commits, which hold a time.
 VOLATILE = {
+    "requested_at",
     "created_at",
     "updated_at",
     "deleted_at",

@@ -117,6 +117,8 @@ def build(services: Services) -> World:
     head = services.git.resolve(model.id)
     services.git.create_tag(model.id, "v2.0", head, "The second release", Author("Alice", "alice@example.org"))
     services.access.grant(alice, model, "dave", Role.READ)
+    services.access.grant(alice, data, "dave", Role.READ)
+    services.gating.ask(world.actor("dave"), model, "I write the tests")
     services.tags.set(alice, model, ["support"], "add")  # type: ignore[arg-type]
     services.tokens.create(alice, "ci", Scope.READ)
     services.ssh_keys.add(alice, "macbook", KEY)
@@ -197,6 +199,9 @@ CASES: dict[str, Case] = {
     "list_access": Case(R),
     "grant_access": Case({**R, "username": "dave", "role": "admin"}),
     "revoke_access": Case({**R, "username": "dave"}),
+    "set_gating": Case({**R, "gated": "manual"}),
+    "request_access": Case({**D, "reason": "I mend the rows"}, who="dave"),
+    "decide_access": Case({**R, "username": "dave", "decision": "accept"}),
     "create_token": Case({"name": "nightly", "scope": "write", "expires": "30d"}, stranger=True),
     "list_tokens": Case({}, stranger=True),
     "revoke_token": Case({"name": "ci"}, undoable=False),
