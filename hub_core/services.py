@@ -18,6 +18,9 @@ from hub_core.collections.service import CollectionService
 from hub_core.conversations.service import ConversationService
 from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
+from hub_core.discussions.merging import MergeService
+from hub_core.discussions.pulls import PullService
+from hub_core.discussions.service import DiscussionService
 from hub_core.gate import Gate
 from hub_core.gating.service import GateService
 from hub_core.git import GitLimits, GitStore
@@ -75,6 +78,9 @@ class Services:
     collections: CollectionService
     spaces: SpaceService
     lineage: LineageService
+    discussions: DiscussionService
+    pulls: PullService
+    merges: MergeService
     events: EventService
     jobs: JobService
     queries: QueryEngine
@@ -101,6 +107,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         objects = XetObjects(db, WholeObjects(blobs), xorbs)
         lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, objects)
         files = FileService(db, git, lfs)
+        repos = RepoService(db, git, lfs, settings)
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
         yield Services(
@@ -115,7 +122,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             tokens=TokenService(db),
             sessions=SessionService(db, passwords),
             ssh_keys=SshKeyService(db),
-            repos=RepoService(db, git, lfs, settings),
+            repos=repos,
             search=SearchService(db),
             files=files,
             history=HistoryService(db, git, files),
@@ -127,6 +134,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
             collections=CollectionService(db),
             spaces=SpaceService(db, SecretBox(settings)),
             lineage=LineageService(db),
+            discussions=DiscussionService(db),
+            pulls=PullService(db, git, files, repos),
+            merges=MergeService(db, git, files),
             events=EventService(db),
             jobs=JobService(db, all_kinds()),
             queries=queries,

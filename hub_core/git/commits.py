@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from dulwich.objects import Commit
 
-from hub_core.errors import Conflict, InvalidInput, InvalidPath, InvalidRef, NothingToCommit, RevisionNotFound, StaleBase, Unavailable
+from hub_core.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidPath,
+    InvalidRef,
+    MergeConflict,
+    NothingToCommit,
+    RevisionNotFound,
+    StaleBase,
+    Unavailable,
+)
 from hub_core.git.cache import NodeCache
 from hub_core.git.checks import Findings
 from hub_core.git.merging import merge_into
@@ -88,7 +98,7 @@ class Committer:
             if ours is None:
                 raise RevisionNotFound(f"There is no branch '{branch}' in this repo.", hint="List the branches.")
             if is_ancestor(store, head, ours):
-                raise InvalidInput("The branch has these commits already.", hint="There is nothing to merge.")
+                raise NothingToCommit("The branch has these commits already.", hint="There is nothing to merge.", head=ours)
             base = merge_base(store, ours, head)
             draft = Draft(store, store.commit(ours).tree.decode())
             _three_way(draft, store, base, head)
@@ -184,10 +194,20 @@ def _three_way(draft: Draft, store: SnapshotStore, base: str | None, theirs: str
     try:
         conflicts = merge_into(draft, trees[0], trees[1] or _EMPTY_TREE)
     except InvalidPath as error:
-        raise Conflict(error.message, hint="Change the files by hand.") from error
+        raise MergeConflict(error.message, hint="Change the files by hand.", paths=[str(error.details.get("path", ""))]) from error
     if conflicts:
         shown = ", ".join(conflicts[:5]) + (" and more" if len(conflicts) > 5 else "")
-        raise Conflict(f"Both sides changed {shown}.", hint="Change the files by hand.", paths=conflicts[:200])
+        raise MergeConflict(f"Both sides changed {shown}.", hint="Change the files by hand.", paths=conflicts[:200])
+
+
+def conflicts(store: SnapshotStore, ours: str, theirs: str) -> list[str]:
+    """The paths that would be in the way of merging one commit into another; at most 200."""
+    draft = Draft(store, store.commit(ours).tree.decode())
+    try:
+        _three_way(draft, store, merge_base(store, ours, theirs), theirs)
+    except MergeConflict as error:
+        return list(error.details["paths"])
+    return []
 
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"

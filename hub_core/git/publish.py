@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -12,6 +13,7 @@ from hub_core.git.cache import NodeCache, blob_key
 from hub_core.git.checks import COMMIT, KIND_NAMES
 from hub_core.git.ingest import IncomingPack
 from hub_core.git.objects import SnapshotStore
+from hub_core.git.reading import between
 from hub_core.git.refnames import HEADS
 from hub_core.git.refs import NewPack, RefStore
 from hub_core.git.types import ZERO, RefHook, RefResult, RefsApply, RefsChange, RefUpdate, RepoState
@@ -70,7 +72,7 @@ class Publisher:
         if hook is None:
             return None
         pointers: Sequence[LfsPointer] = sorted(pack.findings.pointers, key=lambda item: item.oid) if pack else ()
-        return hook(RefsChange(state.repo_id, state.default_branch, updates, pointers, store.file_at))
+        return hook(RefsChange(state.repo_id, state.default_branch, updates, pointers, store.file_at, partial(between, store)))
 
     def _store(self, state: RepoState, pack: IncomingPack) -> None:
         self.blobs.put_file(blob_key(state.repo_id, pack.name, "idx"), pack.index)

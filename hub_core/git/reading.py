@@ -244,6 +244,40 @@ def log(store: SnapshotStore, start: str, path: str | None, limit: int, after: s
     return found
 
 
+def between(store: SnapshotStore, head: str, without: Sequence[str], limit: int = 100) -> list[CommitInfo]:
+    """Commits in the history of `head` that none of `without` has in its own, the newest first.
+
+    Raises:
+        RevisionNotFound: one of them is not there.
+    """
+    known, waiting, found = set(without), set[str](), list[Commit]()
+    heap: list[tuple[int, int, Commit]] = []
+    seen: set[str] = set()
+
+    def add(sha: str) -> None:
+        if sha not in seen:
+            seen.add(sha)
+            loaded = store.commit(sha)
+            heapq.heappush(heap, (-loaded.commit_time, len(seen), loaded))
+            if sha not in known:
+                waiting.add(sha)
+
+    for sha in (head, *without):
+        add(sha)
+    # Until what is left is in the history of the others anyway.
+    while waiting and len(found) < limit and len(seen) < MAX_ENTRIES:
+        commit = heapq.heappop(heap)[2]
+        waiting.discard(commit.id.decode())
+        if commit.id.decode() not in known:
+            found.append(commit)
+        for parent in commit.parents:
+            if commit.id.decode() in known:
+                known.add(parent.decode())
+                waiting.discard(parent.decode())
+            add(parent.decode())
+    return [commit_info(commit) for commit in found if commit.id.decode() not in known]
+
+
 class _Lookup:
     """What is at one path in many trees; neighbouring commits share most folders, so steps are remembered."""
 

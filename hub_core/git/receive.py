@@ -15,7 +15,7 @@ from hub_core.git.cache import NodeCache
 from hub_core.git.ingest import ingest
 from hub_core.git.objects import ObjectPool, SnapshotStore
 from hub_core.git.publish import Publisher
-from hub_core.git.refnames import PUSHABLE, is_sha, valid_ref
+from hub_core.git.refnames import PUSHABLE, is_sha, pull_number, valid_ref
 from hub_core.git.refs import PacksChangedError
 from hub_core.git.types import ZERO, GitLimits, RefHook, RefResult, RefUpdate, RepoState
 
@@ -40,7 +40,7 @@ def advertise_receive(state: RepoState) -> bytes:
     A repo with nothing but the hub's own first commit looks empty, so that a history made elsewhere can be pushed into it.
     """
     refs = {} if state.untouched else state.refs
-    lines = [f"{target} {name}" for name, target in refs.items() if not name.startswith("refs/pr/")]
+    lines = [f"{target} {name}" for name, target in refs.items()]
     first = lines[0] if lines else f"{ZERO} capabilities^{{}}"
     return pkt(f"{first}\0{CAPABILITIES}\n") + b"".join(pkt(f"{line}\n") for line in lines[1:]) + b"0000"
 
@@ -174,14 +174,25 @@ def _early(state: RepoState, request: PushRequest, limits: GitLimits) -> list[Re
             reason = "the ref is named twice"
         elif not valid_ref(update.name):
             reason = "this is not a valid ref name"
-        elif not update.name.startswith(PUSHABLE):
-            reason = "only branches and tags can be pushed"
+        elif reserved := _reserved(state, update):
+            reason = reserved
         elif state.refs.get(update.name, ZERO) != update.old:
             reason = "somebody else updated this ref first; fetch and try again"
         results.append(RefResult(update.name, not reason, reason))
     if "atomic" in request.capabilities and any(not result.ok for result in results):
         return [RefResult(result.name, False, result.reason or "atomic push failed") for result in results]
     return results
+
+
+def _reserved(state: RepoState, update: RefUpdate) -> str:
+    """Why a ref of the hub's own is not for pushing to; empty for branches, tags and pull requests that are there."""
+    if update.name.startswith(PUSHABLE):
+        return ""
+    if pull_number(update.name) is None:
+        return "only branches and tags can be pushed"
+    if update.name not in state.refs:
+        return "there is no such pull request; open it first"
+    return "the ref of a pull request cannot be deleted" if update.new == ZERO else ""
 
 
 def _report(request: PushRequest, unpack: str, results: Sequence[RefResult], note: str) -> bytes:

@@ -12,8 +12,10 @@ _SHA = re.compile(r"[0-9a-f]{40}")
 _BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
+PULLS = "refs/pr/"
 PUSHABLE = (HEADS, TAGS)
-"""Clients may push here; `refs/pr/*` and `refs/convert/*` are the hub's."""
+"""Clients may push here, and to `refs/pr/N` where there is one; `refs/convert/*` is the hub's."""
+_PULL = re.compile(r"refs/pr/([1-9][0-9]{0,8})")
 
 
 def valid_ref(name: str) -> bool:
@@ -39,6 +41,12 @@ def check_short(name: str, what: str = "branch") -> str:
             hint="For example: feature/new-tokenizer" if what == "branch" else "For example: v1.0",
         )
     return name
+
+
+def pull_number(name: str) -> int | None:
+    """The number of the pull request that a ref belongs to; None for other refs."""
+    found = _PULL.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def is_sha(text: str) -> bool:

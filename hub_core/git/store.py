@@ -15,7 +15,7 @@ from hub_core.db import Database, utcnow
 from hub_core.errors import AlreadyExists, Conflict, EntryNotFound, RevisionNotFound, Unavailable
 from hub_core.git import diffing, reading
 from hub_core.git.cache import NodeCache, blob_key
-from hub_core.git.commits import Committer
+from hub_core.git.commits import Committer, conflicts
 from hub_core.git.maintenance import ORPHAN_GRACE, RETIRED_GRACE, Maintainer
 from hub_core.git.objects import ObjectPool, SnapshotStore
 from hub_core.git.publish import Publisher
@@ -278,6 +278,14 @@ class GitStore:
         """Whether one commit is in the history of another."""
         return self._reading(repo_id, lambda store: reading.is_ancestor(store, ancestor, descendant))
 
+    def commits_between(self, repo_id: int, head: str, without: Sequence[str]) -> list[CommitInfo]:
+        """Commits that `head` has and the others have not, the newest first, at most 100."""
+        return self._reading(repo_id, lambda store: reading.between(store, head, without))
+
+    def conflicts(self, repo_id: int, ours: str, theirs: str) -> list[str]:
+        """The paths that would be in the way of merging one commit into another."""
+        return self._reading(repo_id, lambda store: conflicts(store, ours, theirs))
+
     # --- writing ---
 
     def commit(
@@ -311,8 +319,8 @@ class GitStore:
         """Merge a commit into a branch with a merge commit.
 
         Raises:
-            Conflict: both sides changed the same lines; `details["paths"]` says where.
-            InvalidInput: the branch has the commit already.
+            MergeConflict: both sides changed the same lines; `details["paths"]` says where.
+            NothingToCommit: the branch has the commit already; `details["head"]` is where it is.
         """
         return self._committer.merge(repo_id, branch, head, author, message, hook=hook)
 
@@ -322,7 +330,7 @@ class GitStore:
         """Undo what one commit changed (a merge: what it brought to its first parent), as a new commit.
 
         Raises:
-            Conflict: later commits changed the same lines; `details["paths"]` says where.
+            MergeConflict: later commits changed the same lines; `details["paths"]` says where.
             InvalidInput: the commit is not part of the branch, or nothing of it is left.
         """
         return self._committer.revert(repo_id, branch, commit, author, message, hook=hook)

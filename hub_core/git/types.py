@@ -77,6 +77,7 @@ class RefsChange:
     Attributes:
         pointers: LFS pointers among the new objects.
         read: content of a path at a commit (old or new), or None.
+        commits: what a commit (old or new) has in its history and others have not, the newest first; of very many the newest.
     """
 
     repo_id: int
@@ -84,6 +85,7 @@ class RefsChange:
     updates: Sequence[RefUpdate]
     pointers: Sequence[LfsPointer]
     read: Callable[[str, str], bytes | None]
+    commits: Callable[[str, Sequence[str]], list[CommitInfo]]
 
 
 RefsApply = Callable[[Session, Sequence[RefUpdate]], None]

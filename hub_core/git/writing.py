@@ -64,15 +64,14 @@ class Folder:
         for depth, part in enumerate(folders):
             below = here.child(part)
             if isinstance(below, tuple):
-                raise InvalidPath(
-                    f"'{'/'.join(folders[: depth + 1])}' is a file, so nothing can be below it.", hint="Delete or move that file first."
-                )
+                file = "/".join(folders[: depth + 1])
+                raise InvalidPath(f"'{file}' is a file, so nothing can be below it.", hint="Delete or move that file first.", path=file)
             if below is None:
                 below = here.items()[part] = Folder(here.store)
             here = below
         existing = here.child(name)
         if isinstance(existing, Folder) and existing.items() and not isinstance(value, Folder):
-            raise InvalidPath(f"'{path}' is a folder.", hint="Choose another name or delete the folder first.")
+            raise InvalidPath(f"'{path}' is a folder.", hint="Choose another name or delete the folder first.", path=path)
         here.items()[name] = value
 
     def take(self, path: str) -> tuple[int, str] | Folder | None:

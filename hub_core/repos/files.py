@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, Permission
 from hub_core.db import Database
-from hub_core.errors import EntryNotFound, InvalidInput, TooLarge
-from hub_core.git import Author, CommitResult, FileChange, GitStore, RefHook, TreeEntry
+from hub_core.discussions.rights import require_proposal, require_ref, writes
+from hub_core.errors import EntryNotFound, InvalidInput, PermissionDenied, TooLarge
+from hub_core.git import Author, CommitResult, FileChange, GitStore, RefHook, RefsApply, TreeEntry
 from hub_core.lfs.pointer import format_pointer, parse_pointer
 from hub_core.lfs.service import LfsService
 from hub_core.names import check_path
@@ -189,29 +190,74 @@ class FileService:
             StaleBase, NothingToCommit, InvalidPath, EntryNotFound, RevisionNotFound, PermissionDenied.
             NotFound: the bytes of an `LfsFile` are not here, or not the caller's to use.
         """
-        self._require(actor, Permission.REPO_WRITE, repo)
-        message = _check_message(message)
         branch = branch or repo.default_branch
-        head = self._git.resolve(repo.id, branch)
-        with self._git.objects(repo.id) as store:
-            rule = Placement(store, head)
-            placed = [self._placed(repo, change, rule) for change in changes]
-            pointers = resolve_objects(self._db, self._lfs, actor, repo, [change for change in placed if isinstance(change, LfsFile)])
-            ready = rule.with_attributes(as_pointers(placed, pointers))
+        with self._db.read() as session:
+            large = require_ref(session, actor, repo, branch)
+        message = _check_message(message)
+        ready = self._ready(actor, repo, self._git.resolve(repo.id, branch), changes, large)
         return self._git.commit(repo.id, branch, base, ready, self.author(actor), message, hook=self.hook(actor, repo))
 
+    def commit_apart(
+        self,
+        actor: Actor,
+        repo: Repo,
+        changes: Iterable[FileChange | LfsFile],
+        message: str,
+        *,
+        ref: str,
+        start: str,
+        hook: RefHook,
+        large: bool,
+    ) -> CommitResult:
+        """One commit on top of the commit `start`, under a ref that is made with it; the right to do so was checked before.
+
+        Args:
+            large: whether files may go into LFS.
+
+        Raises:
+            As `commit`.
+        """
+        message = _check_message(message)
+        ready = self._ready(actor, repo, start, changes, large)
+        return self._git.commit(repo.id, ref, start, ready, self.author(actor), message, hook=hook, create=True)
+
+    def _ready(self, actor: Actor, repo: Repo, head: str, changes: Iterable[FileChange | LfsFile], large: bool) -> list[FileChange]:
+        """The changes of a commit on `head` as Git takes them, with large contents in LFS."""
+        with self._git.objects(repo.id) as store:
+            rule = Placement(store, head)
+            placed = [self._placed(repo, change, rule, large) for change in changes]
+            files = [change for change in placed if isinstance(change, LfsFile)]
+            if not large and self._lfs.missing(repo.id, [file.oid for file in files]):
+                raise no_large_files(files[0].path)
+            return rule.with_attributes(as_pointers(placed, resolve_objects(self._db, self._lfs, actor, repo, files)))
+
     def plan_upload(
-        self, actor: Actor, repo: Repo, sizes: Iterable[tuple[str, int]], revision: str = "", *, ignore: str | None = None
+        self,
+        actor: Actor,
+        repo: Repo,
+        sizes: Iterable[tuple[str, int]],
+        revision: str = "",
+        *,
+        ignore: str | None = None,
+        proposed: bool = False,
     ) -> list[Planned]:
-        """Where files of these paths and sizes would go in a commit on `revision`; `ignore` is a `.gitignore` that comes with them.
+        """Where files of these paths and sizes would go in a commit on `revision`.
+
+        Args:
+            ignore: a `.gitignore` that comes with them.
+            proposed: the commit will open a pull request.
 
         Raises:
             RevisionNotFound, InvalidPath, PermissionDenied.
         """
-        self._require(actor, Permission.REPO_WRITE, repo)
+        with self._db.read() as session:
+            large = writes(require_proposal(session, actor, repo)) if proposed else require_ref(session, actor, repo, revision)
         commit = self._git.resolve(repo.id, revision)
         with self._git.objects(repo.id) as store:
-            return plan(store, commit, sizes, ignore)
+            planned = plan(store, commit, sizes, ignore)
+        if not large and (found := next((item for item in planned if item.in_lfs and not item.ignored), None)):
+            raise no_large_files(found.path)
+        return planned
 
     def commit_stream(
         self, actor: Actor, repo: Repo, path: str, chunks: Iterator[bytes], message: str, *, branch: str | None = None
@@ -234,7 +280,7 @@ class FileService:
         pointer = self._lfs.store(repo.id, whole())
         return self.commit(actor, repo, [FileChange(path, format_pointer(pointer))], message, branch=branch)
 
-    def _placed(self, repo: Repo, change: FileChange | LfsFile, rule: Placement) -> FileChange | LfsFile:
+    def _placed(self, repo: Repo, change: FileChange | LfsFile, rule: Placement, large: bool) -> FileChange | LfsFile:
         """The change with its path checked, and its content in LFS where it belongs there."""
         change = replace(change, path=check_path(change.path.strip("/")))
         rule.note(change)
@@ -242,13 +288,15 @@ class FileService:
             return change
         content = change.content
         if content is not None and parse_pointer(content) is None and rule.in_lfs(change.path, len(content)):
+            if not large:
+                raise no_large_files(change.path)
             content = format_pointer(self._lfs.store(repo.id, iter([content])))
         move_from = check_path(change.move_from.strip("/")) if change.move_from else None
         return replace(change, content=content, move_from=move_from)
 
-    def hook(self, actor: Actor, repo: Repo) -> RefHook:
+    def hook(self, actor: Actor, repo: Repo, *, opening: int | None = None, within: RefsApply | None = None) -> RefHook:
         """See `sync.refs_hook`; pushes use it too."""
-        return refs_hook(self._db, self._lfs, actor, repo)
+        return refs_hook(self._db, self._lfs, actor, repo, opening=opening, within=within)
 
     def author(self, actor: Actor) -> Author:
         """Name and address of the caller for commits."""
@@ -259,6 +307,15 @@ class FileService:
     def _require(self, actor: Actor, permission: Permission, repo: Repo) -> None:
         with self._db.read() as session:
             require_repo(session, actor, permission, repo)
+
+
+def no_large_files(path: str) -> PermissionDenied:
+    """What people hear whose pull request brings a file that would go into the storage of the repo."""
+    return PermissionDenied(
+        f"'{path}' belongs in LFS, and only people with the role write put large files into this repo.",
+        hint="Leave large files out of the pull request, or ask for the role write.",
+        path=path,
+    )
 
 
 def _check_message(message: str) -> str:

@@ -13,22 +13,33 @@ from sqlalchemy.orm import Session
 from hub_core import audit
 from hub_core.authz import Actor
 from hub_core.db import Database, utcnow
+from hub_core.discussions.refs import check_refs, follow, moves_of
 from hub_core.errors import Conflict
 from hub_core.git import ZERO, RefHook, RefsApply, RefsChange, RefUpdate
+from hub_core.git.refnames import HEADS, PULLS
 from hub_core.lfs.service import LfsService
 from hub_core.repos.cards import Card, read_card
 from hub_core.repos.kinds import KINDS, RepoKind
 from hub_core.repos.tables import LineageEdge, Repo, RepoTag
 
 
-def refs_hook(db: Database, lfs: LfsService, actor: Actor, repo: Repo) -> RefHook:
-    """The hook to hand to every `GitStore` call that moves refs of `repo` in the name of `actor`."""
+def refs_hook(
+    db: Database, lfs: LfsService, actor: Actor, repo: Repo, *, opening: int | None = None, within: RefsApply | None = None
+) -> RefHook:
+    """The hook to hand to every `GitStore` call that moves refs of `repo` in the name of `actor`.
+
+    Args:
+        opening: the number of a pull request that is made by the very move, whose ref may therefore be made.
+        within: what else happens in the same transaction, after everything that the hook does itself.
+    """
 
     def before(change: RefsChange) -> RefsApply:
-        _check_pointers(lfs, repo, change)
         with db.read() as session:
+            check_refs(session, actor, repo, change.updates, opening)
             branch = session.scalar(sa.select(Repo.default_branch).where(Repo.id == repo.id)) or repo.default_branch
-        head = next((u.new for u in change.updates if u.name == f"refs/heads/{branch}" and u.new != ZERO), None)
+            moves = moves_of(session, repo.id, change)
+        _check_pointers(lfs, repo, change)
+        head = next((u.new for u in change.updates if u.name == HEADS + branch and u.new != ZERO), None)
         readme = change.read(head, "README.md") if head and KINDS[RepoKind(repo.kind)].has_card else None
         card = read_card(readme or b"") if head else None
 
@@ -36,13 +47,17 @@ def refs_hook(db: Database, lfs: LfsService, actor: Actor, repo: Repo) -> RefHoo
             row = session.get(Repo, repo.id)
             if row is None:
                 return
-            row.updated_at = utcnow()
-            if card is not None and any(u.new == head for u in applied):
+            if card is not None and any(u.name == HEADS + branch for u in applied):
                 _apply_card(session, row, card)
+            follow(session, actor, row, moves, applied)
             for update in applied:
-                audit.record(
-                    session, actor, _action(update), row.full_name, repo_id=row.id, ref=update.name, before=update.old, after=update.new
-                )
+                # What happens in a pull request is told as such, and is no change of the repo.
+                if not update.name.startswith(PULLS):
+                    row.updated_at = utcnow()
+                    facts = {"ref": update.name, "before": update.old, "after": update.new}
+                    audit.record(session, actor, _action(update), row.full_name, repo_id=row.id, **facts)
+            if within is not None:
+                within(session, applied)
 
         return inside
 

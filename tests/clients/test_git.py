@@ -132,10 +132,15 @@ def test_reserved_refs_are_refused_with_a_reason(live_git_hub: LiveHub, work: Pa
     live_git_hub.repo("thing")
     folder = clone(live_git_hub, work, "thing")
     commit_file(folder, "a.txt", "1")
-    for target in ("refs/pr/1", "refs/convert/parquet", "refs/notes/x"):
+    for target, reason in (
+        ("refs/pr/1", "there is no such pull request"),
+        ("refs/pr/x", "only branches and tags can be pushed"),
+        ("refs/convert/parquet", "only branches and tags can be pushed"),
+        ("refs/notes/x", "only branches and tags can be pushed"),
+    ):
         refused = git(folder, "push", "origin", f"HEAD:{target}", check=False)
         assert refused.returncode != 0
-        assert "only branches and tags can be pushed" in refused.stderr
+        assert reason in refused.stderr
 
 
 def test_of_eight_pushes_to_one_branch_at_once_exactly_one_wins(live_git_hub: LiveHub, work: Path) -> None:
