@@ -73,6 +73,15 @@ class RepoService:
             require_repo(session, actor, permission, repo, said)
             return repo
 
+    def numbered(self, actor: Actor, repo_id: int, permission: Permission = Permission.REPO_READ) -> Repo:
+        """The live repo of that number, with `permission` checked; raises like `find`."""
+        with self._db.read() as session:
+            repo = session.get(Repo, repo_id) if 0 < repo_id < 2**31 else None
+            if repo is None or repo.deleted_at is not None:
+                raise repo_not_found(str(repo_id))
+            require_repo(session, actor, permission, repo, str(repo_id))
+            return repo
+
     def get(self, actor: Actor, said: str, kind: RepoKind | None = None, *, deleted: bool = False) -> RepoView:
         """A repo's facts; raises like `find`."""
         bare, named = split_kind(said.strip(), kind)

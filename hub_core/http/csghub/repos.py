@@ -47,13 +47,13 @@ def create(call: Call) -> Any:
         word(given, "license"),
         sdk=word(given, "sdk") if call.kind is RepoKind.SPACE else "",
     )
-    return ok(_shown(call, made))
+    return ok(shown_repo(call, made))
 
 
 def show(call: Call) -> Any:
     """`GET /api/v1/{kind}/{id}`."""
     repo = call.repo()
-    return ok(_shown(call, call.services.repos.get(call.actor, f"{repo.kind}:{repo.full_name}")))
+    return ok(shown_repo(call, call.services.repos.get(call.actor, f"{repo.kind}:{repo.full_name}")))
 
 
 def change(call: Call) -> Any:
@@ -79,7 +79,8 @@ def branches(call: Call) -> Any:
     return ok([{"name": name, "commit": {"id": sha}} for name, sha in call.services.history.branches(call.actor, call.repo()).items()])
 
 
-def _shown(call: Call, view: RepoView) -> dict[str, Any]:
+def shown_repo(call: Call, view: RepoView) -> dict[str, Any]:
+    """A repo in this dialect."""
     namespace, _, name = view.id.partition("/")
     kind = RepoKind(view.kind)
     clone = call.url(f"/{KINDS[kind].plural}/{view.id}.git")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from hub_core.http.csghub.collections import add_collection_routes
+from hub_core.http.csghub.community import add_community_routes
 from hub_core.http.csghub.files import add_file_routes
 from hub_core.http.csghub.repos import add_repo_routes
 from hub_core.http.huggingface.edge import EncodedRoute
@@ -16,4 +18,6 @@ def csghub_router(services: Services) -> APIRouter:
     router = APIRouter(route_class=EncodedRoute, tags=[CSGHUB])
     add_file_routes(router, services)
     add_repo_routes(router, services)
+    add_collection_routes(router, services)
+    add_community_routes(router, services)
     return router
