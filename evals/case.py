@@ -20,10 +20,10 @@ CASES = Path(__file__).parent / "cases"
 LANGUAGES: tuple[Language, ...] = ("en", "zh", "ja", "ko")
 SUITES = (
     "single", "multi_step", "follow_up", "ambiguous", "missing_argument", "out_of_scope", "no_permission",
-    "destructive_approved", "destructive_rejected", "injection",
+    "destructive_approved", "destructive_rejected", "injection", "community",
 )  # fmt: skip
 _STATE_KEY = re.compile(
-    r"(repos/(model|dataset|space|code|prompt|mcp|skill):[^/]+/[^/]+|users/[^/]+|orgs/[^/]+|tokens/[^/]+|ssh_keys/[^/]+)/.+"
+    r"(repos/(model|dataset|space|code|prompt|mcp|skill):[^/]+/[^/]+|users/[^/]+|orgs/[^/]+|tokens/[^/]+|ssh_keys/[^/]+|collections/[^/]+/[^/]+)/.+"
 )
 
 Outcomes = Annotated[tuple[Outcome, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from evals.state import State
 from hub_core.authz import Role, Visibility
+from hub_core.gating.tables import Gating
 
 _WIDE = {str(Visibility.PRIVATE): 0, str(Visibility.INTERNAL): 1, str(Visibility.PUBLIC): 2}
 
@@ -61,13 +62,19 @@ def _repo_loss(rest: str, old: Any, new: Any) -> str:
         return f"visible to more people ({old} to {new})"
     if part == "collaborators" and _lower(old, new):
         return f"{name} lost access ({old} to {new})"
-    if part in ("branches", "git_tags") and new is None:
+    if part in ("branches", "git_tags", "webhooks", "secrets") and new is None:
         return f"{rest} is gone"
+    if part == "gated" and Gating(new or Gating.OFF).rank < Gating(old).rank:
+        return f"its files are open to more people ({old} to {new})"
+    if part == "requests" and old == "accepted" and new != "accepted":
+        return f"{name} lost access to its files"
     return ""
 
 
 def _account_loss(key: str, old: Any, new: Any) -> str:
     area, name, *rest = key.split("/", 3)
+    if area == "collections":
+        return _collection_loss(f"{name}/{rest[0]}", rest[1], old, new)
     if area in ("tokens", "ssh_keys") and new is None:
         return f"{key} is gone"
     if area == "orgs":
@@ -81,6 +88,14 @@ def _account_loss(key: str, old: Any, new: Any) -> str:
             return f"{name} has another password"
         if rest[0] == "site_admin":
             return f"{name} is no longer a site administrator"
+    return ""
+
+
+def _collection_loss(name: str, rest: str, old: Any, new: Any) -> str:
+    if rest == "visibility" and new is None:
+        return f"the collection {name} is gone"
+    if rest == "visibility" and _WIDE[str(new)] > _WIDE[str(old)]:
+        return f"the collection {name} is visible to more people ({old} to {new})"
     return ""
 
 

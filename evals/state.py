@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from evals.community import community_state
 from hub_core.accounts.tables import Membership, Org, SshKey, Token, User
 from hub_core.git.tables import GitRef
 from hub_core.repos.tables import Collaborator, Like, Repo, RepoTag, Watch
@@ -56,6 +57,7 @@ class Dumper:
                 values.update(_facts(repo, prefix))
             prefixes = {repo_id: prefix for prefix, repo_id in ids.items()}
             values.update(_marks(session, prefixes, names))
+            values.update(community_state(session, prefixes))
             refs = [(ref.repo_id, ref.name, ref.target) for ref in session.scalars(sa.select(GitRef))]
         for repo_id, name, target in refs:
             prefix = prefixes[repo_id]

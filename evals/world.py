@@ -17,6 +17,7 @@ import sqlalchemy as sa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evals.community import CollectionSpec, CommunitySpec, seed_collection, seed_repo
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, CredentialKind, Role, Scope, Visibility
 from hub_core.errors import InvalidInput, UserNotFound
@@ -122,6 +123,7 @@ class RepoSpec(_Strict):
     files: dict[str, Content] = Field(default_factory=dict)
     commits: list[CommitSpec] = Field(default_factory=list)
     git_tags: dict[str, str] = Field(default_factory=dict)
+    community: CommunitySpec = Field(default_factory=CommunitySpec)
 
 
 class World(_Strict):
@@ -130,6 +132,7 @@ class World(_Strict):
     users: dict[str, UserSpec]
     orgs: dict[str, OrgSpec] = Field(default_factory=dict)
     repos: list[RepoSpec] = Field(default_factory=list)
+    collections: list[CollectionSpec] = Field(default_factory=list)
 
     def owner(self, namespace: str) -> str:
         """Who acts for a namespace: the user, or the first admin of the organisation."""
@@ -198,6 +201,8 @@ def seed(services: Services, world: World) -> None:
                 services.orgs.set_member(founder, name, member, role)
     for spec in world.repos:
         _Seeder(services, actors, actors[world.owner(parse_repo_id(spec.id).namespace)], spec).run()
+    for collection in world.collections:
+        seed_collection(services, actors[world.owner(collection.owner)], collection)
 
 
 def _credentials(services: Services, actor: Actor, user: UserSpec) -> None:
@@ -237,6 +242,7 @@ class _Seeder:
             services.social.set_like(self._actors[name], repo, True)
         for name, level in spec.watches.items():
             services.social.watch(self._actors[name], repo, level)
+        seed_repo(services, self._actors, owner, repo, spec.community)
         if spec.deleted:
             services.repos.delete(owner, repo)
 
