@@ -1,0 +1,1 @@
+"""Where deployments run: one port, with an adapter for child processes of this machine."""

@@ -1,0 +1,157 @@
+"""The port to whatever runs programs: this machine, or a Kubernetes cluster.
+
+A `Workload` is one revision of one deployment with its number of copies. Its name follows from what it is, so applying it twice is
+the same as once, and a hub that died between making it and writing that down finds it again by name.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What one copy may use. `gpu` is a name of the hardware catalogue, empty for none; sizes are in bytes."""
+
+    cpus: float
+    memory: int
+    gpu: str = ""
+    gpus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How to tell that a copy answers: `path` gives a 2xx, at the latest `startup_s` seconds after its start."""
+
+    path: str = "/health"
+    startup_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What shall run.
+
+    Attributes:
+        name: lower-case letters, digits and `-`, at most 53 characters: a DNS label with room for what a cluster adds.
+        labels: say whose it is; `observe` gives them back.
+        command: with `{host}` and `{port}` where the cluster fills in the address to listen on.
+        image, port: for clusters that run containers.
+        replicas: how many copies; 0 keeps the workload and runs nothing.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    command: tuple[str, ...]
+    resources: Resources
+    replicas: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    probe: Probe = field(default_factory=Probe)
+    image: str = ""
+    port: int = 8080
+
+    @property
+    def digest(self) -> str:
+        """Tells one way to run from another; the number of copies does not count."""
+        facts = asdict(self) | {"replicas": 0, "labels": dict(self.labels), "environment": dict(self.environment)}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class InstanceState(enum.StrEnum):
+    """How one copy is."""
+
+    QUEUED = "queued"  # there is no room for it now
+    STARTING = "starting"
+    READY = "ready"
+    SILENT = "silent"  # it runs and does not answer
+    WAITING = "waiting"  # it ended; it is started again after a while
+    CRASHING = "crashing"  # it ended several times in a row
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One copy. `address` is a base address, empty where there is none; `reason` says in plain words why it does not run."""
+
+    name: str
+    state: InstanceState
+    address: str = ""
+    restarts: int = 0
+    reason: str = ""
+    started_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadStatus:
+    """What a cluster has under a name. `replicas` is what it was last told."""
+
+    name: str
+    labels: Mapping[str, str]
+    digest: str
+    replicas: int
+    instances: tuple[Instance, ...] = ()
+
+    @property
+    def ready(self) -> tuple[Instance, ...]:
+        """The copies that answer."""
+        return tuple(one for one in self.instances if one.state is InstanceState.READY)
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """GPUs of one kind: the name their maker gives, how many, how many are free, bytes of memory of each."""
+
+    name: str
+    count: int
+    free: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a cluster has, and what of it no workload was given."""
+
+    cpus: int
+    memory: int
+    free_memory: int
+    gpus: tuple[Gpu, ...] = ()
+
+
+class Cluster(Protocol):
+    """Runs workloads. Every call may be repeated, and is safe from several threads.
+
+    Raises (all calls):
+        ClusterUnavailable: it does not answer; what runs there goes on.
+    """
+
+    @property
+    def name(self) -> str:
+        """`local`, or the name of a cluster elsewhere."""
+
+    def start(self) -> None:
+        """Take up the work: from now on what was applied is kept running."""
+
+    def close(self) -> None:
+        """Lay the work down; what runs goes on until somebody takes it up again, if anybody does in time."""
+
+    def apply(self, workload: Workload) -> None:
+        """Make it so. What runs in another way under this name is replaced."""
+
+    def observe(self) -> Mapping[str, WorkloadStatus]:
+        """Everything that this hub ever applied here and that is not gone, by name."""
+
+    def delete(self, name: str) -> None:
+        """Stop it and forget it; nothing happens where there is none."""
+
+    def logs(self, name: str, lines: int = 100) -> dict[str, str]:
+        """The last lines that each copy wrote, by instance; empty where there is none."""
+
+    def inventory(self) -> Inventory:
+        """What is there to run on."""
