@@ -72,6 +72,8 @@ class Permission(enum.StrEnum):
     AUDIT_READ = "audit:read"
     JOB_READ = "job:read"
     JOB_MANAGE = "job:manage"
+    DEPLOYMENT_USE = "deployment:use"
+    DEPLOYMENT_MANAGE = "deployment:manage"
     CHAT = "chat:use"
 
 
@@ -92,6 +94,8 @@ PERMISSIONS: dict[Permission, str] = {
     Permission.AUDIT_READ: "Read audit events: of repos where one has the role write, of oneself; a site administrator all.",
     Permission.JOB_READ: "See background jobs: one's own, and those of repos where one has the role write; a site administrator all.",
     Permission.JOB_MANAGE: "Cancel and retry the jobs that one sees.",
+    Permission.DEPLOYMENT_USE: "See a deployment and ask it something. On a private deployment whoever was given a role on its model (visibility of the model gives none); on an internal one every signed-in user; on a public one everybody.",
+    Permission.DEPLOYMENT_MANAGE: "Deploy a model; start, stop, scale, change and delete its deployments, read their logs. Needs the role write on the model's repo; showing a deployment to more people needs admin.",
     Permission.CHAT: "Talk to the hub. Every signed-in user has it; a token that is limited to one repo has not, as conversations tell of others.",
 }
 
@@ -113,6 +117,8 @@ SCOPE_FOR: dict[Permission, Scope] = {
     Permission.AUDIT_READ: Scope.READ,
     Permission.JOB_READ: Scope.READ,
     Permission.JOB_MANAGE: Scope.WRITE,
+    Permission.DEPLOYMENT_USE: Scope.READ,
+    Permission.DEPLOYMENT_MANAGE: Scope.WRITE,
     Permission.CHAT: Scope.READ,
 }
 
@@ -122,6 +128,8 @@ ROLE_FOR: dict[Permission, Role] = {
     Permission.REPO_DISCUSS: Role.READ,
     Permission.REPO_WRITE: Role.WRITE,
     Permission.REPO_ADMIN: Role.ADMIN,
+    Permission.DEPLOYMENT_USE: Role.READ,
+    Permission.DEPLOYMENT_MANAGE: Role.WRITE,
 }
 
 

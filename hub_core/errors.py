@@ -96,6 +96,30 @@ class UnsupportedFormat(InvalidInput):
     code = "unsupported_format"
 
 
+class UnsafeAddress(InvalidInput):
+    """The hub does not send to addresses of its own machine or network; see `HUB_WEBHOOK_HOSTS`."""
+
+    code = "unsafe_address"
+
+
+class TooBigForHardware(InvalidInput):
+    """The model needs more memory than the asked hardware has; `details` has the estimate, and the hint what it fits on."""
+
+    code = "too_big_for_hardware"
+
+
+class NoSuchHardware(InvalidInput):
+    """The hardware is not in the catalogue, or none of it is in the clusters of this hub; `list_hardware` shows what is."""
+
+    code = "no_such_hardware"
+
+
+class NoRuntime(InvalidInput):
+    """No runtime serves this model on this hardware, or the named one does not; `list_runtimes` shows what each serves."""
+
+    code = "no_runtime"
+
+
 class InvalidKey(InvalidInput):
     """An SSH key cannot be read, or is of a kind that is too weak."""
 
@@ -186,6 +210,12 @@ class DiscussionNotFound(NotFound):
     code = "discussion_not_found"
 
 
+class DeploymentNotFound(NotFound):
+    """No such deployment, or not visible to the caller."""
+
+    code = "deployment_not_found"
+
+
 class RevisionNotFound(NotFound):
     """No such branch, tag or commit in the repo."""
 
@@ -208,6 +238,12 @@ class JobNotFound(NotFound):
     """No job of that number, or not one the caller may see."""
 
     code = "job_not_found"
+
+
+class WebhookNotFound(NotFound):
+    """No such webhook, or not one the caller manages."""
+
+    code = "webhook_not_found"
 
 
 class ToolNotFound(NotFound):
@@ -274,6 +310,24 @@ class AmbiguousCollection(Conflict):
     """A title fits several visible collections; `details["choices"]` lists their slugs."""
 
     code = "ambiguous_collection"
+
+
+class AmbiguousDeployment(Conflict):
+    """A bare name fits several visible deployments; `details["choices"]` lists them as `namespace/name`."""
+
+    code = "ambiguous_deployment"
+
+
+class NothingToRollBack(Conflict):
+    """The deployment has one revision only."""
+
+    code = "nothing_to_roll_back"
+
+
+class DeploymentStopped(Conflict):
+    """The deployment is stopped, so it answers nothing; start it first."""
+
+    code = "deployment_stopped"
 
 
 class ApprovalSettled(Conflict):
@@ -376,6 +430,24 @@ class JobLost(Unavailable):
     """Every worker that tried the job died while it ran; stands in the job's `error`."""
 
     code = "job_lost"
+
+
+class DeploymentNotReady(Unavailable):
+    """The deployment does not answer at this moment: it starts, waits for room, or fails; the message says which."""
+
+    code = "deployment_not_ready"
+
+
+class ClusterUnavailable(Unavailable):
+    """A cluster does not answer; what runs there goes on, and nothing was changed."""
+
+    code = "cluster_unavailable"
+
+
+class RuntimeNotInstalled(Unavailable):
+    """The packages of a runtime cannot be installed on this machine; the message has what the installer said."""
+
+    code = "runtime_not_installed"
 
 
 class LLMUnavailable(Unavailable):
