@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 SECRET_KEYS = frozenset({"token", "password", "secret", "new_password"})
+# Arguments of tools that are secrets where their name alone does not tell; all of them together tell it without the tool's name.
+_SECRET_ARGS = {"set_secret": ("value", frozenset({"target", "name", "value"}))}
 HIDDEN = "••••••"
 # What looks like a secret wherever it stands.
 SECRETS_IN_TEXT = re.compile(
@@ -30,28 +32,59 @@ _TOLD = re.compile(
     rf"|(?:{_BARE}|{_LED})(?P<value>[!-~]{{6,128}})",
     re.IGNORECASE,
 )
+# The secret of a Space: a name in capitals that says what it is, what leads to the value, the value; or the word, the name, the value.
+_LEAD = r"(?:\s{0,3}[:=：＝]\s{0,3}|\s{1,3}(?:to|is|as|with(?: the)? value|=)\s{1,3}|\s{0,3}(?:设为|设成|改成|改为|设置为|是|为|に|を|は|은|는|을|를|값은)\s{0,3})"
+_KEY_NAME = (
+    r"(?<![A-Za-z0-9_])[A-Z][A-Z0-9_]{0,60}(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PWD|PASS|CREDENTIALS?|DSN)[A-Z0-9_]{0,20}(?![A-Za-z0-9_])"
+)
+_NOUN = r"(?:\bsecrets?\b|密钥|机密|秘密|シークレット|시크릿|비밀 ?값)"
+_VALUE = r"(?:(?P<mark>[\"'`])(?P<quoted>[^\n]{6,512}?)(?P=mark)|「(?P<corner>[^」\n]{6,512})」|(?![a-z0-9_-]{1,39}/[\w.-]+(?:[\s,:;：]|$))(?P<value>[!-~]{6,512}))"
+_SECRET_TOLD = re.compile(
+    rf"(?:{_KEY_NAME}[^\n:=：＝]{{0,60}}?|{_NOUN}[^\n:=：＝]{{0,80}}?){_LEAD}{_VALUE}"
+    rf"|\b(?:store|save|put|add|use|keep|set)\s{{1,3}}(?P<before>[!-~]{{6,512}})\s{{1,3}}as\s[^\n]{{0,20}}?(?:{_NOUN}|{_KEY_NAME})",
+)
+# "add KEY to demo-app2: ..." names a Space after "to", and no value.
+_ADDED_TO = re.compile(r"\b(add|put|give|attach|save|store)\b([^\n]{0,80}?)\sto\s", re.IGNORECASE)
 _STRONG = re.compile(r"(?=.*[A-Za-z])(?=.*[\d!-/:-@\[-`{-~]).*|\d{6,}")
 _EDGES = "\"'`,;"
 # A shorter one would be found in too much that is none, and no account can have it.
 _SHORTEST = 6
 
 
-def redact(value: Any) -> Any:
-    """A copy of JSON-like data in which every secret text is replaced."""
+def redact(value: Any, tool: str = "") -> Any:
+    """A copy of JSON-like data (of arguments, where `tool` is told) in which every secret text is replaced."""
     if isinstance(value, dict):
-        return {key: HIDDEN if is_secret(key, item) else redact(item) for key, item in value.items()}
+        hidden, named = secret_fields(value, tool), _tool_in(value)
+        return {key: HIDDEN if key in hidden else redact(item, named) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
     return value
 
 
-def secrets_in(value: Any) -> list[str]:
-    """The secret texts in JSON-like data."""
+def secrets_in(value: Any, tool: str = "") -> list[str]:
+    """The secret texts in JSON-like data (in arguments, where `tool` is told)."""
     if isinstance(value, dict):
-        return [text for key, item in value.items() for text in ([item] if is_secret(key, item) else secrets_in(item))]
+        hidden, named = secret_fields(value, tool), _tool_in(value)
+        return [*hidden.values(), *(text for key, item in value.items() if key not in hidden for text in secrets_in(item, named))]
     if isinstance(value, list | tuple):
         return [text for item in value for text in secrets_in(item)]
     return []
+
+
+def secret_fields(fields: dict[str, Any], tool: str = "") -> dict[str, str]:
+    """Those fields of a result, or of the arguments of a tool, that are secrets."""
+    found = {key: item for key, item in fields.items() if _is_secret(key, item)}
+    for name, (field, together) in _SECRET_ARGS.items():
+        item = fields.get(field)
+        if isinstance(item, str) and item and (tool == name or together <= fields.keys()):
+            found[field] = item
+    return found
+
+
+def _tool_in(fields: dict[str, Any]) -> str:
+    """The tool that a step, a question or an approval names beside its arguments."""
+    said = fields.get("tool")
+    return said if isinstance(said, str) else ""
 
 
 def secrets_said(text: str) -> list[str]:
@@ -61,6 +94,11 @@ def secrets_said(text: str) -> list[str]:
         sure = match["signed"] or match["corner"] or match["double"] or match["quoted"]
         value = sure or match["value"]
         found += [value.strip(_EDGES)] if sure or _STRONG.fullmatch(value) else []
+    for match in _SECRET_TOLD.finditer(_ADDED_TO.sub(r"\1\2 in ", text)):
+        sure = match["quoted"] or match["corner"]
+        value = sure or (match["value"] or match["before"]).strip(_EDGES)
+        found += [value] if sure or _STRONG.fullmatch(value) else []
+    found = list(dict.fromkeys(found))
     return [secret for secret in found if len(secret) >= _SHORTEST and HIDDEN not in secret]
 
 
@@ -87,7 +125,7 @@ def rewrite(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def is_secret(key: str, item: Any) -> bool:
+def _is_secret(key: str, item: Any) -> bool:
     """Whether a field of a result or an argument is one by its name."""
     # A tool may also tell the name of a token; only secrets of ours begin with the prefix.
     return key in SECRET_KEYS and isinstance(item, str) and bool(item) and (key != "token" or item.startswith("hub_"))

@@ -43,12 +43,13 @@ class SecretBox:
         self._file = settings.data_dir / KEY_FILE if keeps_file else None
 
     def check(self) -> None:
-        """Make sure that there is a key to seal with.
+        """Make sure that there is a key to seal with, or one can be made.
 
         Raises:
-            NoSecretKey: there is none, and none can be made here.
+            NoSecretKey: neither.
         """
-        self._cipher(make=True)
+        if not self._given and self._file is None:
+            raise _no_key()
 
     def seal(self, text: str, place: str) -> bytes:
         """Encrypt a text for one place (a row); elsewhere it cannot be opened.
@@ -82,7 +83,11 @@ class SecretBox:
             return self._given
         if self._file is not None and (self._file.exists() or make):
             return _kept_in(self._file)
-        raise NoSecretKey("This hub has no key to keep secrets with.", hint="An administrator sets HUB_SECRET_KEY.")
+        raise _no_key()
+
+
+def _no_key() -> NoSecretKey:
+    return NoSecretKey("This hub has no key to keep secrets with.", hint="An administrator sets HUB_SECRET_KEY.")
 
 
 def _kept_in(path: Path) -> str:

@@ -19,7 +19,7 @@ from hub_core.approvals.service import ApprovalView
 from hub_core.authz import OPEN, require_scope
 from hub_core.errors import Conflict, InvalidArguments
 from hub_core.repos.tables import Repo
-from hub_core.secrecy import is_secret, redact
+from hub_core.secrecy import redact, secret_fields
 from tools.contract import Effect, Plan, ToolContext
 from tools.registry import AnyTool, default_registry
 
@@ -76,7 +76,7 @@ def park(ctx: ToolContext, name: str, raw: dict[str, Any], planned: Plan) -> Wai
     """Let a planned call wait for a person's approval. A secret among the raw arguments, which no plan holds, waits with it."""
     if ctx.actor.user_id is None:
         require_scope(ctx.actor, default_registry().get(name).permission)
-    args = planned.args | {key: value for key, value in raw.items() if is_secret(key, value)}
+    args = planned.args | secret_fields(raw, name)
     described = describe_plan(planned)
     return Waiting(name, planned, ctx.services.approvals.request(ctx.actor, ctx.thread_id, name, args, str(planned.effect), described))
 
@@ -151,7 +151,7 @@ def _plan(ctx: ToolContext, tool: AnyTool, args: Any) -> Plan:
 def _once(ctx: ToolContext, tool: AnyTool, args: BaseModel, key: str, act: Callable[[], Done | Waiting]) -> Done | Waiting:
     """Act under an idempotency key; when it ran before, its result, without acting. An act that only waits leaves the key free."""
     require_scope(ctx.actor, tool.permission)  # the first result is not for a smaller credential of the same person
-    given = redact(args.model_dump(mode="json", exclude_none=True))
+    given = redact(args.model_dump(mode="json", exclude_none=True), tool.name)
     stored = ctx.services.approvals.begin_execution(ctx.actor, key, tool.name, digest(given))
     if stored is not None:
         return Done(tool.name, Plan(given, tool.effect), tool.output.model_validate(stored))
