@@ -44,6 +44,7 @@ from hub_core.settings import Settings
 from hub_core.spaces.service import SpaceService
 from hub_core.storage import BlobStore, open_blob_store
 from hub_core.vault import Vault
+from hub_core.webhooks.service import WebhookService
 from hub_core.xet.objects import XetObjects
 from hub_core.xet.service import XetService
 from hub_core.xet.store import XorbStore
@@ -83,6 +84,7 @@ class Services:
     merges: MergeService
     events: EventService
     jobs: JobService
+    webhooks: WebhookService
     queries: QueryEngine
     approvals: ApprovalService
     conversations: ConversationService
@@ -139,6 +141,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             merges=MergeService(db, git, files),
             events=EventService(db),
             jobs=JobService(db, all_kinds()),
+            webhooks=WebhookService(db, SecretBox(settings), settings.webhook_hosts),
             queries=queries,
             approvals=ApprovalService(db, settings.approval_ttl_s, vault),
             conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),

@@ -59,6 +59,11 @@ class Settings:
     llm_timeout_s: float = _setting(60.0, "Longest wait for the language model to go on answering, in seconds.")
     query_timeout_s: float = _setting(10.0, "Longest time of one dataset query, in seconds.")
     query_memory_mb: int = _setting(512, "Most memory of one dataset query, in MiB.")
+    webhook_hosts: str = _setting(
+        "",
+        "Hosts that webhooks may reach although they are local to the hub's machine (loopback, link-local): `host` or `host:port`, with commas."
+        " Private networks need not be listed.",
+    )
     approval_ttl_s: int = _setting(86400, "How long an approval waits for its answer, in seconds.")
     trash_days: int = _setting(30, "Days a deleted repo can be restored.")
 

@@ -14,6 +14,7 @@ from hub_core.jobs import tables as jobs
 from hub_core.lfs import tables as lfs
 from hub_core.repos import tables as repos
 from hub_core.spaces import tables as spaces
+from hub_core.webhooks import tables as webhooks
 from hub_core.xet import tables as xet
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "lfs",
     "repos",
     "spaces",
+    "webhooks",
     "xet",
 ]

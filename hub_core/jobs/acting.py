@@ -33,3 +33,15 @@ def actor_of(session: Session, owner_id: int | None, limits: dict[str, Any]) -> 
         user_id=user.id, username=user.username, is_admin=user.is_admin, credential=CredentialKind(limits["credential"]),
         scope=Scope(limits["scope"]), repo_id=limits["repo_id"], token_name=limits["token"], channel=CHANNEL,
     )  # fmt: skip
+
+
+def reader_for(user: User) -> Actor:
+    """The person as somebody who is told something: with their rights of now, and only to read."""
+    return Actor(
+        user_id=user.id,
+        username=user.username,
+        is_admin=user.is_admin,
+        credential=CredentialKind.SESSION,
+        scope=Scope.READ,
+        channel=CHANNEL,
+    )

@@ -25,7 +25,9 @@ Follower = Callable[[Session, "Services", AuditEvent], None]
 
 def followers() -> tuple[Follower, ...]:
     """All that follows events."""
-    return ()
+    from hub_core.webhooks.deliver import follow as tell_webhooks
+
+    return (tell_webhooks,)
 
 
 def relay_one(services: Services) -> bool:

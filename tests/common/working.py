@@ -73,7 +73,7 @@ MARK = JobKind("test.mark", _mark, attempts=3, backoff=(0,))
 
 def main(data_dir: str, database_url: str, lease_s: str) -> None:
     """Run jobs of a hub until killed."""
-    settings = Settings(data_dir=Path(data_dir), database_url=database_url, demo=False)
+    settings = Settings(data_dir=Path(data_dir), database_url=database_url, demo=False, webhook_hosts="127.0.0.1")
     with open_services(settings) as services:
         worker = Worker(with_kinds(services, MARK), {Lane.LIGHT: 4}, lease_s=float(lease_s), poll_s=0.02)
         worker.start()

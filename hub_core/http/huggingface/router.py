@@ -23,6 +23,7 @@ from hub_core.http.huggingface.safetensors import add_safetensors_routes
 from hub_core.http.huggingface.spaces import add_space_routes
 from hub_core.http.huggingface.tree import add_tree_routes
 from hub_core.http.huggingface.upload import add_upload_routes
+from hub_core.http.huggingface.webhooks import add_webhook_routes
 from hub_core.http.huggingface.xet import add_xet_routes
 from hub_core.http.openapi import HUGGING_FACE
 from hub_core.services import Services
@@ -41,6 +42,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_commit_routes,
     add_gating_routes,
     add_xet_routes,
+    add_webhook_routes,
     add_collection_routes,
     add_space_routes,
     add_lfs_file_routes,

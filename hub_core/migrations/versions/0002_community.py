@@ -168,6 +168,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("repo_id", "name", name=op.f("pk_space_settings")),
     )
     op.create_table(
+        "webhooks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uid", sa.String(length=24), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("repo_id", sa.Integer(), nullable=True),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=True),
+        sa.Column("domains", sa.JSON(), nullable=False),
+        sa.Column("disabled", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(length=200), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_at", hub_core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("last_status", sa.Integer(), nullable=True),
+        sa.Column("last_error", sa.String(length=200), nullable=False),
+        sa.Column("created_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_webhooks_owner_id_users"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_webhooks_repo_id_repos"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+        sa.UniqueConstraint("uid", name=op.f("uq_webhooks_uid")),
+    )
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhooks_owner_id"), ["owner_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhooks_repo_id"), ["repo_id"], unique=False)
+
+    op.create_table(
         "discussion_events",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("discussion_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -186,6 +211,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("discussion_events", schema=None) as batch_op:
         batch_op.create_index("ix_discussion_events_of", ["discussion_id", "id"], unique=False)
+
+    op.create_table(
+        "webhook_watches",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("webhook_id", sa.Integer(), nullable=False),
+        sa.Column("repo_id", sa.Integer(), nullable=True),
+        sa.Column("namespace_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["namespace_id"], ["namespaces.id"], name=op.f("fk_webhook_watches_namespace_id_namespaces"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_webhook_watches_repo_id_repos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_watches_webhook_id_webhooks"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_watches")),
+    )
+    with op.batch_alter_table("webhook_watches", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_watches_namespace_id"), ["namespace_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_watches_repo_id"), ["repo_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_watches_webhook_id"), ["webhook_id"], unique=False)
 
     op.create_table(
         "comment_versions",
@@ -249,10 +292,21 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_comment_versions_event_id"))
 
     op.drop_table("comment_versions")
+    with op.batch_alter_table("webhook_watches", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhook_watches_webhook_id"))
+        batch_op.drop_index(batch_op.f("ix_webhook_watches_repo_id"))
+        batch_op.drop_index(batch_op.f("ix_webhook_watches_namespace_id"))
+
+    op.drop_table("webhook_watches")
     with op.batch_alter_table("discussion_events", schema=None) as batch_op:
         batch_op.drop_index("ix_discussion_events_of")
 
     op.drop_table("discussion_events")
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhooks_repo_id"))
+        batch_op.drop_index(batch_op.f("ix_webhooks_owner_id"))
+
+    op.drop_table("webhooks")
     op.drop_table("space_settings")
     op.drop_table("repo_texts")
     with op.batch_alter_table("jobs", schema=None) as batch_op:

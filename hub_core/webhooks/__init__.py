@@ -1,0 +1,1 @@
+"""Webhooks: what happens to repos, told to addresses that people name, in the shape of the Hugging Face Hub."""
