@@ -64,6 +64,16 @@ class Settings:
         "Hosts that webhooks may reach although they are local to the hub's machine (loopback, link-local): `host` or `host:port`, with commas."
         " Private networks need not be listed.",
     )
+    catalog_dir: str = _setting(
+        "", "Folder with the operator's own `hardware.yaml` (hardware and prices) and `runtimes/*.yaml`; empty: only those of hubtalk."
+    )
+    deployment_grace_s: int = _setting(
+        60, "How long models go on running on this machine after the hub stopped, in seconds; a hub that is back by then takes them over."
+    )
+    deployment_idle_s: int = _setting(
+        900, "After how many seconds without a request a deployment that was scaled to zero goes back to sleep once a request has woken it."
+    )
+    deployment_wake_s: int = _setting(120, "Longest wait of a request for a deployment that it woke, in seconds.")
     approval_ttl_s: int = _setting(86400, "How long an approval waits for its answer, in seconds.")
     trash_days: int = _setting(30, "Days a deleted repo can be restored.")
 
@@ -120,6 +130,11 @@ def process_defaults() -> None:
     """Set what libraries read from the environment: nothing is traced to a third party, checkpoints revive known types only."""
     for name, value in {"LANGSMITH_TRACING": "false", "LANGCHAIN_TRACING_V2": "false", "LANGGRAPH_STRICT_MSGPACK": "true"}.items():
         os.environ[name] = value
+
+
+def foreign_environment() -> dict[str, str]:
+    """The environment for installers and other programs that are not ours: all but the hub's own settings, which hold secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "CHAINLIT_"))}
 
 
 def chat_page_environment(app_root: Path, secret: str) -> None:

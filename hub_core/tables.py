@@ -7,11 +7,13 @@ from hub_core.accounts import tables as accounts
 from hub_core.approvals import tables as approvals
 from hub_core.collections import tables as collections
 from hub_core.conversations import tables as conversations
+from hub_core.deployments import tables as deployments
 from hub_core.discussions import tables as discussions
 from hub_core.gating import tables as gating
 from hub_core.git import tables as git
 from hub_core.jobs import tables as jobs
 from hub_core.lfs import tables as lfs
+from hub_core.metering import tables as metering
 from hub_core.repos import tables as repos
 from hub_core.spaces import tables as spaces
 from hub_core.webhooks import tables as webhooks
@@ -23,11 +25,13 @@ __all__ = [
     "audit",
     "collections",
     "conversations",
+    "deployments",
     "discussions",
     "gating",
     "git",
     "jobs",
     "lfs",
+    "metering",
     "repos",
     "spaces",
     "webhooks",

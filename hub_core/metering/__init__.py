@@ -1,0 +1,1 @@
+"""How much is used: requests and tokens by hour, person and deployment."""
