@@ -91,6 +91,8 @@ class _GitEdge:
 
     async def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
+        if permission is Permission.REPO_WRITE:
+            return await run_in_threadpool(self._services.pulls.open_for_push, actor, kind, namespace, name)
         return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
 
     async def info_refs(self, request: Request, actor: Actor, kind: RepoKind) -> Response:

@@ -234,7 +234,7 @@ class _LfsEdge:
     async def verify_locks(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST locks/verify`: which locks stand in the way of a push."""
         content = await _json(request)
-        repo = await self._access.repo(request, actor, kind, Permission.REPO_WRITE)
+        repo = await self._access.pushed(request, actor, kind)
         limit = _number(content.get("limit"), "limit") or 100
         locks, cursor = await run_in_threadpool(lambda: self._locks.locks(repo.id, limit=limit, cursor=str(content.get("cursor") or "")))
         answer: dict[str, Any] = {"ours": [], "theirs": []}

@@ -26,6 +26,11 @@ class LfsAccess:
         namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
         return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
 
+    async def pushed(self, request: Request, actor: Actor, kind: RepoKind) -> Repo:
+        """The repo in the path, of somebody who may push something there: readers to their own pull requests."""
+        namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
+        return await run_in_threadpool(self._services.pulls.open_for_push, actor, kind, namespace, name)
+
     async def signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
         """The repo of a signed address, and the user it was made for; the repo's id is the first of its facts.
 

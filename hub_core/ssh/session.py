@@ -50,8 +50,7 @@ class GitSession:
             await process.wait_closed()
 
     async def _run(self, process: Process, actor: Actor, command: Command) -> None:
-        permission = Permission.REPO_WRITE if command.writes else Permission.REPO_FILES
-        repo = await to_thread(self._services.repos.open_repo, actor, command.kind, command.namespace, command.name, permission)
+        repo = await to_thread(self._repo, actor, command)
         match command.verb:
             case Verb.FETCH:
                 await self._fetch(process, repo)
@@ -59,6 +58,12 @@ class GitSession:
                 await self._push(process, actor, repo)
             case Verb.LFS:
                 process.stdout.write(json.dumps(self._lfs(actor, repo, command.operation)).encode())
+
+    def _repo(self, actor: Actor, command: Command) -> Repo:
+        named = command.kind, command.namespace, command.name
+        if command.writes:
+            return self._services.pulls.open_for_push(actor, *named)
+        return self._services.repos.open_repo(actor, *named, Permission.REPO_FILES)
 
     async def _fetch(self, process: Process, repo: Repo) -> None:
         protocol = process.env.get("GIT_PROTOCOL", "")
@@ -89,7 +94,7 @@ class GitSession:
     def _receive(self, actor: Actor, repo: Repo, body: BinaryIO) -> bytes:
         services = self._services
         # Reading the push may have taken hours.
-        services.repos.open_repo(actor, RepoKind(repo.kind), repo.namespace, repo.name, Permission.REPO_WRITE)
+        services.pulls.open_for_push(actor, RepoKind(repo.kind), repo.namespace, repo.name)
         return services.git.receive_pack(repo.id, body, hook=services.files.hook(actor, repo))
 
     def _lfs(self, actor: Actor, repo: Repo, operation: str) -> dict[str, object]:

@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, cast
 import orjson
 from fastapi import APIRouter
 
-from hub_core.authz import Permission
 from hub_core.errors import EntryNotFound, InvalidInput, NothingToCommit, TooLarge
 from hub_core.git import FileChange
 from hub_core.http.bodies import MIB
+from hub_core.http.huggingface.discussions import discussion_url
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.fields import number, text
-from hub_core.http.huggingface.upload import refuse_pull_request
+from hub_core.http.huggingface.upload import needed_for
 from hub_core.lfs.pointer import valid_oid
 from hub_core.repos.placing import LfsFile
 from hub_core.services import Services
@@ -33,20 +33,32 @@ def add_commit_routes(router: APIRouter, services: Services) -> None:
 
 
 def commit(call: Call) -> Any:
-    """`POST commit/{revision}`. What changes nothing answers with the commit that has it, so that a repeated request is harmless."""
-    refuse_pull_request(call)
-    repo = call.repo(Permission.REPO_WRITE)
+    """`POST commit/{revision}`. What changes nothing answers with the commit that has it, so that a repeated request is harmless.
+
+    With `?create_pr=1` the commit opens a pull request into the revision instead of going there.
+    """
+    proposed = call.flag("create_pr")
+    repo = call.repo(needed_for(call.revision, proposed))
     lines = _lines(call.body)
     message, parent = _header(next(lines, None))
+    answer = {}
     try:
-        made = call.services.files.commit(call.actor, repo, map(_change, lines), message, branch=call.revision, base=parent).commit
+        if proposed:
+            opened, done = call.services.pulls.open_with_commit(
+                call.actor, repo, map(_change, lines), message, base=call.revision, parent=parent
+            )
+            made, answer = done.commit, {"pullRequestUrl": discussion_url(call, repo, opened)}
+        else:
+            made = call.services.files.commit(call.actor, repo, map(_change, lines), message, branch=call.revision, base=parent).commit
     except NothingToCommit as error:
+        if proposed:
+            raise
         made = str(error.details["head"])
     except EntryNotFound as error:
         # The client looks for the first sentence and adds its own advice.
         raise EntryNotFound(f"A file with this name doesn't exist. {error.message}", hint=error.hint) from error
     url = f"{call.repo_url(call.kind, repo.full_name)}/commit/{made}"
-    return {"success": True, "commitOid": made, "commitUrl": url, "hookOutput": ""}
+    return {"success": True, "commitOid": made, "commitUrl": url, "hookOutput": "", **answer}
 
 
 def _lines(body: BinaryIO) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from hub_core.git import CommitInfo
-from hub_core.git.refnames import HEADS, TAGS
+from hub_core.git.refnames import HEADS, PULLS, TAGS
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.shapes import REPO, cursor_of, moment, page_limit, page_response
 from hub_core.repos.browse import MAX_PAGE, BrowseService
@@ -17,7 +17,7 @@ from hub_core.services import Services
 
 # Each page walks the history from its beginning, so pages are large.
 _COMMITS = 500
-_PULLS, _CONVERTS = "refs/pr/", "refs/convert/"
+_CONVERTS = "refs/convert/"
 
 
 def add_ref_routes(router: APIRouter, services: Services) -> None:
@@ -35,7 +35,7 @@ class _Refs:
         """Refs by what they are for; those of pull requests when they are asked for."""
         refs = self._browse.refs(call.repo().id)
         found = {"branches": _under(refs, HEADS), "converts": _under(refs, _CONVERTS), "tags": _under(refs, TAGS)}
-        return found | ({"pullRequests": _under(refs, _PULLS)} if call.flag("include_prs") else {})
+        return found | ({"pullRequests": _under(refs, PULLS)} if call.flag("include_prs") else {})
 
     def commits(self, call: Call) -> Response:
         """One page of the history."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from hub_core.http.huggingface.accounts import add_account_routes
 from hub_core.http.huggingface.collections import add_collection_routes
 from hub_core.http.huggingface.commit import add_commit_routes
+from hub_core.http.huggingface.discussions import add_discussion_routes
 from hub_core.http.huggingface.edge import EncodedRoute
 from hub_core.http.huggingface.gating import add_gating_routes
 from hub_core.http.huggingface.info import add_info_routes
@@ -40,6 +41,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_revision_routes,
     add_upload_routes,
     add_commit_routes,
+    add_discussion_routes,
     add_gating_routes,
     add_xet_routes,
     add_webhook_routes,

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from hub_core.authz import Permission
 from hub_core.errors import InvalidInput
+from hub_core.git.refnames import pull_number
 from hub_core.http.errors import json_response
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.fields import number, text
@@ -32,23 +33,18 @@ def validate(call: Call) -> Any:
 
 
 def preupload(call: Call) -> Any:
-    """`POST preupload/{revision}`."""
-    refuse_pull_request(call)
-    repo = call.repo(Permission.REPO_WRITE)
+    """`POST preupload/{revision}`; with `?create_pr=1` for a commit that opens a pull request."""
+    proposed = call.flag("create_pr")
+    repo = call.repo(needed_for(call.revision, proposed))
     given = call.json()
     ignore = text(given, "gitIgnore") if given.get("gitIgnore") is not None else None
-    planned = call.services.files.plan_upload(call.actor, repo, _sizes(given), call.revision, ignore=ignore)
+    planned = call.services.files.plan_upload(call.actor, repo, _sizes(given), call.revision, ignore=ignore, proposed=proposed)
     return {"files": [_shown(item) for item in planned]}
 
 
-def refuse_pull_request(call: Call) -> None:
-    """Say clearly that a commit cannot open a pull request.
-
-    Raises:
-        InvalidInput: it is asked for.
-    """
-    if call.flag("create_pr"):
-        raise InvalidInput("Pull requests cannot be made here yet.", hint="Commit to a branch: revision=..., without create_pr.")
+def needed_for(revision: str, proposed: bool) -> Permission:
+    """What a commit needs of the repo at its door: pull requests come from readers, too; whose they are is checked with the ref."""
+    return Permission.REPO_READ if proposed or pull_number(revision) is not None else Permission.REPO_WRITE
 
 
 def _sizes(given: dict[str, Any]) -> list[tuple[str, int]]:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete, HfApi
-from huggingface_hub.errors import BadRequestError, EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from hub_core.authz import Visibility
 from hub_core.repos.kinds import RepoKind
@@ -165,8 +165,6 @@ def test_who_may_not_write_is_told_before_anything_goes_up(hub: HfHub) -> None:
             hub.api(token).upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id=repo_id)
     with pytest.raises(RevisionNotFoundError):
         hub.api().upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id=repo_id, revision="absent")
-    with pytest.raises(BadRequestError, match="Pull requests cannot be made here yet"):
-        hub.api().upload_file(path_or_fileobj=b"1", path_in_repo="a.txt", repo_id=repo_id, create_pr=True)
     for path in (".git/config", "a//b", "x\x00y", "a/" + "b" * 2000):
         status, _ = raw_commit(hub, repo_id, {"path": path, "content": "MQ==", "encoding": "base64"})
         assert status == 400
