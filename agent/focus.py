@@ -45,8 +45,8 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
         focus.org = args["name"]
     if tool == "write_file" and isinstance(args.get("path"), str):
         focus.path = args["path"]
-    if isinstance(result.get("collection"), str):
-        focus.collection = result["collection"]
+    if tool.endswith("_collection"):
+        focus.collection = result["slug"] if isinstance(result.get("slug"), str) else None
     if isinstance(result.get("number"), int) and not isinstance(result["number"], bool):
         focus.discussion = result["number"]
     if isinstance(result.get("commit"), str) and tool != "show_commit":

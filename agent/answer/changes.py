@@ -13,6 +13,8 @@ def act_of(language: str, tool: str, plan: dict[str, Any] | None, args: dict[str
     facts = (plan or {}).get("facts") or {}
     if tool == "undo" and isinstance(facts.get("tool"), str):
         return f"{act(language, 'undo', {})} ({act(language, facts['tool'], facts.get('args') or {})})"
+    if "collection" in args and facts.get("title"):
+        args = {**args, "collection": facts["title"]}  # its slug tells people nothing
     return act(language, tool, args)
 
 
@@ -58,7 +60,7 @@ def fact_lines(language: str, tool: str, plan: dict[str, Any]) -> list[str]:
         lines.append(say(language, "fact.files_lost", n=facts["files"]))
     if facts.get("ends_sessions"):
         lines.append(say(language, "fact.sessions"))
-    if facts.get("title"):
+    if facts.get("title") and "revision" in (plan.get("args") or {}):
         lines.append(say(language, "fact.title", title=plain(facts["title"])))
     if facts.get("last_used_at"):
         lines.append(say(language, "fact.last_used", when=shown(language, "last_used_at", facts["last_used_at"])))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from agent.answer import parts
 from agent.answer.changes import act_of
+from agent.answer.community import RENDERERS as COMMUNITY
 from agent.answer.tables import COLUMNS, raw_table, table
 from agent.answer.words import act, message_with, plain, say, shown, size, word
 from hub_core.secrecy import secrets_in
-from prompts import PromptError, has_message, messages
+from prompts import PromptError, has_message
 from tools import examples
 
 MAX_FILE_LINES = 60
@@ -29,16 +31,7 @@ def result_text(language: str, step: Step) -> str:
         return render(language, step)
     if isinstance(step["result"].get("items"), list):
         return _list(language, step)
-    return _facts(language, step)
-
-
-def _values(language: str, step: Step) -> dict[str, Any]:
-    """Everything a sentence may name: results, facts and arguments, the arguments first."""
-    plan = step.get("plan") or {}
-    values = {name: shown(language, name, value) for name, value in {**step["result"], **(plan.get("facts") or {})}.items()}
-    values |= {name: shown(language, name, value) for name, value in step["args"].items()}
-    repo = step["args"].get("repo") or step["result"].get("repo") or step["result"].get("id")
-    return {**values, "repo": plain(repo), "org": step["args"].get("org") or step["args"].get("name", "")}
+    return parts.facts(language, step)
 
 
 def _done(language: str, step: Step) -> str:
@@ -50,7 +43,7 @@ def _done(language: str, step: Step) -> str:
         text = say(language, "done.undo", act=act(language, step["result"]["tool"], step["result"]["args"]))
     else:
         try:
-            values = _values(language, step)
+            values = parts.values(language, step)
             if tool == "set_tags":
                 values["tags"] = shown(language, "tags", step["result"].get("tags"))
             text = message_with(language, f"done.{tool}", values)
@@ -66,7 +59,7 @@ def _done(language: str, step: Step) -> str:
 
 def _list(language: str, step: Step) -> str:
     tool, items = step["tool"], step["result"]["items"]
-    values = _values(language, step) | {"n": len(items)}
+    values = parts.values(language, step) | {"n": len(items)}
     if "visibility" in step["result"]:
         values["visibility"] = word(language, "visibility", step["result"]["visibility"])
     key = f"{'some' if items else 'none'}.{tool}"
@@ -74,34 +67,10 @@ def _list(language: str, step: Step) -> str:
     if not items:
         return head
     columns = COLUMNS.get(tool) or tuple(name for name, value in items[0].items() if not isinstance(value, list | dict))[:4]
-    parts = [head, table(language, columns, items)]
+    told = [head, table(language, columns, items)]
     if step["result"].get("next") or step["result"].get("truncated") or len(items) > 30:
-        parts.append(say(language, "note.more"))
-    return "\n\n".join(parts)
-
-
-def _head(language: str, step: Step, **more: Any) -> str:
-    key = f"head.{step['tool']}"
-    if key not in messages(language):
-        return act(language, step["tool"], step["args"])
-    return message_with(language, key, _values(language, step) | more)
-
-
-def _facts(language: str, step: Step, fields: tuple[str, ...] | None = None) -> str:
-    """The facts of one thing as a list; what is empty is left out."""
-    result = step["result"]
-    names = fields or tuple(name for name, value in result.items() if not isinstance(value, list | dict))
-    lines = []
-    for name in names:
-        value = result.get(name)
-        if value in (None, "", [], {}) or not has_message(language, f"fields.{name}"):
-            continue
-        lines.append(f"- {_field(language, name)}{shown(language, name, value)}")
-    return "\n".join([_head(language, step), *lines])
-
-
-def _field(language: str, name: str) -> str:
-    return say(language, f"fields.{name}") + say(language, "word.colon")
+        told.append(say(language, "note.more"))
+    return "\n\n".join(told)
 
 
 def _repo(language: str, step: Step) -> str:
@@ -110,19 +79,19 @@ def _repo(language: str, step: Step) -> str:
         "kind": word(language, "kind", step["result"]["kind"]),
         "visibility": word(language, "visibility", step["result"]["visibility"]),
     }
-    return _facts(language, step, fields).replace(_head(language, step), _head(language, step, **values), 1)
+    return parts.facts(language, step, fields).replace(parts.head(language, step), parts.head(language, step, **values), 1)
 
 
 def _model(language: str, step: Step) -> str:
     fields = ("format", "parameters", "architecture", "quantization", "context_length", "library", "bytes_total", "dtypes")
-    text = _facts(language, step, fields)
+    text = parts.facts(language, step, fields)
     files = [item["path"] for item in step["result"].get("files") or []]
-    return text + (f"\n- {_field(language, 'files')}{shown(language, 'files', files[:10])}" if files else "")
+    return text + (f"\n- {parts.field(language, 'files')}{shown(language, 'files', files[:10])}" if files else "")
 
 
 def _file(language: str, step: Step) -> str:
     result = step["result"]
-    head = _head(language, step)
+    head = parts.head(language, step)
     if result.get("binary") or (result.get("lfs") and not result.get("content")):
         return f"{head}\n\n{say(language, 'note.binary', size=size(result.get('size') or 0))}"
     content = str(result.get("content") or "")
@@ -130,42 +99,33 @@ def _file(language: str, step: Step) -> str:
         return f"{head} {say(language, 'note.empty')}"
     lines = content[:MAX_BYTES].splitlines()
     cut = len(lines) > MAX_FILE_LINES or len(content) > MAX_BYTES or result.get("truncated")
-    return f"{head}\n\n{fenced(lines[:MAX_FILE_LINES])}" + (f"\n\n{say(language, 'note.truncated')}" if cut else "")
-
-
-def fenced(lines: list[str], info: str = "") -> str:
-    """Lines in a code block that their own backticks cannot close."""
-    text = "\n".join(lines)
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    return f"{fence}{info}\n{text}\n{fence}"
+    return f"{head}\n\n{parts.fenced(lines[:MAX_FILE_LINES])}" + (f"\n\n{say(language, 'note.truncated')}" if cut else "")
 
 
 def _diff(language: str, step: Step) -> str:
     result = step["result"]
-    parts = [_head(language, step)]
+    told = [parts.head(language, step)]
     if result.get("title"):
-        parts.append(f"{plain(result['title'])} · {plain(result.get('author', ''))} · {shown(language, 'at', result.get('at'))}")
+        told.append(f"{plain(result['title'])} · {plain(result.get('author', ''))} · {shown(language, 'at', result.get('at'))}")
     if result.get("commits"):
-        parts.append(table(language, COLUMNS["list_commits"], result["commits"]))
+        told.append(table(language, COLUMNS["list_commits"], result["commits"]))
     lines = [f"{plain(item['path'])}  +{item['additions']} −{item['deletions']}" for item in result.get("files") or []]
-    parts += ["\n".join(f"- {line}" for line in lines[:20])] if lines else [say(language, "note.empty")]
+    told += ["\n".join(f"- {line}" for line in lines[:20])] if lines else [say(language, "note.empty")]
     patch = "\n".join(str(item.get("patch") or "") for item in result.get("files") or []).splitlines()
     if patch:
-        parts.append(fenced(patch[:MAX_PATCH_LINES], "diff"))
-    return "\n\n".join(parts)
+        told.append(parts.fenced(patch[:MAX_PATCH_LINES], "diff"))
+    return "\n\n".join(told)
 
 
 def _rows(language: str, step: Step) -> str:
     result = step["result"]
     heads = [column["name"] for column in result["columns"]]
-    parts = [_head(language, step), raw_table(heads, result["rows"]) if result["rows"] else say(language, "note.empty")]
+    told = [parts.head(language, step), raw_table(heads, result["rows"]) if result["rows"] else say(language, "note.empty")]
     if result.get("truncated") or len(result["rows"]) > 30:
-        parts.append(say(language, "note.more"))
+        told.append(say(language, "note.more"))
     if step["tool"] == "query_dataset":
-        parts.append(say(language, "note.sql", sql=_code(plain(step["args"].get("sql", ""), MAX_SQL))))
-    return "\n\n".join(parts)
+        told.append(say(language, "note.sql", sql=_code(plain(step["args"].get("sql", ""), MAX_SQL))))
+    return "\n\n".join(told)
 
 
 def _code(text: str) -> str:
@@ -180,9 +140,9 @@ def _columns(language: str, step: Step) -> str:
     ]
     heads = [say(language, f"table.{name}") for name in ("column", "type", *used)]
     rows = [[column.get("name"), column.get("type"), *(column.get(name) for name in used)] for column in result["columns"]]
-    lines = [_head(language, step)]
+    lines = [parts.head(language, step)]
     if result.get("rows") is not None:
-        lines.append(f"{_field(language, 'rows')}{result['rows']:,}")
+        lines.append(f"{parts.field(language, 'rows')}{result['rows']:,}")
     return "\n\n".join([*lines, raw_table(heads, rows)])
 
 
@@ -191,24 +151,24 @@ def _lineage(language: str, step: Step) -> str:
     for side in ("sources", "derived"):
         for item in step["result"].get(side) or []:
             found = say(language, "word.noted", text=f"**{plain(item['repo'])}**", note=word(language, "relation", item["relation"]))
-            lines.append(f"- {_field(language, side)}{found}")
-    return "\n".join([_head(language, step), *(lines or [say(language, "note.empty")])])
+            lines.append(f"- {parts.field(language, side)}{found}")
+    return "\n".join([parts.head(language, step), *(lines or [say(language, "note.empty")])])
 
 
 def _download(language: str, step: Step) -> str:
-    return f"{_head(language, step)}\n\n{fenced([step['result']['git']], 'sh')}"
+    return f"{parts.head(language, step)}\n\n{parts.fenced([step['result']['git']], 'sh')}"
 
 
 def _person(language: str, step: Step) -> str:
     held = step["result"].get("orgs") or []
     orgs = [say(language, "word.noted", text=org["name"], note=word(language, "role", org["role"])) for org in held]
-    text = _facts(language, step, ("email", "scope", "site_admin") if step["result"].get("site_admin") else ("email", "scope"))
-    return text + (f"\n- {_field(language, 'orgs')}{shown(language, 'orgs', orgs)}" if orgs else "")
+    text = parts.facts(language, step, ("email", "scope", "site_admin") if step["result"].get("site_admin") else ("email", "scope"))
+    return text + (f"\n- {parts.field(language, 'orgs')}{shown(language, 'orgs', orgs)}" if orgs else "")
 
 
 def _org(language: str, step: Step) -> str:
     members = step["result"].get("members") or []
-    return f"{_head(language, step, n=len(members), org=step['result']['name'])}\n\n{table(language, COLUMNS['get_org'], members)}"
+    return f"{parts.head(language, step, n=len(members), org=step['result']['name'])}\n\n{table(language, COLUMNS['get_org'], members)}"
 
 
 def _help(language: str, step: Step) -> str:
@@ -228,7 +188,7 @@ def _help(language: str, step: Step) -> str:
 
 def _preferences(language: str, step: Step) -> str:
     lines = [f"- {plain(key)}: {plain(value)}" for key, value in (step["result"].get("preferences") or {}).items()]
-    return "\n".join([_head(language, step), *(lines or [say(language, "note.empty")])])
+    return "\n".join([parts.head(language, step), *(lines or [say(language, "note.empty")])])
 
 
 def _approvals(language: str, step: Step) -> str:
@@ -240,9 +200,18 @@ def _approvals(language: str, step: Step) -> str:
     )
 
 
+def _access(language: str, step: Step) -> str:
+    """Who has which role, and who asks for one."""
+    text = _list(language, step)
+    asking = step["result"].get("requests") or []
+    if asking:
+        text += f"\n\n{parts.field(language, 'requests')}\n\n{table(language, COLUMNS['requests'], asking)}"
+    return text
+
+
 _RENDERERS: dict[str, Callable[[str, Step], str]] = {
     "get_repo": _repo, "inspect_model": _model, "read_file": _file, "show_commit": _diff, "compare_revisions": _diff,
     "preview_dataset": _rows, "query_dataset": _rows, "describe_dataset": _columns, "get_lineage": _lineage,
     "get_download_command": _download, "whoami": _person, "get_user": _person, "get_org": _org, "help": _help,
-    "get_preferences": _preferences, "list_approvals": _approvals,
+    "get_preferences": _preferences, "list_approvals": _approvals, "list_access": _access, **COMMUNITY,
 }  # fmt: skip

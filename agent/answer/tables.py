@@ -11,6 +11,7 @@ from prompts import has_message
 MAX_ROWS = 30
 MAX_CELL = 80
 
+# Fields of each list's items; `field=head` where the head is not the field's own.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "search_repos": ("id", "kind", "visibility", "updated_at"),
     "list_tags": ("tag", "repos"),
@@ -25,14 +26,20 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "list_tokens": ("name", "scope", "repo", "expires_at", "last_used_at"),
     "list_ssh_keys": ("title", "type", "fingerprint"),
     "get_org": ("username", "role"),
+    "requests": ("username", "role", "status", "reason=why", "requested_at"),
+    "list_jobs": ("id=job", "kind", "status", "progress", "repo", "owner", "message"),
+    "list_collections": ("title=name", "visibility", "owner", "size=items", "description=what"),
+    "get_collection": ("repo", "kind", "note=reason"),
+    "list_webhooks": ("url", "owner", "disabled", "last_status"),
 }
 
 
 def table(language: str, columns: Sequence[str], items: Sequence[dict[str, Any]]) -> str:
     """A Markdown table of some fields; columns that are empty everywhere are left out."""
-    used = [name for index, name in enumerate(columns) if index == 0 or any(item.get(name) not in (None, "", False) for item in items)]
-    heads = [say(language, f"table.{name}") if has_message(language, f"table.{name}") else name for name in used]
-    return raw_table(heads, [[_cell(language, name, item) for name in used] for item in items])
+    pairs = [(name, head or name) for name, _, head in (column.partition("=") for column in columns)]
+    used = [pair for index, pair in enumerate(pairs) if index == 0 or any(item.get(pair[0]) not in (None, "", False) for item in items)]
+    heads = [say(language, f"table.{head}") if has_message(language, f"table.{head}") else head for _, head in used]
+    return raw_table(heads, [[_cell(language, name, item) for name, _ in used] for item in items])
 
 
 def raw_table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -57,6 +64,8 @@ def _cell(language: str, name: str, item: dict[str, Any]) -> str:
         return ""
     if name == "path" and item.get("type") == "folder":
         return f"{value}/"
+    if name == "size" and "slug" in item:
+        return str(value)
     if name == "size" and item.get("type") not in (None, "file"):
         return ""
     if name == "username" and item.get("is_audience"):

@@ -10,7 +10,7 @@ from prompts import PromptError, has_message, message
 
 MAX_TEXT = 300
 # Arguments and fields whose values are words of ours.
-_TRANSLATED = frozenset({"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "watch"})
+_TRANSLATED = frozenset({"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "watch", "gated", "decision"})
 _SIZES = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -44,10 +44,8 @@ def shown(language: str, name: str, value: Any) -> str:
         return say(language, "word.yes" if value else "word.no")
     if name in _TRANSLATED and isinstance(value, str):
         return word(language, name, value)
-    if name in ("size", "bytes_total") and isinstance(value, int):
-        return size(value)
     if isinstance(value, int | float):
-        return f"{value:,}"
+        return _number(name, value)
     if isinstance(value, list | tuple):
         return joined(language, value)
     if isinstance(value, dict):
@@ -60,6 +58,15 @@ def shown(language: str, name: str, value: Any) -> str:
     if name == "password" and has_message(language, f"word.{text}"):
         return say(language, f"word.{text}")
     return plain(text)
+
+
+def _number(name: str, value: float) -> str:
+    """A size with its unit, a share as per cent, a number that only names something as it is, others with separators."""
+    if name in ("size", "bytes_total") and isinstance(value, int):
+        return size(value)
+    if name == "progress":
+        return f"{value:.0%}"
+    return str(value) if name in ("number", "job") else f"{value:,}"
 
 
 def size(number: int) -> str:

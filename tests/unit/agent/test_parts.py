@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agent.answer.changes import summary
-from agent.answer.results import fenced
+from agent.answer.parts import fenced
 from agent.answer.tables import escape, reason, table
 from agent.answer.words import size
 from agent.dependencies import depends_on, structural
