@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 
 from hub_core.authz import Scope, Visibility
+from hub_core.gating.tables import Gating, RequestStatus
 from hub_core.http.dialects import add_hub_routes
 from hub_core.repos.kinds import RepoKind
 from hub_core.services import open_services
@@ -105,6 +106,23 @@ def ssh_hub(git_app_settings: Settings, tmp_path: Path) -> Iterator[SshHub]:
         finally:
             loop.run(server.close())
             loop.close()
+
+
+def test_a_gated_repo_is_open_over_ssh_to_who_was_let_in(ssh_hub: SshHub, work: Path) -> None:
+    repo, gating, ann = ssh_hub.hub.repo("gated"), ssh_hub.hub.services.gating, actor_for(ssh_hub.hub.ann)
+    gating.set_gating(ann, repo, Gating.MANUAL)
+    for command in ("git-upload-pack ann/gated.git", "git-lfs-authenticate ann/gated.git download"):
+        refused = ssh_hub.run("ben", command)
+        assert (refused.returncode, refused.stdout) == (1, b"")
+        assert b"ann/gated is gated" in refused.stderr
+    gating.let_in(ann, repo, "ben")
+    ssh_hub.git(work, "ben", "clone", "-q", ssh_hub.address("ann/gated.git"), "one")
+    given = json.loads(ssh_hub.run("ben", "git-lfs-authenticate ann/gated.git download").stdout)
+    batch = f"{given['href']}/objects/batch"
+    body = {"operation": "download", "objects": [{"oid": "0" * 64, "size": 1}]}
+    assert httpx.post(batch, json=body, headers=given["header"]).status_code == 200
+    gating.decide(ann, repo, "ben", RequestStatus.REJECTED)
+    assert httpx.post(batch, json=body, headers=given["header"]).status_code == 403
 
 
 @pytest.mark.parametrize("protocol", ["0", "2"])

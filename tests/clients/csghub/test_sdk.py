@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub_core.authz import Visibility
+from hub_core.gating.tables import Gating
 from hub_core.repos.kinds import RepoKind
 from tests.clients.csghub.conftest import LOCAL_ONLY, Run
 from tests.common.factories import actor_for
@@ -51,6 +52,21 @@ def test_what_one_may_not_see_is_not_downloaded(hub: HfHub, run: Run, tmp_path: 
     done = run("download", repo.full_name, "--local-dir", str(tmp_path / "out"), token=hub.ben_token, native=native, check=False)
     assert not list((tmp_path / "out").rglob("a"))
     assert "404" in done.stdout + done.stderr or done.returncode
+
+
+@LOCAL_ONLY
+@BOTH
+def test_a_gated_repo_is_downloaded_by_who_was_let_in(hub: HfHub, run: Run, tmp_path: Path, native: bool) -> None:
+    repo, ann, ben = hub.repo({"config.json": b"{}"}), actor_for(hub.ann), hub.ben.username
+    hub.services.gating.set_gating(ann, repo, Gating.MANUAL)
+    arguments = ("download", repo.full_name, "--local-dir", str(tmp_path / "out"))
+    done = run(*arguments, token=hub.ben_token, native=native, check=False)
+    assert not list((tmp_path / "out").rglob("config.json"))
+    assert "403" in done.stdout + done.stderr or "gated" in (done.stdout + done.stderr).lower()
+    hub.services.gating.let_in(ann, repo, ben)
+    run(*arguments, token=hub.ben_token, native=native)
+    (found,) = (tmp_path / "out").rglob("config.json")
+    assert found.read_bytes() == b"{}"
 
 
 @BOTH

@@ -79,3 +79,15 @@ def test_branches_tags_settings_and_moving(hub: HfHub, terminal: Terminal) -> No
     repo = hub.services.repos.find(actor_for(hub.ann), "dataset:lab/moved")
     assert set(hub.services.git.refs(repo.id)) == {"refs/heads/main", "refs/heads/dev", "refs/tags/v1"}
     assert json.loads(terminal.hf("datasets", "info", "lab/moved", "--json"))["id"] == "lab/moved"
+
+
+def test_a_gated_repo_says_that_it_requires_approval(hub: HfHub, terminal: Terminal, tmp_path: Path) -> None:
+    repo = hub.repo({"config.json": b"{}"})
+    terminal.hf("repos", "settings", repo.full_name, "--gated", "manual")
+    (home := tmp_path / "ben").mkdir()
+    outside = Terminal(hub, home)
+    assert f"Access denied. Model '{repo.full_name}' requires approval." in outside.hf("download", repo.full_name, fails=True)
+    outside.hf("auth", "login", "--token", hub.ben_token)
+    assert "requires approval" in outside.hf("download", repo.full_name, "config.json", fails=True)
+    hub.services.gating.let_in(actor_for(hub.ann), repo, hub.ben.username)
+    outside.hf("download", repo.full_name)

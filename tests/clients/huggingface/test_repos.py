@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from hub_core.authz import Visibility
 from tests.common.factories import actor_for
@@ -114,8 +114,6 @@ def test_settings(hub: HfHub) -> None:
         hub.api(hub.ben_token).update_repo_settings(repo_id, private=False)
     api.update_repo_settings(repo_id, visibility="public", gated=False)
     assert hub.services.repos.get(actor_for(hub.ann), repo_id).visibility == "public"
-    with pytest.raises(BadRequestError, match="Gated repos are not known here"):
-        api.update_repo_settings(repo_id, gated="manual")
 
 
 def test_a_copy_has_the_files_and_the_visibility_that_was_asked_for(hub: HfHub) -> None:
