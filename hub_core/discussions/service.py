@@ -5,6 +5,8 @@ What a pull request has beyond that is in `pulls` and `merging`.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -59,29 +61,27 @@ class DiscussionService:
             require_repo(session, actor, Permission.REPO_READ, repo)
             return comments_of(session, find_row(session, repo, number), skip, limit)
 
-    def locate(self, actor: Actor, discussion_id: int, comment_id: int | None = None) -> tuple[Repo, int]:
-        """The repo and number of a discussion, or of the discussion that has a comment, by an id that is one for all repos.
+    def locate(self, actor: Actor, discussion_id: int) -> tuple[Repo, int]:
+        """The repo and number of a discussion by an id that is one for all repos.
 
         Raises:
             DiscussionNotFound: there is none, or it is in a repo that the caller may not see.
         """
-        hidden = DiscussionNotFound("There is no such discussion that you can see.", hint="Check the number.")
-        if not 0 <= discussion_id <= MAX_ID or not 0 <= (comment_id or 0) <= MAX_ID:
-            raise hidden
-        query = sa.select(Repo, Discussion.number).join(Discussion, Discussion.repo_id == Repo.id)
-        if comment_id is None:
-            query = query.where(Discussion.id == discussion_id)
-        else:
-            query = query.join(DiscussionEvent, DiscussionEvent.discussion_id == Discussion.id).where(DiscussionEvent.id == comment_id)
-        with self._db.read() as session:
-            found = session.execute(query.where(Repo.deleted_at.is_(None))).one_or_none()
-            if found is None:
-                raise hidden
-            try:
+        return self._locate(actor, Discussion.id == discussion_id, discussion_id)
+
+    def locate_comment(self, actor: Actor, comment_id: int) -> tuple[Repo, int]:
+        """The repo and number of the discussion that has a comment; raises like `locate`."""
+        of_comment = sa.select(DiscussionEvent.discussion_id).where(DiscussionEvent.id == comment_id)
+        return self._locate(actor, Discussion.id.in_(of_comment), comment_id)
+
+    def _locate(self, actor: Actor, which: sa.ColumnElement[bool], said: int) -> tuple[Repo, int]:
+        query = sa.select(Repo, Discussion.number).join(Discussion, Discussion.repo_id == Repo.id).where(which, Repo.deleted_at.is_(None))
+        with self._db.read() as session, suppress(RepoNotFound):
+            found = session.execute(query).one_or_none() if 0 <= said <= MAX_ID else None
+            if found is not None:
                 require_repo(session, actor, Permission.REPO_READ, found[0])
-            except RepoNotFound:
-                raise hidden from None
-            return found[0], found[1]
+                return found[0], found[1]
+        raise DiscussionNotFound("There is no such discussion that you can see.", hint="Check the number.")
 
     def check_part(self, actor: Actor, repo: Repo) -> None:
         """Raise what opening or commenting would, where the caller may not."""

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from hub_core.http.csghub.collections import add_collection_routes
 from hub_core.http.csghub.community import add_community_routes
+from hub_core.http.csghub.discussions import add_discussion_routes
 from hub_core.http.csghub.files import add_file_routes
 from hub_core.http.csghub.repos import add_repo_routes
 from hub_core.http.huggingface.edge import EncodedRoute
@@ -18,6 +19,7 @@ def csghub_router(services: Services) -> APIRouter:
     router = APIRouter(route_class=EncodedRoute, tags=[CSGHUB])
     add_file_routes(router, services)
     add_repo_routes(router, services)
+    add_discussion_routes(router, services)
     add_collection_routes(router, services)
     add_community_routes(router, services)
     return router

@@ -187,7 +187,10 @@ def test_discussions_of_hidden_repos_answer_as_if_they_were_not_there(forum: For
     with pytest.raises(DiscussionNotFound) as absent:
         talks.locate(forum.rita, made.id + 100)
     assert hidden.value.message == absent.value.message
-    assert talks.locate(forum.ann, made.id, None)[1] == 1
+    assert talks.locate(forum.ann, made.id)[1] == 1
+    assert talks.locate_comment(forum.ann, said.id)[1] == 1
+    with pytest.raises(DiscussionNotFound):
+        talks.locate_comment(forum.rita, said.id)
 
 
 def test_credentials_that_cannot_write_only_read(forum: Forum) -> None:
