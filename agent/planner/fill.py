@@ -31,8 +31,18 @@ _BY_TYPE: Mapping[str, Filler] = {
 _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("create_repo", "kind"): values.kind,
     ("search_repos", "kind"): values.kind,
+    ("list_collections", "query"): community.about,
+    ("set_secret", "value"): credentials.space_secret,
     ("compare_revisions", "base"): entities.compare,
     ("compare_revisions", "head"): entities.compare,
+}
+# What an argument of this name is, whatever its type.
+_BY_NAME: Mapping[str, Filler] = {
+    "job": community.job,
+    "body": community.body,
+    "reason": community.body,
+    "decision": community.choice,
+    "gated": community.choice,
 }
 # Slots that leave others their pick: what is bound by shape or by its own words first, free names and texts last.
 _ORDER = ("sql", "attachment", "url", "webhook", "repo", "collection", "discussion", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",
@@ -47,6 +57,7 @@ _FIRST = {
     "set_user_status": ("status",),
     "move_repo": ("repo", "new_name"),
     "add_ssh_key": ("text",),
+    "set_secret": ("repo", "secret"),
     "create_user": ("email", "secret", "new_name"),
     "list_audit_events": ("when", "repo", "user"),
 }
@@ -60,7 +71,7 @@ def fill(spec: ToolSpec, doc: Document, world: World, focus: Focus, index: Index
     form = Form(spec, doc, world, focus, index, lexis, inherit=inherit)
     order = (*_FIRST.get(spec.name, ()), *_ORDER)
     for slot in sorted(spec.slots, key=lambda item: (order.index(item.type) if item.type in order else 99, spec.slots.index(item))):
-        filler = _BY_SLOT.get((spec.name, slot.name)) or _BY_TYPE.get(slot.type)
+        filler = _BY_SLOT.get((spec.name, slot.name)) or _BY_NAME.get(slot.name) or _BY_TYPE.get(slot.type)
         value = filler(form, slot) if filler and slot.name not in form.args else None
         if value is not None and value != "" and value != []:
             form.args[slot.name] = value

@@ -59,11 +59,35 @@ def webhook(form: Form, slot: SlotSpec) -> Any:
         return str(form.use(spans[0]))
     if spans := form.free("webhook", "number", "discussion"):
         return str(form.use(spans[0]))
-    return None
+    shown = [item for item in form.focus.listed if item["type"] == "webhook"]
+    return str(shown[0]["value"]) if form.inherit and len(shown) == 1 else None
+
+
+def job(form: Form, slot: SlotSpec) -> int | None:
+    """A job by its number, or the only one on the list that was shown last."""
+    if spans := form.free("job", "number", "discussion"):
+        return int(form.use(spans[0]))
+    shown = [item for item in form.focus.listed if item["type"] == "job"]
+    return int(shown[0]["value"]) if form.inherit and len(shown) == 1 else None
+
+
+def choice(form: Form, slot: SlotSpec) -> str | None:
+    """A decision about a request, or what a gate is to do."""
+    said = valued(form, slot.name)
+    return said if said in slot.choices else None
+
+
+def about(form: Form, slot: SlotSpec) -> str | None:
+    """What the collections are about that are looked for: quoted, or announced."""
+    if quoted := [span for span in form.free("text") if span.how == "quoted"]:
+        return str(form.use(quoted[0]))
+    return announced(form, "about")
 
 
 def title(form: Form, slot: SlotSpec) -> str | None:
     """A title: in quotes, after a colon, or after words that announce it."""
+    if form.spec.name == "update_collection" and not cue("titled").search(form.doc.masked):
+        return None
     texts = form.free("text")
     if texts:
         return str(form.use(texts[0]))[:MAX_TITLE]

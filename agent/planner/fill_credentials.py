@@ -1,6 +1,7 @@
 """Slot fillers for access tokens and SSH keys."""
 
 # All fillers have one signature, and not all need the slot.
+# ruff: noqa: ARG001
 
 from __future__ import annotations
 
@@ -38,6 +39,23 @@ def _one_of_own(form: Form, slot: SlotSpec, type_: str) -> str | None:
     if len(own) == 1 and _THAT.search(form.doc.masked):
         return own[0]
     form.choices[slot.name] = own
+    return None
+
+
+_SECRET_VALUE = re.compile(
+    r"(?:=|\bto\b|\bis\b|\bas\b|\bvalue\b|设置?[为成]|改[为成]|值[是为]?|[是为:]|(?:を|は|의 값은|을|를|은|는))\s*[\"'`「]?(?P<v>[\x21-\x7e]{6,}?)[\"'`」]?(?=$|[\s,。、]|[^\x00-\x7f])",
+    re.IGNORECASE,
+)
+
+
+def space_secret(form: Form, slot: SlotSpec) -> str | None:
+    """The value of a Space's secret: the last thing that a name, a sign or a particle puts in its place."""
+    for match in reversed(list(_SECRET_VALUE.finditer(form.doc.text))):
+        start, end = match.span("v")
+        if any(span in form.used and span.start < end and start < span.end for span in form.doc.spans):
+            continue
+        form.used.extend(span for span in form.doc.spans if span.start < end and start < span.end)
+        return match["v"]
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from agent.planner import fill_community as community
 from agent.planner.fill_entities import said_as_tags
 from agent.planner.form import Form
 from agent.planner.lexicon import cue, spot
@@ -95,6 +96,8 @@ def text(form: Form, slot: SlotSpec) -> Any:
         return _message(form)
     if slot.name == "description":
         return _description(form)
+    if slot.name == "title":
+        return community.title(form, slot)
     spans = form.free("text", "sql")
     if slot.name == "content" and not spans:
         return _content(form)

@@ -143,9 +143,6 @@ def choice(form: Form, slot: SlotSpec) -> Any:
         return hits[0] if hits and hits[0] in slot.choices else None
     if slot.name == "action":
         return _action(masked)
-    if slot.name in ("decision", "gated"):
-        said = valued(form, "decision" if slot.name == "decision" else "gate")
-        return said if said in slot.choices else None
     if slot.name == "key":
         return _preference(form)[0]
     return None
@@ -231,6 +228,8 @@ def flag(form: Form, slot: SlotSpec) -> Any:
     """`deleted` of a search, `recursive` of a listing."""
     if slot.name == "deleted":
         return True if cue("deleted").search(form.doc.masked) else None
+    if slot.name == "withdraw":
+        return True if cue("withdraw").search(form.doc.masked) else None
     if slot.name == "recursive":
         return (
             True
