@@ -49,7 +49,7 @@ def run_once(services: Services) -> Round:
     removed = sum(services.git.gc(repo_id) for repo_id in _retired(services)) + services.lfs.gc() + services.xet.gc()
     removed += services.conversations.sweep_attachments() + sweep_parts(services.blobs, STALE_UPLOAD)
     services.approvals.expire_due()
-    removed += services.jobs.queue.prune()
+    removed += services.jobs.queue.prune() + services.notices.prune()
     services.git.evict_cache(CACHE_BYTES)
     if isinstance(services.blobs, LocalBlobStore):
         removed += services.blobs.sweep_staging(STALE_UPLOAD)

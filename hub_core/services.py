@@ -29,6 +29,7 @@ from hub_core.jobs.kinds import all_kinds
 from hub_core.jobs.service import JobService
 from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
+from hub_core.notices.service import NoticeService
 from hub_core.repos.downloads import DownloadCounter
 from hub_core.repos.events import EventService
 from hub_core.repos.files import FileService
@@ -85,6 +86,7 @@ class Services:
     events: EventService
     jobs: JobService
     webhooks: WebhookService
+    notices: NoticeService
     queries: QueryEngine
     approvals: ApprovalService
     conversations: ConversationService
@@ -142,6 +144,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             events=EventService(db),
             jobs=JobService(db, all_kinds()),
             webhooks=WebhookService(db, SecretBox(settings), settings.webhook_hosts),
+            notices=NoticeService(db),
             queries=queries,
             approvals=ApprovalService(db, settings.approval_ttl_s, vault),
             conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),

@@ -14,6 +14,7 @@ from hub_core.git import tables as git
 from hub_core.jobs import tables as jobs
 from hub_core.lfs import tables as lfs
 from hub_core.metering import tables as metering
+from hub_core.notices import tables as notices
 from hub_core.repos import tables as repos
 from hub_core.spaces import tables as spaces
 from hub_core.webhooks import tables as webhooks
@@ -32,6 +33,7 @@ __all__ = [
     "jobs",
     "lfs",
     "metering",
+    "notices",
     "repos",
     "spaces",
     "webhooks",

@@ -18,6 +18,10 @@ from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, Too
 Domain = Literal["repo", "discussion"]
 
 
+def _both() -> list[Domain]:
+    return ["repo", "discussion"]
+
+
 class WebhookOut(ToolOutput):
     """A webhook of a repo."""
 
@@ -48,7 +52,7 @@ class CreateWebhookInput(OneRepo):
     url: UrlArg
     domains: Annotated[
         list[Domain], Slot(SlotType.CHOICE), Field(description="repo (commits, settings), discussion, or both.", min_length=1, max_length=2)
-    ] = Field(default_factory=lambda: ["repo", "discussion"])
+    ] = Field(default_factory=_both)
     secret: Annotated[
         str, Slot(SlotType.SECRET), Field(description="Sent along in X-Webhook-Secret, and signs the body.", max_length=256)
     ] = ""

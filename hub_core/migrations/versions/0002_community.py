@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("replicas", sa.Integer(), nullable=False),
         sa.Column("on_demand", sa.Boolean(), nullable=False),
         sa.Column("stopped", sa.Boolean(), nullable=False),
+        sa.Column("restarts", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("reason", sa.String(length=600), nullable=False),
         sa.Column("ready", sa.Integer(), nullable=False),
@@ -195,6 +196,29 @@ def upgrade() -> None:
             sqlite_where=sa.text("due_at IS NOT NULL"),
             postgresql_where=sa.text("due_at IS NOT NULL"),
         )
+
+    op.create_table(
+        "notices",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("repo_id", sa.Integer(), nullable=True),
+        sa.Column("action", sa.String(length=64), nullable=False),
+        sa.Column("subject", sa.String(length=400), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("actor", sa.String(length=64), nullable=False),
+        sa.Column("title", sa.String(length=256), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("read_at", hub_core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_notices_repo_id_repos"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_notices_user_id_users"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_repo_id"), ["repo_id"], unique=False)
+        batch_op.create_index("ix_notices_same", ["user_id", "repo_id", "action", "subject"], unique=False)
+        batch_op.create_index("ix_notices_user", ["user_id", "at", "id"], unique=False)
 
     op.create_table(
         "repo_texts",
@@ -379,6 +403,12 @@ def downgrade() -> None:
     op.drop_table("webhooks")
     op.drop_table("space_settings")
     op.drop_table("repo_texts")
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.drop_index("ix_notices_user")
+        batch_op.drop_index("ix_notices_same")
+        batch_op.drop_index(batch_op.f("ix_notices_repo_id"))
+
+    op.drop_table("notices")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_jobs_unfinished_key", sqlite_where=sa.text("due_at IS NOT NULL"), postgresql_where=sa.text("due_at IS NOT NULL")

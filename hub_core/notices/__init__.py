@@ -1,0 +1,1 @@
+"""Notifications: what happened that concerns a person, derived from audit events."""
