@@ -17,6 +17,7 @@ from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
 from chat_ui.login import login_router
 from chat_ui.operations import operations_router
+from hub_core.deployments.reconciler import Reconciler
 from hub_core.housekeeping import Housekeeper
 from hub_core.http.errors import add_error_handlers
 from hub_core.http.metrics import Metrics, MetricsMiddleware
@@ -47,9 +48,10 @@ def create_app(settings: Settings) -> FastAPI:
         _greet(settings, first)
         agent.start()
         page.start()
-        keeper, worker = Housekeeper(services), Worker(services)
+        keeper, worker, reconciler = Housekeeper(services), Worker(services), Reconciler(services)
         keeper.start()
         worker.start()
+        reconciler.start()
         ssh = SshServer(services)
         if settings.ssh_port:
             _greet_ssh(settings, await ssh.start())
@@ -57,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await ssh.close()
+            await run_in_threadpool(reconciler.close)
             await run_in_threadpool(worker.close)
             await run_in_threadpool(keeper.close)
             await run_in_threadpool(agent.close)
@@ -91,12 +94,14 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     """Put every part in its place; the chat page comes before the Git routes, whose paths are the widest."""
     from chat_ui.api import chat_router
     from hub_core.http.dialects import add_hub_routes
+    from hub_core.http.openai.router import openai_router
     from tools.rest.router import tool_router
 
     app.include_router(operations_router(services, metrics, lambda: {"agent": agent.ready, "page": page.ready}))
     app.include_router(login_router(services))
     app.include_router(tool_router(services))
     app.include_router(chat_router(services, agent))
+    app.include_router(openai_router(services))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,17 +43,26 @@ class AuditEvent(Base):
 
 def record(session: Session, actor: Actor, action: str, target: str, *, repo_id: int | None = None, **details: Any) -> None:
     """Add an event to the caller's transaction. `action` is `noun.verb`, e.g. `repo.visibility`; never put secrets in `details`."""
-    session.add(
-        AuditEvent(
-            at=utcnow(),
-            actor_id=actor.user_id,
-            actor=actor.username or "anonymous",
-            credential=str(actor.credential),
-            channel=actor.channel,
-            action=action,
-            target=target[:256],
-            repo_id=repo_id,
-            details=details,
-            relay=0 if action.partition(".")[0] in RELAYED and action not in _QUIET else None,
-        )
-    )
+    session.add(AuditEvent(**_event(actor, action, target, repo_id, details)))
+
+
+def record_each(session: Session, actor: Actor, target: str, repo_id: int, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Add events of one repo, each an action and its details: thousands of them, as a push may bring, at the cost of few."""
+    rows = [_event(actor, action, target, repo_id, details) for action, details in events]
+    if rows:
+        session.execute(sa.insert(AuditEvent), rows)
+
+
+def _event(actor: Actor, action: str, target: str, repo_id: int | None, details: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "at": utcnow(),
+        "actor_id": actor.user_id,
+        "actor": actor.username or "anonymous",
+        "credential": str(actor.credential),
+        "channel": actor.channel,
+        "action": action,
+        "target": target[:256],
+        "repo_id": repo_id,
+        "details": details,
+        "relay": 0 if action.partition(".")[0] in RELAYED and action not in _QUIET else None,
+    }

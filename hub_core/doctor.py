@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from hub_core.errors import HubError
+from hub_core.repos.search_index import drifted
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
 
@@ -27,6 +28,7 @@ def examine(services: Services, *, hashes: bool = False) -> Iterator[Finding]:
         hashes: also read every LFS object and compare its sha256 (slow).
     """
     yield _database(services)
+    yield _search_index(services)
     with services.db.read() as session:
         repos = [(row.id, f"{row.kind} {row.full_name}") for row in session.scalars(sa.select(Repo).order_by(Repo.id))]
     for repo_id, name in repos:
@@ -41,6 +43,12 @@ def _database(services: Services) -> Finding:
     except (HubError, sa.exc.SQLAlchemyError) as error:
         return Finding("database", f"does not answer: {type(error).__name__}")
     return Finding("database")
+
+
+def _search_index(services: Services) -> Finding:
+    with services.db.read() as session:
+        wrong = len(drifted(session))
+    return Finding("search index", f"{wrong} repo(s) are not found by what they say now" if wrong else "")
 
 
 def _repo(services: Services, repo_id: int, name: str) -> Iterator[Finding]:

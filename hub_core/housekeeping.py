@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ MANY_PACKS = 20
 CACHE_BYTES = 50 * 1024**3
 STALE_UPLOAD = dt.timedelta(days=1)
 INTERVAL_S = 120.0
+_ROUNDS_A_DAY = int(24 * 3600 / INTERVAL_S)
 # Whoever holds it knows that no blob is removed meanwhile.
 LEASE = "housekeeping"
 
@@ -42,11 +44,13 @@ class Round:
     removed: int
 
 
-def run_once(services: Services) -> Round:
-    """One round of every task."""
+def run_once(services: Services, turn: int | None = None) -> Round:
+    """One round of every task. `turn` says which part of the stored blobs is looked through for what nothing knows of; all in a day."""
+    turn = int(time.time() / INTERVAL_S) if turn is None else turn
     consolidated = sum(_consolidate(services, repo_id) for repo_id in _crowded(services))
     purged = sum(_purge(services, repo_id) for repo_id in _overdue(services))
-    removed = sum(services.git.gc(repo_id) for repo_id in _retired(services)) + services.lfs.gc() + services.xet.gc()
+    removed = sum(services.git.gc(repo_id) for repo_id in _collectable(services, turn)) + services.lfs.gc() + services.xet.gc()
+    removed += services.lfs.sweep(turn) + services.xet.sweep(turn)
     removed += services.conversations.sweep_attachments() + sweep_parts(services.blobs, STALE_UPLOAD)
     services.approvals.expire_due()
     removed += services.jobs.queue.prune() + services.notices.prune()
@@ -93,9 +97,12 @@ def _crowded(services: Services) -> list[int]:
         return list(session.scalars(active.having(sa.func.count() >= MANY_PACKS).limit(100)))
 
 
-def _retired(services: Services) -> list[int]:
+def _collectable(services: Services, turn: int) -> set[int]:
+    """Repos with packs that were replaced, and those whose turn it is: a node that died may have left anything."""
     with services.db.read() as session:
-        return list(session.scalars(sa.select(GitPack.repo_id).where(GitPack.retired_at.is_not(None)).distinct().limit(100)))
+        retired = session.scalars(sa.select(GitPack.repo_id).where(GitPack.retired_at.is_not(None)).distinct().limit(100))
+        due = session.scalars(sa.select(Repo.id).where(Repo.id % _ROUNDS_A_DAY == turn % _ROUNDS_A_DAY))
+        return {*retired, *due}
 
 
 def _overdue(services: Services) -> list[int]:

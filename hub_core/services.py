@@ -18,6 +18,8 @@ from hub_core.collections.service import CollectionService
 from hub_core.conversations.service import ConversationService
 from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
+from hub_core.deployments.platform import Platform, open_platform
+from hub_core.deployments.service import DeploymentService
 from hub_core.discussions.merging import MergeService
 from hub_core.discussions.pulls import PullService
 from hub_core.discussions.service import DiscussionService
@@ -29,7 +31,9 @@ from hub_core.jobs.kinds import all_kinds
 from hub_core.jobs.service import JobService
 from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
+from hub_core.metering.meter import UsageMeter
 from hub_core.notices.service import NoticeService
+from hub_core.quotas import Quotas
 from hub_core.repos.downloads import DownloadCounter
 from hub_core.repos.events import EventService
 from hub_core.repos.files import FileService
@@ -85,6 +89,9 @@ class Services:
     merges: MergeService
     events: EventService
     jobs: JobService
+    platform: Platform
+    deployments: DeploymentService
+    usage: UsageMeter
     webhooks: WebhookService
     notices: NoticeService
     queries: QueryEngine
@@ -109,9 +116,13 @@ def open_services(settings: Settings) -> Iterator[Services]:
         stack.callback(git.close)
         xorbs = XorbStore(db, blobs)
         objects = XetObjects(db, WholeObjects(blobs), xorbs)
-        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, objects)
+        quotas = Quotas(int(settings.repo_quota_gb * GIB), int(settings.owner_quota_gb * GIB))
+        lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, objects, quotas)
         files = FileService(db, git, lfs)
         repos = RepoService(db, git, lfs, settings)
+        platform = open_platform(settings)
+        usage = UsageMeter(db)
+        stack.callback(usage.close)
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
         yield Services(
@@ -143,6 +154,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
             merges=MergeService(db, git, files),
             events=EventService(db),
             jobs=JobService(db, all_kinds()),
+            platform=platform,
+            deployments=DeploymentService(db, git, files, platform),
+            usage=usage,
             webhooks=WebhookService(db, SecretBox(settings), settings.webhook_hosts),
             notices=NoticeService(db),
             queries=queries,

@@ -55,6 +55,8 @@ class Settings:
     max_body_mb: int = _setting(4096, "Largest pack or commit body, in MiB. LFS objects are not limited by it.")
     max_git_file_mb: int = _setting(100, "Largest file in a push outside Git LFS, in MiB.")
     max_lfs_gb: int = _setting(200, "Largest LFS object, in GiB.")
+    repo_quota_gb: float = _setting(0.0, "Most that a repo may take, history and large files together, in GiB; 0: no limit.")
+    owner_quota_gb: float = _setting(0.0, "Most that all repos of a person or of an organisation may take together, in GiB; 0: no limit.")
     max_attachment_mb: int = _setting(1024, "Largest file put into a conversation, in MiB.")
     llm_timeout_s: float = _setting(60.0, "Longest wait for the language model to go on answering, in seconds.")
     query_timeout_s: float = _setting(10.0, "Longest time of one dataset query, in seconds.")

@@ -149,8 +149,10 @@ class CollectionService:
 
     # -- items -----------------------------------------------------------------------------------------------------
 
-    def add(self, actor: Actor, collection_id: int, repos: Sequence[Repo], notes: dict[int, str] | None = None) -> CollectionView:
-        """Put repos that the caller may read at the end; `notes` by the repo's number.
+    def add(
+        self, actor: Actor, collection_id: int, repos: Sequence[Repo], notes: dict[int, str] | None = None, *, position: int | None = None
+    ) -> CollectionView:
+        """Put repos that the caller may read at the end, or at a place among the items that the caller sees; `notes` by the repo's number.
 
         Raises:
             AlreadyExists: one is in it.
@@ -159,7 +161,7 @@ class CollectionService:
         clean = {repo_id: check_text(note, MAX_NOTE, "note") for repo_id, note in (notes or {}).items()}
         with self._db.write() as session:
             row = _for_change(session, actor, collection_id)
-            items = _items(session, row)
+            items, seen = _items(session, row), _seen_ids(session, actor, row)
             for repo in repos:
                 require_repo(session, actor, Permission.REPO_READ, repo)
                 self._check_new(row, items, repo)
@@ -168,6 +170,8 @@ class CollectionService:
                 )
                 session.add(item)
                 items.append(item)
+                if position is not None:
+                    _move(items, seen, repo.id, _position(position))
                 audit.record(session, actor, "collection.add", row.slug, repo=f"{repo.kind}:{repo.full_name}")
             row.updated_at = utcnow()
             session.flush()
@@ -208,11 +212,11 @@ class CollectionService:
             NotFound: it is not in the collection, or the caller may not see it.
             InvalidInput: a note that is too long, or a negative position.
         """
-        if position is not None and not 0 <= position <= MAX_POSITION:
-            raise InvalidInput("A position is a number from 0.", hint="0 is the first place.")
+        if position is not None:
+            _position(position)
         with self._db.write() as session:
             row = _for_change(session, actor, collection_id)
-            seen = [item.repo.repo_id for item in collection_views(session, actor, [row])[0].items]
+            seen = _seen_ids(session, actor, row)
             if repo_id not in seen:
                 raise _no_item(row)
             items = _items(session, row)
@@ -244,6 +248,10 @@ def _for_change(session: Session, actor: Actor, collection_id: int, permission: 
 def _items(session: Session, row: Collection) -> list[CollectionItem]:
     order = (CollectionItem.position, CollectionItem.id)
     return list(session.scalars(sa.select(CollectionItem).where(CollectionItem.collection_id == row.id).order_by(*order)))
+
+
+def _seen_ids(session: Session, actor: Actor, row: Collection) -> list[int]:
+    return [item.repo.repo_id for item in collection_views(session, actor, [row])[0].items]
 
 
 def _number(items: Sequence[CollectionItem]) -> None:

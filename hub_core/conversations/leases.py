@@ -49,6 +49,14 @@ class Leases:
         finally:
             self._drop(thread_id, holder)
 
+    def holds(self, thread_id: str) -> bool:
+        """Whether this process still has the right: one that slept through its renewals has lost it to another."""
+        with self._changed:
+            holder = self._held.get(thread_id)
+        query = sa.select(ThreadLease.holder).where(ThreadLease.thread_id == thread_id, ThreadLease.expires_at > utcnow())
+        with self._db.read() as session:
+            return holder is not None and session.scalar(query) == holder
+
     def close(self) -> None:
         """Stop renewing."""
         self._closed.set()

@@ -40,6 +40,7 @@ class Deployment(Base):
     replicas: Mapped[int]  # copies to run; 0 while it sleeps
     on_demand: Mapped[bool] = mapped_column(default=False)  # scaled to zero: a request wakes it, idleness puts it back to sleep
     stopped: Mapped[bool] = mapped_column(default=False)
+    restarts: Mapped[int] = mapped_column(default=0)  # how often a person had it restarted; another number replaces what runs
     # -- observed
     status: Mapped[str] = mapped_column(sa.String(12))
     reason: Mapped[str] = mapped_column(sa.String(600), default="")

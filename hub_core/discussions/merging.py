@@ -16,7 +16,7 @@ from hub_core.discussions.service import add_comment
 from hub_core.discussions.tables import Discussion
 from hub_core.discussions.texts import check_body
 from hub_core.discussions.views import DiscussionView, EventKind, PullChanges, Status
-from hub_core.errors import InvalidInput, LimitExceeded, MergeConflict, NothingToCommit, RevisionNotFound, StaleBase
+from hub_core.errors import GatedRepo, GatedSignIn, InvalidInput, LimitExceeded, MergeConflict, NothingToCommit, RevisionNotFound, StaleBase
 from hub_core.git import GitStore, RefUpdate
 from hub_core.git.refnames import HEADS, PULLS
 from hub_core.git.tables import GitRef
@@ -56,6 +56,13 @@ class MergeService:
             return PullChanges(base, head, commits, self._git.diff(repo.id, base, head) if base != head else [], conflicts)
         except LimitExceeded:
             return PullChanges(base, head, commits, [], conflicts, truncated=True)
+
+    def changes_to_show(self, actor: Actor, repo: Repo, number: int) -> PullChanges | None:
+        """`changes` beside what was said, which is open also to who may not read the files of a gated repo: for them None."""
+        try:
+            return self.changes(actor, repo, number)
+        except (GatedRepo, GatedSignIn):
+            return None
 
     def _into(self, repo: Repo, row: Discussion, refs: dict[str, str]) -> str | None:
         """The commit that a pull request is compared with: its base now, or as it was when it was merged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from sqlalchemy.orm import Session
 
@@ -13,7 +13,7 @@ from hub_core.git.cache import NodeCache, blob_key
 from hub_core.git.checks import COMMIT, KIND_NAMES
 from hub_core.git.ingest import IncomingPack
 from hub_core.git.objects import SnapshotStore
-from hub_core.git.reading import between
+from hub_core.git.reading import between, is_ancestor
 from hub_core.git.refnames import HEADS
 from hub_core.git.refs import NewPack, RefStore
 from hub_core.git.types import ZERO, RefHook, RefResult, RefsApply, RefsChange, RefUpdate, RepoState
@@ -62,7 +62,7 @@ class Publisher:
             peeled=peeled,
             base=state,
             pack=new,
-            apply=_confirmed(self.blobs, state, new, apply),
+            apply=_confirmed(self.blobs, state, pack, apply),
             session=session,
         )
 
@@ -72,7 +72,18 @@ class Publisher:
         if hook is None:
             return None
         pointers: Sequence[LfsPointer] = sorted(pack.findings.pointers, key=lambda item: item.oid) if pack else ()
-        return hook(RefsChange(state.repo_id, state.default_branch, updates, pointers, store.file_at, partial(between, store)))
+        return hook(
+            RefsChange(
+                state.repo_id,
+                state.default_branch,
+                updates,
+                pointers,
+                store.file_at,
+                partial(between, store),
+                partial(_rewrites, state, store),
+                pack.pack.stat().st_size if pack else 0,
+            )
+        )
 
     def _store(self, state: RepoState, pack: IncomingPack) -> None:
         self.blobs.put_file(blob_key(state.repo_id, pack.name, "idx"), pack.index)
@@ -80,15 +91,24 @@ class Publisher:
         self.cache.adopt(state, pack.name, pack.pack, pack.index)
 
 
-def _confirmed(blobs: BlobStore, state: RepoState, new: NewPack | None, apply: RefsApply | None) -> RefsApply:
+def _rewrites(state: RepoState, store: SnapshotStore, update: RefUpdate) -> bool:
+    return ZERO not in {update.old, update.new} and not state.untouched and not is_ancestor(store, update.old, update.new)
+
+
+def _confirmed(blobs: BlobStore, state: RepoState, pack: IncomingPack | None, apply: RefsApply | None) -> RefsApply:
     def run(session: Session, updates: Sequence[RefUpdate]) -> None:
         # Garbage collection holds the same row lock, so what is there now stays.
-        if new is not None and blobs.size(blob_key(state.repo_id, new.name, "pack")) != new.size:
+        if pack is not None and not _is_stored(blobs, state, pack):
             raise InvalidPack("The pack was cleaned up before it was complete.", hint="Push again.")
         if apply is not None:
             apply(session, updates)
 
     return run
+
+
+def _is_stored(blobs: BlobStore, state: RepoState, pack: IncomingPack) -> bool:
+    files = (("idx", pack.index), ("pack", pack.pack))
+    return all(blobs.size(blob_key(state.repo_id, pack.name, suffix)) == path.stat().st_size for suffix, path in files)
 
 
 def check_tips(store: SnapshotStore, updates: Sequence[RefUpdate]) -> Mapping[str, str]:
@@ -98,10 +118,11 @@ def check_tips(store: SnapshotStore, updates: Sequence[RefUpdate]) -> Mapping[st
         InvalidPack: it is not.
     """
     peeled: dict[str, str] = {}
+    kind_of = cache(store.kind_of)
     for update in updates:
         if update.new == ZERO:
             continue
-        kind = store.kind_of(update.new)
+        kind = kind_of(update.new)
         if kind is None:
             raise InvalidPack(f"{update.name} would lead to {update.new[:12]}, which is not there.", hint="Push again.")
         if update.name.startswith("refs/tags/"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, BinaryIO
@@ -164,13 +165,13 @@ def _over_initial(state: RepoState, update: RefUpdate) -> RefUpdate:
 
 def _early(state: RepoState, request: PushRequest, limits: GitLimits) -> list[RefResult]:
     """What can be refused without looking at the pack."""
-    names = [update.name for update in request.updates]
-    if len(names) > limits.max_updates:
+    names = Counter(update.name for update in request.updates)
+    if len(request.updates) > limits.max_updates:
         raise LimitExceeded(f"One push may change {limits.max_updates} refs.", hint="Push in several steps.")
     results = []
     for update in request.updates:
         reason = ""
-        if names.count(update.name) > 1:
+        if names[update.name] > 1:
             reason = "the ref is named twice"
         elif not valid_ref(update.name):
             reason = "this is not a valid ref name"
@@ -201,11 +202,11 @@ def _report(request: PushRequest, unpack: str, results: Sequence[RefResult], not
     if note and banded:
         out.write(pkt(b"\x02" + f"{note}\n".encode()))
     if request.capabilities & {"report-status", "report-status-v2"}:
-        report = pkt(f"unpack {_line(unpack)}\n")
+        lines = [pkt(f"unpack {_line(unpack)}\n")]
         for result in results:
             name = result.name.encode("utf-8", "surrogateescape")
-            report += pkt(b"ok " + name + b"\n" if result.ok else b"ng " + name + b" " + _line(result.reason).encode() + b"\n")
-        report += b"0000"
+            lines.append(pkt(b"ok " + name + b"\n" if result.ok else b"ng " + name + b" " + _line(result.reason).encode() + b"\n"))
+        report = b"".join(lines) + b"0000"
         if banded:
             for first in range(0, len(report), _BAND):
                 out.write(pkt(b"\x01" + report[first : first + _BAND]))

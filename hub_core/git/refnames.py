@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from hub_core.errors import InvalidRef
 
@@ -54,6 +54,25 @@ def is_sha(text: str) -> bool:
     return bool(_SHA.fullmatch(text))
 
 
-def clash(name: str, existing: Iterable[str]) -> str | None:
-    """A ref that cannot live beside `name`, because one would be a folder of the other."""
-    return next((other for other in existing if other.startswith(name + "/") or name.startswith(other + "/")), None)
+class RefNames:
+    """Names of refs, of which none may be a folder of another."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = set(names)
+        self._folders = {folder for name in self._names for folder in _folders(name)}
+
+    def add(self, name: str) -> None:
+        """Take a name in."""
+        self._names.add(name)
+        self._folders.update(_folders(name))
+
+    def clash(self, name: str) -> str | None:
+        """A ref that cannot live beside `name`, because one would be a folder of the other."""
+        if name in self._folders:
+            return next(other for other in self._names if other.startswith(name + "/"))
+        return next((folder for folder in _folders(name) if folder in self._names), None)
+
+
+def _folders(name: str) -> Iterator[str]:
+    while (name := name.rpartition("/")[0]) != "":
+        yield name

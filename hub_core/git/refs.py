@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from hub_core.db import Database, utcnow
 from hub_core.errors import RepoNotFound
-from hub_core.git.refnames import HEADS, clash, valid_ref
+from hub_core.git.refnames import HEADS, RefNames, valid_ref
 from hub_core.git.tables import GitPack, GitRef
 from hub_core.git.types import ZERO, RefResult, RefsApply, RefUpdate, RepoState
 from hub_core.repos.tables import Repo
@@ -161,24 +161,25 @@ def register_pack(session: Session, repo_id: int, pack: NewPack) -> None:
 def _decide(
     current: Mapping[str, str], updates: Sequence[RefUpdate], default_branch: str, atomic: bool
 ) -> tuple[list[RefResult], list[RefUpdate]]:
-    names = set(current)
+    gone = {update.name for update in updates if update.new == ZERO and not _refusal(current, None, update, default_branch)}
+    # Deletions come first, so that `a` can make room for `a/b` in one push.
+    names = RefNames(current.keys() - gone)
     results: list[RefResult] = []
     applied: list[RefUpdate] = []
-    # Deletions first, so that `a` can make room for `a/b` in one push.
-    for update in sorted(updates, key=lambda item: item.new != ZERO):
+    for update in updates:
         reason = _refusal(current, names, update, default_branch)
         results.append(RefResult(update.name, not reason, reason))
         if reason:
             continue
         applied.append(update)
-        (names.discard if update.new == ZERO else names.add)(update.name)
+        if update.old == ZERO:
+            names.add(update.name)
     if atomic and any(not result.ok for result in results):
         return [RefResult(r.name, False, r.reason or "atomic push failed") for r in results], []
-    order = {update.name: index for index, update in enumerate(updates)}
-    return sorted(results, key=lambda item: order[item.name]), applied
+    return results, applied
 
 
-def _refusal(current: Mapping[str, str], names: set[str], update: RefUpdate, default_branch: str) -> str:
+def _refusal(current: Mapping[str, str], names: RefNames | None, update: RefUpdate, default_branch: str) -> str:
     if not valid_ref(update.name):
         return "this is not a valid ref name"
     if current.get(update.name, ZERO) != update.old:
@@ -187,20 +188,23 @@ def _refusal(current: Mapping[str, str], names: set[str], update: RefUpdate, def
         if update.old == ZERO:
             return "there is no such ref"
         return "the default branch cannot be deleted" if update.name == HEADS + default_branch else ""
-    other = clash(update.name, names) if update.old == ZERO else None
+    other = names.clash(update.name) if names and update.old == ZERO else None
     return f"the ref {other} is in the way" if other else ""
 
 
 def _write(session: Session, repo_id: int, updates: Sequence[RefUpdate], peeled: Mapping[str, str]) -> None:
-    for update in updates:
-        here = sa.and_(GitRef.repo_id == repo_id, GitRef.name == update.name)
-        values = {"target": update.new, "peeled": peeled.get(update.new, "")}
-        if update.old == ZERO:
-            session.execute(sa.insert(GitRef).values(repo_id=repo_id, name=update.name, **values))
-        elif update.new == ZERO:
-            session.execute(sa.delete(GitRef).where(here, GitRef.target == update.old))
-        else:
-            session.execute(sa.update(GitRef).where(here, GitRef.target == update.old).values(**values))
+    gone = [update.name for update in updates if update.new == ZERO]
+    for first in range(0, len(gone), 500):
+        session.execute(sa.delete(GitRef).where(GitRef.repo_id == repo_id, GitRef.name.in_(gone[first : first + 500])))
+    # The row of the repo is locked, and what the refs are was compared under that lock.
+    for statement, made in ((sa.insert(GitRef), True), (sa.update(GitRef), False)):
+        rows = [
+            {"repo_id": repo_id, "name": update.name, "target": update.new, "peeled": peeled.get(update.new, "")}
+            for update in updates
+            if update.new != ZERO and (update.old == ZERO) is made
+        ]
+        if rows:
+            session.execute(statement, rows)
 
 
 def first_failure(results: Sequence[RefResult]) -> RefResult | None:

@@ -24,7 +24,7 @@ class GitLimits:
     max_object_bytes: int = 2048 * MIB
     max_expanded_bytes: int = 32 * 1024 * MIB
     max_objects: int = 5_000_000
-    max_updates: int = 1_000
+    max_updates: int = 20_000
     in_process_bytes: int = 128 * 1024
     """Packs up to this size are read in process; larger ones by C Git where there is one."""
 
@@ -78,6 +78,8 @@ class RefsChange:
         pointers: LFS pointers among the new objects.
         read: content of a path at a commit (old or new), or None.
         commits: what a commit (old or new) has in its history and others have not, the newest first; of very many the newest.
+        rewrites: whether an update would take commits out of a ref's history (but for the first one, which the hub made).
+        size: bytes of the new objects as they are stored.
     """
 
     repo_id: int
@@ -86,6 +88,8 @@ class RefsChange:
     pointers: Sequence[LfsPointer]
     read: Callable[[str, str], bytes | None]
     commits: Callable[[str, Sequence[str]], list[CommitInfo]]
+    rewrites: Callable[[RefUpdate], bool]
+    size: int = 0
 
 
 RefsApply = Callable[[Session, Sequence[RefUpdate]], None]

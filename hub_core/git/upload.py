@@ -151,15 +151,15 @@ def list_refs(state: RepoState, body: BinaryIO) -> bytes | None:
     prefixes = tuple(line[len("ref-prefix ") :] for line in arguments if line.startswith("ref-prefix "))
     symrefs, peel, unborn = "symrefs" in arguments, "peel" in arguments, "unborn" in arguments
     head = f"refs/heads/{state.default_branch}"
-    out = b""
+    lines = []
     if not prefixes or "HEAD".startswith(prefixes):
         target = state.refs.get(head)
         if target or unborn:
-            out += pkt(f"{target or 'unborn'} HEAD{f' symref-target:{head}' if symrefs else ''}\n")
+            lines.append(pkt(f"{target or 'unborn'} HEAD{f' symref-target:{head}' if symrefs else ''}\n"))
     for name, target in state.refs.items():
         if not prefixes or name.startswith(prefixes):
-            out += pkt(f"{target} {name}{f' peeled:{state.peeled[name]}' if peel and name in state.peeled else ''}\n")
-    return out + b"0000"
+            lines.append(pkt(f"{target} {name}{f' peeled:{state.peeled[name]}' if peel and name in state.peeled else ''}\n"))
+    return b"".join(lines) + b"0000"
 
 
 def _arguments(body: BinaryIO) -> list[str]:

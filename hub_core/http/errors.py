@@ -20,6 +20,7 @@ from hub_core.errors import (
     LimitExceeded,
     NotFound,
     PermissionDenied,
+    QuotaExceeded,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -28,6 +29,8 @@ from hub_core.errors import (
 RETRY_AFTER_S = "5"
 _STATUS: tuple[tuple[type[HubError], int], ...] = (
     (TooLarge, 413),
+    # Not 429, which means to try again: clients would.
+    (QuotaExceeded, 413),
     (Unauthenticated, 401),
     (PermissionDenied, 403),
     (NotFound, 404),

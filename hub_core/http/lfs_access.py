@@ -35,8 +35,9 @@ class LfsAccess:
         """The repo of a signed address, and the user it was made for; the repo's id is the first of its facts.
 
         Raises:
-            Unauthenticated: it was not signed by this hub for this, or has expired.
-            RepoNotFound, PermissionDenied: that user has no right to it any more.
+            Unauthenticated: it was not signed by this hub for this.
+            PermissionDenied: it has expired, or that user has no right to it any more.
+            RepoNotFound: that user may not see it any more.
         """
         permission = Permission.REPO_FILES if purpose == "download" else Permission.REPO_WRITE
         repo = await self.repo(request, SYSTEM, kind, permission)

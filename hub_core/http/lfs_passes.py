@@ -38,7 +38,8 @@ class LfsPasses:
         """Who a pass stands for.
 
         Raises:
-            Unauthenticated: it was not made here, or has expired.
+            Unauthenticated: it was not made here.
+            PermissionDenied: it has expired.
         """
         try:
             params = dict(parse_qsl(base64.urlsafe_b64decode(secret[len(_MARK) :].encode()).decode()))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from hub_core.errors import Unauthenticated
+from hub_core.errors import PermissionDenied, Unauthenticated
 from hub_core.storage import BlobStore
 
 _KEY = "system/url-signing-key"
@@ -37,14 +37,16 @@ class UrlSigner:
         """The user that the address was made for (None: nobody signed in).
 
         Raises:
-            Unauthenticated: not signed by this hub for this, or expired.
+            Unauthenticated: not signed by this hub for this.
+            PermissionDenied: it was, and has expired.
         """
         user, expires, signature = params.get("u", ""), params.get("e", ""), params.get("s", "")
         expected = self._sign(purpose, *facts, user, expires)
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise Unauthenticated("This address was not made by the hub.", hint="Ask for a new one with the LFS batch API.")
         if int(expires) < time.time():
-            raise Unauthenticated("This address has expired.", hint="Ask for a new one with the LFS batch API.")
+            # Not a 401, which makes git-lfs send the same again without end; after a 403 it asks for a new address.
+            raise PermissionDenied("This address has expired.", hint="Ask for a new one with the LFS batch API.")
         return int(user) if user else None
 
     def _sign(self, *facts: object) -> str:

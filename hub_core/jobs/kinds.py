@@ -19,6 +19,7 @@ class Lane(enum.StrEnum):
 
     LIGHT = "light"
     HEAVY = "heavy"
+    SETUP = "setup"  # what a deployment waits for: it stands behind no fine-tune and before no webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class JobKind:
 
 def all_kinds() -> dict[str, JobKind]:
     """Every kind of job of this hub, by name."""
+    from hub_core.deployments import preparing
     from hub_core.webhooks.deliver import DELIVER
 
-    kinds: tuple[JobKind, ...] = (DELIVER,)
+    kinds: tuple[JobKind, ...] = (DELIVER, preparing.INSTALL_JOB, preparing.FETCH_JOB)
     return {kind.name: kind for kind in kinds}

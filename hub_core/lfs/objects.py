@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,10 @@ from hub_core.storage import BlobStore
 def object_key(oid: str) -> str:
     """Where an object that is kept whole is in the blob store."""
     return f"lfs/{oid[:2]}/{oid[2:4]}/{oid}"
+
+
+SHARDS = 256
+"""Parts of about the same size that all objects are looked at in."""
 
 
 class ObjectSource(Protocol):
@@ -46,6 +51,9 @@ class ObjectSource(Protocol):
 
     def delete(self, session: Session, oid: str) -> None:
         """Remove the bytes, in the transaction that removes the object; absent ones are fine."""
+
+    def whole_before(self, shard: int, before: dt.datetime) -> Iterator[str]:
+        """Ids of objects kept whole whose bytes came before a time, of one of `SHARDS` parts of all."""
 
 
 class WholeObjects:
@@ -85,3 +93,7 @@ class WholeObjects:
     def delete(self, session: Session, oid: str) -> None:  # noqa: ARG002
         """See `ObjectSource`."""
         self._blobs.delete(object_key(oid))
+
+    def whole_before(self, shard: int, before: dt.datetime) -> Iterator[str]:
+        """See `ObjectSource`."""
+        return (info.key.rpartition("/")[2] for info in self._blobs.list(f"lfs/{shard % SHARDS:02x}/") if info.modified < before)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -15,10 +16,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from hub_core.db import Database, utcnow
-from hub_core.errors import HashMismatch, InvalidInput, NotFound, TooLarge, Unavailable
+from hub_core.errors import HashMismatch, InvalidInput, NotFound, QuotaExceeded, TooLarge, Unavailable
 from hub_core.lfs.objects import ObjectSource, WholeObjects
 from hub_core.lfs.pointer import LfsPointer, valid_oid
 from hub_core.lfs.tables import LfsLink, LfsObject
+from hub_core.quotas import Quotas
 from hub_core.storage import BlobStore
 from hub_core.storage.local import write_staged
 
@@ -48,6 +50,7 @@ class Upload:
         self._repo_id = repo_id
         self._oid = oid
         self._announced = size
+        self._room = service.room(repo_id)
         self._max_bytes = max_bytes
         self._size = 0
         self._hash = hashlib.sha256()
@@ -59,7 +62,7 @@ class Upload:
 
         Raises:
             HashMismatch: more bytes than announced.
-            TooLarge: more than an object may have.
+            TooLarge: more than an object may have. QuotaExceeded: more than fits.
             StorageFull: the disk is full.
         """
         self._size += len(chunk)
@@ -67,6 +70,8 @@ class Upload:
             raise HashMismatch("More bytes came than were announced.", hint="Upload the file again.")
         if self._size > self._max_bytes:
             raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
+        if self._announced is None and self._room is not None and self._size > self._room:
+            self._service.check_room(self._repo_id, {"": self._size})
         self._hash.update(chunk)
         write_staged(self._file, chunk)
 
@@ -102,8 +107,16 @@ class Upload:
 class LfsService:
     """Objects and who holds them. Whether the caller may read or write the repo was checked before."""
 
-    def __init__(self, db: Database, blobs: BlobStore, max_object_bytes: int = 200 * GIB, source: ObjectSource | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        blobs: BlobStore,
+        max_object_bytes: int = 200 * GIB,
+        source: ObjectSource | None = None,
+        quotas: Quotas | None = None,
+    ) -> None:
         self._db = db
+        self.quotas = quotas or Quotas()
         self._max_bytes = max_object_bytes
         self.staging = blobs.staging
         self.source = source or WholeObjects(blobs)
@@ -121,7 +134,17 @@ class LfsService:
         if len(objects) > MAX_BATCH:
             raise InvalidInput(f"A batch has at most {MAX_BATCH} objects.", hint="Send several batches.")
         held = self._held(repo_id, [item.oid for item in objects])
-        return [self._decide(operation, item, held.get(item.oid)) for item in objects]
+        decided = [self._decide(operation, item, held.get(item.oid)) for item in objects]
+        return decided if operation == "download" else self._fitting(repo_id, decided)
+
+    def _fitting(self, repo_id: int, decided: list[BatchItem]) -> list[BatchItem]:
+        """The answers, with an error for all that are to be uploaded where there is no room for all of them."""
+        try:
+            self.check_room(repo_id, {item.oid: item.size for item in decided if item.action})
+        except QuotaExceeded as error:
+            refusal = (413, f"{error.message} {error.hint}")
+            return [replace(item, action=None, error=refusal) if item.action else item for item in decided]
+        return decided
 
     def _decide(self, operation: str, item: LfsPointer, held: int | None) -> BatchItem:
         if not valid_oid(item.oid) or item.size < 0:
@@ -139,17 +162,8 @@ class LfsService:
         return BatchItem(item.oid, item.size, "upload")
 
     def _held(self, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
-        oids = [oid for oid in oids if valid_oid(oid)]
         with self._db.read() as session:
-            for first in range(0, len(oids), 500):
-                query = (
-                    sa.select(LfsObject.oid, LfsObject.size)
-                    .join(LfsLink, LfsLink.oid == LfsObject.oid)
-                    .where(LfsLink.repo_id == repo_id, LfsObject.oid.in_(oids[first : first + 500]))
-                )
-                found.update(session.execute(query).all())
-        return found
+            return _linked(session, repo_id, [oid for oid in oids if valid_oid(oid)])
 
     def has(self, repo_id: int, oid: str) -> int | None:
         """The size of an object that the repo holds, or None."""
@@ -169,11 +183,12 @@ class LfsService:
 
         Raises:
             InvalidInput: the id is not a sha256.
-            TooLarge: the size is more than an object may have.
+            TooLarge: the size is more than an object may have. QuotaExceeded: there is no room for it.
         """
         if oid is not None and not valid_oid(oid):
             raise InvalidInput("The object id is not a sha256.", hint="Send 64 lower-case hex digits.")
         self.check_size(size or 0)
+        self.check_room(repo_id, {oid or "": size or 0})
         return Upload(self, repo_id, oid, size, self._max_bytes)
 
     def check_size(self, size: int) -> None:
@@ -184,6 +199,31 @@ class LfsService:
         """
         if size > self._max_bytes:
             raise TooLarge(f"A file may have {self._max_bytes // GIB} GiB.", hint="Split the file.")
+
+    def room(self, repo_id: int) -> int | None:
+        """How many bytes more the repo may take; None for any number."""
+        if not self.quotas.limited:
+            return None
+        with self._db.read() as session:
+            return self.quotas.left(session, repo_id)
+
+    def check_room(self, repo_id: int, sizes: Mapping[str, int]) -> None:
+        """Check that there is room for objects, by their ids; what the repo holds needs none. Meant for before they are sent.
+
+        Raises:
+            QuotaExceeded: there is none.
+        """
+        if self.quotas.limited and any(sizes.values()):
+            with self._db.read() as session:
+                self._reserve(session, repo_id, sizes)
+
+    def _reserve(self, session: Session, repo_id: int, sizes: Mapping[str, int]) -> None:
+        if not self.quotas.limited:
+            return
+        there = _linked(session, repo_id, list(sizes))
+        incoming = sum(size for oid, size in sizes.items() if oid not in there)
+        if incoming:
+            self.quotas.check(session, repo_id, incoming)
 
     def upload(self, repo_id: int, oid: str | None, size: int | None, chunks: Iterable[bytes]) -> LfsPointer:
         """Take in an object from chunks.
@@ -214,7 +254,7 @@ class LfsService:
                 store()
             try:
                 with self._db.write() as session:
-                    self.admit(session, repo_id, pointer)
+                    self.admit(session, repo_id, [pointer])
                     # `gc` removes rows and bytes under the same row lock, so what is there now stays.
                     if self.source.size(pointer.oid) is None:
                         raise _CleanedUpError
@@ -225,29 +265,34 @@ class LfsService:
                     break
         raise Unavailable("The object was cleaned up while it came in.", hint="Upload the file again.")
 
-    def admit(self, session: Session, repo_id: int, pointer: LfsPointer) -> bool:
-        """Let a repo hold an object whose bytes were verified, in the caller's transaction; returns whether the hub had no such object.
+    def admit(self, session: Session, repo_id: int, pointers: Sequence[LfsPointer]) -> set[str]:
+        """Let a repo hold objects whose bytes were verified, in the caller's transaction; returns which of them the hub did not have.
 
-        Then it is the caller who sees to it that the bytes are there when the transaction ends.
+        Of these it is the caller who sees to it that the bytes are there when the transaction ends.
+
+        Raises:
+            QuotaExceeded: there is no room for them.
         """
-        new = session.get(LfsObject, pointer.oid, with_for_update=True) is None
-        if new:
-            session.add(LfsObject(oid=pointer.oid, size=pointer.size, created_at=utcnow()))
-            session.flush()
-        _link(session, repo_id, [pointer.oid])
+        sizes = {pointer.oid: pointer.size for pointer in pointers}
+        self._reserve(session, repo_id, sizes)
+        new = {oid for oid in sizes if session.get(LfsObject, oid, with_for_update=True) is None}
+        session.add_all(LfsObject(oid=oid, size=sizes[oid], created_at=utcnow()) for oid in sizes if oid in new)
+        session.flush()
+        _link(session, repo_id, list(sizes))
         return new
 
     def link(self, session: Session, repo_id: int, source_repo_id: int, oids: Iterable[str]) -> None:
         """Let a repo hold objects of another one, in the caller's transaction; the caller may read the other one.
 
         Raises:
-            NotFound: the other repo does not hold one of them.
+            NotFound: the other repo does not hold one of them. QuotaExceeded: there is no room for them.
         """
-        wanted = set(oids)
-        query = sa.select(LfsLink.oid).where(LfsLink.repo_id == source_repo_id, LfsLink.oid.in_(wanted))
-        if wanted - set(session.execute(query).scalars()):
+        wanted = sorted(set(oids))
+        sizes = _linked(session, source_repo_id, wanted)
+        if len(sizes) < len(wanted):
             raise NotFound("The other repo does not hold this LFS object.", hint="Upload the file.")
-        _link(session, repo_id, sorted(wanted))
+        self._reserve(session, repo_id, sizes)
+        _link(session, repo_id, wanted)
 
     def link_from(self, repo_id: int, source_repo_id: int, oids: Iterable[str]) -> None:
         """`link` in a transaction of its own."""
@@ -260,7 +305,10 @@ class LfsService:
             with self._db.write() as own:
                 self.copy_links(source_repo_id, repo_id, own)
             return
-        _link(session, repo_id, sorted(session.execute(sa.select(LfsLink.oid).where(LfsLink.repo_id == source_repo_id)).scalars()))
+        held = sa.select(LfsObject.oid, LfsObject.size).join(LfsLink, LfsLink.oid == LfsObject.oid).where(LfsLink.repo_id == source_repo_id)
+        sizes = dict(session.execute(held).all())
+        self._reserve(session, repo_id, sizes)
+        _link(session, repo_id, sorted(sizes))
 
     def verify(self, repo_id: int, oid: str, size: int) -> None:
         """Confirm that an object arrived.
@@ -327,6 +375,28 @@ class LfsService:
                     removed += 1
         return removed
 
+    def sweep(self, shard: int, grace: dt.timedelta = dt.timedelta(days=1)) -> int:
+        """Remove bytes that were stored and never registered, as when a node dies in between, in one of `SHARDS` parts; returns how many."""
+        removed = 0
+        found = list(self.source.whole_before(shard, utcnow() - grace))
+        for oid in self._unknown(found):
+            # Whoever registers the object in this moment waits until this row has come and gone, and looks for the bytes after that.
+            with suppress(IntegrityError), self._db.write() as session:
+                row = LfsObject(oid=oid, size=0, created_at=utcnow())
+                session.add(row)
+                session.flush()
+                self.source.delete(session, oid)
+                session.delete(row)
+                removed += 1
+        return removed
+
+    def _unknown(self, oids: Sequence[str]) -> list[str]:
+        known: set[str] = set()
+        with self._db.read() as session:
+            for first in range(0, len(oids), 500):
+                known.update(session.scalars(sa.select(LfsObject.oid).where(LfsObject.oid.in_(oids[first : first + 500]))))
+        return [oid for oid in oids if oid not in known]
+
     def damaged(self, *, hashes: bool = True) -> Iterator[str]:
         """Ids of objects whose bytes are missing or, with `hashes`, not what their id says (reads everything)."""
         with self._db.read() as session:
@@ -346,8 +416,15 @@ class LfsService:
 
 
 def _link(session: Session, repo_id: int, oids: Sequence[str]) -> None:
-    for first in range(0, len(oids), 500):
-        part = oids[first : first + 500]
-        there = set(session.execute(sa.select(LfsLink.oid).where(LfsLink.repo_id == repo_id, LfsLink.oid.in_(part))).scalars())
-        session.add_all(LfsLink(repo_id=repo_id, oid=oid, created_at=utcnow()) for oid in part if oid not in there)
+    there = _linked(session, repo_id, oids)
+    session.add_all(LfsLink(repo_id=repo_id, oid=oid, created_at=utcnow()) for oid in oids if oid not in there)
     session.flush()
+
+
+def _linked(session: Session, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
+    """Those of the objects that a repo holds, and their sizes."""
+    found: dict[str, int] = {}
+    for first in range(0, len(oids), 500):
+        query = sa.select(LfsObject.oid, LfsObject.size).join(LfsLink, LfsLink.oid == LfsObject.oid)
+        found.update(session.execute(query.where(LfsLink.repo_id == repo_id, LfsObject.oid.in_(oids[first : first + 500]))).all())
+    return found

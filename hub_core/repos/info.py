@@ -8,17 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import sqlalchemy as sa
-
 from hub_core.db import Database
 from hub_core.errors import UnsupportedFormat
 from hub_core.git import GitStore, TreeEntry
-from hub_core.git.tables import GitPack
 from hub_core.lfs.service import LfsService
-from hub_core.lfs.tables import LfsLink, LfsObject
 from hub_core.memo import Memo
 from hub_core.models.facts import ModelFacts
 from hub_core.models.inspect import inspect_model, wanted
+from hub_core.quotas import used
 from hub_core.reading import FileReader
 from hub_core.repos.cards import Card, card_of, read_card
 from hub_core.repos.files import MAX_GIT, GitReader, Held, LfsReader
@@ -97,14 +94,8 @@ class InfoService:
 
     def storages(self, repo_ids: Sequence[int]) -> dict[int, int]:
         """Bytes that repos take: packs of their history and LFS objects (one that several share counts for each)."""
-        packs = sa.select(GitPack.repo_id, GitPack.size.label("size")).where(GitPack.repo_id.in_(repo_ids), GitPack.retired_at.is_(None))
-        objects = (
-            sa.select(LfsLink.repo_id, LfsObject.size).join(LfsObject, LfsObject.oid == LfsLink.oid).where(LfsLink.repo_id.in_(repo_ids))
-        )
-        parts = sa.union_all(packs, objects).subquery()
         with self._db.read() as session:
-            found = dict(session.execute(sa.select(parts.c.repo_id, sa.func.sum(parts.c.size)).group_by(parts.c.repo_id)).all())
-        return {repo_id: int(found.get(repo_id, 0)) for repo_id in repo_ids}
+            return used(session, repo_ids)
 
 
 def shown_tags(view: RepoView, card: Card) -> list[str]:

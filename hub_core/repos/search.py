@@ -1,12 +1,7 @@
-"""Searching repos: words over name, owner, description, tags and licence; filters; keyset paging."""
+"""Searching repos: words over name, owner, description, tags, titles and licence; filters; keyset paging."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import datetime as dt
-import enum
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,35 +9,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub_core.accounts.lookup import storable
+from hub_core.accounts.tables import Namespace
 from hub_core.authz import Actor, Role
-from hub_core.db import Database, UtcDateTime
+from hub_core.db import Database
 from hub_core.errors import InvalidInput
 from hub_core.gating.tables import Gating
+from hub_core.repos import finding
 from hub_core.repos.access import roles_of, visible, with_role
-from hub_core.repos.tables import Like, Repo, RepoTag
+from hub_core.repos.ordering import Order, RepoSort
+from hub_core.repos.search_index import AnyOf, facet
+from hub_core.repos.tables import Like, Repo, RepoTag, RepoText
+from hub_core.repos.terms import any_of, fold, word_terms, words_of
 from hub_core.repos.view import RepoView, repo_views
 
+__all__ = ["RepoPage", "RepoQuery", "RepoSort", "SearchService"]
+
 MAX_LIMIT = 1000
-MAX_NUMBER = 2**53
-
-
-class RepoSort(enum.StrEnum):
-    """Orders of a search; all but `name` put the largest first unless `RepoQuery.ascending` says otherwise."""
-
-    UPDATED = "updated"
-    CREATED = "created"
-    LIKES = "likes"
-    DOWNLOADS = "downloads"
-    NAME = "name"
-
-
-_COLUMNS: dict[RepoSort, Any] = {
-    RepoSort.UPDATED: Repo.updated_at,
-    RepoSort.CREATED: Repo.created_at,
-    RepoSort.LIKES: Repo.likes,
-    RepoSort.DOWNLOADS: Repo.downloads,
-    RepoSort.NAME: Repo.key,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,102 +72,84 @@ class SearchService:
         """
         if not 1 <= query.limit <= MAX_LIMIT:
             raise InvalidInput(f"The limit is from 1 to {MAX_LIMIT}.", hint="Use the cursor for more.")
-        statement = sa.select(Repo).where(*_conditions(actor, query))
-        statement = _page(statement, query).limit(query.limit + 1)
+        order = Order(query.sort, query.ascending)
+        asked = finding.Asked(
+            order=order,
+            after=order.read(query.cursor) if query.cursor else None,
+            exact=_conditions(actor, query),
+            terms=_terms(query),
+            kind=query.kind,
+            few=_few(actor, query),
+        )
         with self._db.read() as session:
-            rows = list(session.scalars(statement))
+            rows = finding.find(session, actor, asked, query.limit + 1)
             views = repo_views(session, rows[: query.limit], actor.user_id, roles_of(session, actor, [repo.id for repo in rows]))
         more = len(rows) > query.limit
-        return RepoPage(views, _cursor(rows[query.limit - 1], query) if more else None)
+        return RepoPage(views, order.cursor(rows[query.limit - 1]) if more else None)
 
     def count_by_kind(self, actor: Actor, owner: str) -> dict[str, int]:
         """How many repos of each kind an owner has that the caller may see."""
-        query = sa.select(Repo.kind, sa.func.count()).where(*_conditions(actor, RepoQuery(owner=owner))).group_by(Repo.kind)
+        namespace = sa.select(Namespace.id).where(Namespace.name == storable(owner.lower())).scalar_subquery()
+        query = (
+            sa.select(Repo.kind, sa.func.count())
+            .where(Repo.namespace_id == namespace, Repo.deleted_at.is_(None), visible(actor))
+            .group_by(Repo.kind)
+        )
         with self._db.read() as session:
             return dict(session.execute(query).all())
 
 
 def _conditions(actor: Actor, query: RepoQuery) -> list[sa.ColumnElement[bool]]:
+    """What every repo of the result fulfils, in a form that is checked row by row: which rows to look at is `finding`'s."""
     if query.deleted:
         found: list[sa.ColumnElement[bool]] = [Repo.deleted_at >= Repo.created_at, with_role(actor, Role.ADMIN)]
     else:
         found = [Repo.deleted_at.is_(None), visible(actor)]
-    for column, value in ((Repo.kind, query.kind), (Repo.visibility, query.visibility)):
+    # Joined to nothing, a column is no reason for a database to read its index in place of that of the order.
+    for column, value in ((Repo.kind, query.kind), (Repo.visibility, query.visibility), (Repo.namespace, (query.owner or "").lower())):
         if value:
-            found.append(column == value)
-    if query.owner:
-        found.append(Repo.namespace == storable(query.owner.lower()))
-    if query.license:
-        found.append(sa.func.lower(Repo.license) == query.license.lower())
-    found += [_tagged(tag.strip().lower()) for tag in query.tags]
-    found += [_full_name().icontains(storable(name), autoescape=True) for name in query.names]
+            found.append(column.concat("") == storable(value))
     if query.gated is not None:
         found.append(Repo.gated != Gating.OFF if query.gated else Repo.gated == Gating.OFF)
-    if query.liked and actor.user_id:
-        found.append(Repo.id.in_(sa.select(Like.repo_id).where(Like.user_id == actor.user_id)))
-    for word in query.words.split()[:8]:
-        found.append(_word(word.strip("\"'")))
+    if query.license:
+        found.append(sa.func.lower(Repo.license) == storable(query.license.lower()))
+    found += [_tagged(tag) for tag in query.tags]
+    found += [finding.contains(sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.key), fold(name)) for name in query.names]
+    if words := words_of(query.words):
+        found.append(sa.exists().where(RepoText.repo_id == Repo.id, *(finding.contains(RepoText.text, word) for word in words)))
     return found
 
 
 def _tagged(tag: str) -> sa.ColumnElement[bool]:
-    """Carries a tag. Licences and languages have two spellings: cards of datasets say `language:en`, others `en`."""
+    spellings, licence = _spellings(tag)
+    carries = sa.exists().where(RepoTag.repo_id == Repo.id, RepoTag.tag.in_([storable(text[:96]) for text in spellings]))
+    return sa.or_(carries, sa.func.lower(Repo.license) == storable(licence)) if licence else carries
+
+
+def _spellings(tag: str) -> tuple[list[str], str]:
+    """How a tag may be written, and the licence that it means.
+
+    Licences and languages have two spellings: cards of datasets say `language:en`, others `en`.
+    """
+    tag = tag.strip().lower()
     head, colon, rest = tag.partition(":")
-    spellings = [tag, rest] if head == "language" and colon else [tag]
-    carries = Repo.id.in_(sa.select(RepoTag.repo_id).where(RepoTag.tag.in_([storable(text[:96]) for text in spellings])))
-    return sa.or_(carries, sa.func.lower(Repo.license) == storable(rest)) if head == "license" else carries
+    return [tag, rest] if head == "language" and colon else [tag], rest if head == "license" else ""
 
 
-def _full_name() -> sa.ColumnElement[str]:
-    return sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.name)
+def _terms(query: RepoQuery) -> list[AnyOf]:
+    """The same for the search index, as far as it knows of it."""
+    facets = (("kind", query.kind), ("visibility", query.visibility), ("namespace", query.owner), ("license", query.license))
+    found: list[AnyOf] = [any_of([facet(name, value)]) for name, value in facets if value]
+    for tag in query.tags:
+        spellings, licence = _spellings(tag)
+        found.append(any_of([*(facet("tag", text[:96]) for text in spellings), *([facet("license", licence)] if licence else [])]))
+    for word in (*words_of(query.words), *map(fold, query.names)):
+        found += [[piece] for piece in word_terms(word)]
+    return found
 
 
-def _word(word: str) -> sa.ColumnElement[bool]:
-    # Names have a copy in lower case and tags are kept so; only the others are folded, row by row.
-    small = word.lower()
-    named = sa.literal("").concat(Repo.namespace).concat("/").concat(Repo.key).contains(small, autoescape=True)
-    tagged = sa.select(RepoTag.repo_id).where(RepoTag.tag.contains(small, autoescape=True))
-    said = (field.icontains(word, autoescape=True) for field in (Repo.description, Repo.license))
-    return sa.or_(named, *said, Repo.id.in_(tagged))
-
-
-def _page(statement: sa.Select[Repo], query: RepoQuery) -> sa.Select[Repo]:
-    column = _COLUMNS[query.sort]
-    ascending = _ascending(query)
-    if query.cursor:
-        value, last_id = _read_cursor(query.cursor, query)
-        position = sa.tuple_(column, Repo.id)
-        edge = sa.tuple_(sa.literal(value, column.type), sa.literal(last_id))
-        statement = statement.where(position > edge if ascending else position < edge)
-    return statement.order_by(column.asc(), Repo.id.asc()) if ascending else statement.order_by(column.desc(), Repo.id.desc())
-
-
-def _ascending(query: RepoQuery) -> bool:
-    return query.ascending or query.sort is RepoSort.NAME
-
-
-def _order(query: RepoQuery) -> str:
-    return f"{query.sort}{'+' if query.ascending else ''}"
-
-
-def _cursor(repo: Repo, query: RepoQuery) -> str:
-    value = getattr(repo, _COLUMNS[query.sort].key)
-    text = value.isoformat() if query.sort in (RepoSort.UPDATED, RepoSort.CREATED) else value
-    return base64.urlsafe_b64encode(json.dumps([_order(query), text, repo.id]).encode()).decode()
-
-
-def _read_cursor(cursor: str, query: RepoQuery) -> tuple[Any, int]:
-    sort = query.sort
-    try:
-        said, value, last_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        if said != _order(query):
-            raise ValueError("other order")
-        if isinstance(_COLUMNS[sort].type, UtcDateTime):
-            value = dt.datetime.fromisoformat(value).astimezone(dt.UTC)
-        elif sort is not RepoSort.NAME:
-            value = int(value)
-        if abs(int(last_id)) > MAX_NUMBER or (isinstance(value, int) and abs(value) > MAX_NUMBER):
-            raise ValueError("no database has such numbers")
-        return str(value) if sort is RepoSort.NAME else value, int(last_id)
-    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error) as error:
-        raise InvalidInput("This cursor does not belong to this search.", hint="Start again without a cursor.") from error
+def _few(actor: Actor, query: RepoQuery) -> sa.Select[Any] | None:
+    """Ids of repos of which there are few by nature, where the result is among them."""
+    if query.deleted:
+        return sa.select(Repo.id).where(Repo.deleted_at.is_not(None))
+    return sa.select(Like.repo_id).where(Like.user_id == actor.user_id) if query.liked and actor.user_id else None

@@ -19,6 +19,7 @@ from hub_core.gating.tables import Gating
 from hub_core.git import Author, FileChange, GitStore, RefsApply, RefsChange, RefUpdate
 from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
+from hub_core.quotas import used
 from hub_core.repos.access import repo_not_found, require_repo
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.lookup import find_repo, live_repos, redirect_target, split_kind
@@ -194,12 +195,14 @@ class RepoService:
             for tag in session.scalars(sa.select(RepoTag).where(RepoTag.repo_id == source.id)):
                 session.add(RepoTag(repo_id=repo.id, tag=tag.tag, source=tag.source))
             session.add(LineageEdge(repo_id=repo.id, relation="fork", source=f"{source.kind}:{source.full_name}"))
+            self._lfs.quotas.check(session, repo.id, used(session, [source.id])[source.id])
 
         def appear(session: Session) -> None:
             # Together with the refs: they must never lead to large files that the copy does not hold.
             self._lfs.copy_links(source.id, repo.id, session)
             row = self._appear(session, repo)
             copy_variables(session, source.id, repo.id)
+            self._lfs.quotas.check(session, row.id)
             audit.record(session, actor, "repo.fork", row.full_name, repo_id=row.id, source=source.full_name)
             if also is not None:
                 also(session, row)
@@ -308,6 +311,8 @@ class RepoService:
             row.updated_at = utcnow()
             audit.record(session, actor, "repo.move", row.full_name, repo_id=row.id, before=before, after=row.full_name)
             _flush_unique(session, str(target))
+            if moves:
+                self._lfs.quotas.check_owner(session, row.id)
         return self.get(actor, f"{repo.kind}:{target}")
 
     # -- deleting --------------------------------------------------------------------------------------------------

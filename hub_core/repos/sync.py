@@ -11,16 +11,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from hub_core import audit
-from hub_core.authz import Actor
+from hub_core.authz import Actor, Role
 from hub_core.db import Database, utcnow
 from hub_core.discussions.refs import check_refs, follow, moves_of
-from hub_core.errors import Conflict
+from hub_core.errors import Conflict, PermissionDenied
 from hub_core.git import ZERO, RefHook, RefsApply, RefsChange, RefUpdate
 from hub_core.git.refnames import HEADS, PULLS
 from hub_core.lfs.service import LfsService
+from hub_core.repos.access import access
 from hub_core.repos.cards import Card, read_card
 from hub_core.repos.kinds import KINDS, RepoKind
 from hub_core.repos.tables import LineageEdge, Repo, RepoTag
+from hub_core.repos.tags import drop_tags
 
 
 def refs_hook(
@@ -38,6 +40,9 @@ def refs_hook(
             check_refs(session, actor, repo, change.updates, opening)
             branch = session.scalar(sa.select(Repo.default_branch).where(Repo.id == repo.id)) or repo.default_branch
             moves = moves_of(session, repo.id, change)
+            _check_rewrites(session, actor, repo, change, branch)
+            if change.size:
+                lfs.quotas.check(session, repo.id, change.size)
         _check_pointers(lfs, repo, change)
         head = next((u.new for u in change.updates if u.name == HEADS + branch and u.new != ZERO), None)
         readme = change.read(head, "README.md") if head and KINDS[RepoKind(repo.kind)].has_card else None
@@ -50,18 +55,31 @@ def refs_hook(
             if card is not None and any(u.name == HEADS + branch for u in applied):
                 _apply_card(session, row, card)
             follow(session, actor, row, moves, applied)
-            for update in applied:
-                # What happens in a pull request is told as such, and is no change of the repo.
-                if not update.name.startswith(PULLS):
-                    row.updated_at = utcnow()
-                    facts = {"ref": update.name, "before": update.old, "after": update.new}
-                    audit.record(session, actor, _action(update), row.full_name, repo_id=row.id, **facts)
+            # What happens in a pull request is told as such, and is no change of the repo.
+            ours = [update for update in applied if not update.name.startswith(PULLS)]
+            row.updated_at = utcnow() if ours else row.updated_at
+            facts = [(_action(update), {"ref": update.name, "before": update.old, "after": update.new}) for update in ours]
+            audit.record_each(session, actor, row.full_name, row.id, facts)
             if within is not None:
                 within(session, applied)
+            if change.size:
+                lfs.quotas.check(session, repo.id)
 
         return inside
 
     return before
+
+
+def _check_rewrites(session: Session, actor: Actor, repo: Repo, change: RefsChange, branch: str) -> None:
+    """What everybody builds on is rewritten by those only who may also delete the repo, whatever the scope of their credential."""
+    ours = next((update for update in change.updates if update.name == HEADS + branch), None)
+    if ours is None or access(session, actor, repo).role is Role.ADMIN or not change.rewrites(ours):
+        return
+    raise PermissionDenied(
+        f"Rewriting the history of the default branch '{branch}' needs the role admin on the repo.",
+        hint="Push to another branch and open a pull request, or ask somebody with the role admin.",
+        needed=str(Role.ADMIN),
+    )
 
 
 def _action(update: RefUpdate) -> str:
@@ -87,8 +105,7 @@ def _apply_card(session: Session, row: Repo, card: Card) -> None:
         if value != before.get(field, ""):
             setattr(row, field, value)
     old_tags, new_tags = set(before.get("tags", [])), set(card.hub_tags)
-    if old_tags - new_tags:
-        session.execute(sa.delete(RepoTag).where(RepoTag.repo_id == row.id, RepoTag.source == "card", RepoTag.tag.in_(old_tags - new_tags)))
+    drop_tags(session, row.id, RepoTag.source == "card", RepoTag.tag.in_(old_tags - new_tags))
     for tag in sorted(new_tags - old_tags):
         session.merge(RepoTag(repo_id=row.id, tag=tag[:96].lower(), source="card"))
     session.execute(sa.delete(LineageEdge).where(LineageEdge.repo_id == row.id, LineageEdge.relation.in_(["base_model", "dataset"])))

@@ -31,6 +31,15 @@ class Repo(Base):
         sa.Index("ix_repos_downloads", "downloads", "id"),
         sa.Index("ix_repos_kind_updated", "kind", "updated_at", "id"),
         sa.Index("ix_repos_kind_downloads", "kind", "downloads", "id"),
+        sa.Index("ix_repos_likes", "likes", "id"),
+        sa.Index("ix_repos_created", "created_at", "id"),
+        sa.Index("ix_repos_name", "key", "id"),
+        sa.Index(
+            "ix_repos_deleted",
+            "deleted_at",
+            sqlite_where=sa.text("deleted_at IS NOT NULL"),
+            postgresql_where=sa.text("deleted_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -70,6 +79,16 @@ class RepoTag(Base):
     repo_id: Mapped[int] = mapped_column(sa.ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
     tag: Mapped[str] = mapped_column(sa.String(96), primary_key=True)
     source: Mapped[str] = mapped_column(sa.String(8), primary_key=True)
+
+
+class RepoText(Base):
+    """What a repo can be found by, in the form of `hub_core.repos.terms`; the index over it is `hub_core.repos.search_index`'s."""
+
+    __tablename__ = "repo_texts"
+
+    repo_id: Mapped[int] = mapped_column(sa.ForeignKey("repos.id", ondelete="CASCADE"), primary_key=True)
+    text: Mapped[str] = mapped_column(sa.Text)
+    facets: Mapped[str] = mapped_column(sa.Text)
 
 
 class RepoRedirect(Base):

@@ -49,8 +49,12 @@ class _Way(_Data):
 
 
 class LocalWay(_Way):
-    """On this machine, with pinned packages in an environment of their own; without packages it is any program."""
+    """On this machine, with pinned packages in an environment of their own; without packages it is any program.
 
+    `settable` names the environment variables that a deployment may set: many others make a program load code.
+    """
+
+    settable: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     download_gb: float = 0.05
 

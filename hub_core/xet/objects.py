@@ -84,6 +84,10 @@ class XetObjects:
         """See `ObjectSource`."""
         self._whole.take_blob(oid, key)
 
+    def whole_before(self, shard: int, before: dt.datetime) -> Iterator[str]:
+        """See `ObjectSource`."""
+        return self._whole.whole_before(shard, before)
+
     def delete(self, session: Session, oid: str) -> None:
         """See `ObjectSource`; xorbs stay until no file needs them and no client remembers them."""
         session.execute(sa.delete(XetFile).where(XetFile.oid == oid))

@@ -71,9 +71,10 @@ class XetService:
         Raises:
             InvalidInput: not a shard, or one about chunks that the hub does not have or the client does not know.
             HashMismatch: a file does not have the SHA-256 that the shard says.
-            TooLarge: a file is larger than an object may be.
+            TooLarge: a file is larger than an object may be. QuotaExceeded: there is no room for the files.
         """
         files = list(read_files(shard))
+        self._lfs.check_room(repo_id, {file.sha256 or to_text(file.file_hash): file.size for file in files})
         try:
             self.xorbs.use({term.xorb for file in files for term in file.terms()})
             for file in files:
@@ -132,8 +133,10 @@ class XetService:
         for _ in range(3):
             try:
                 with self._db.write() as session:
+                    new = self._lfs.admit(session, repo_id, [pointer for _, pointer in taken])
                     for file, pointer in taken:
-                        if self._lfs.admit(session, repo_id, pointer):
+                        if pointer.oid in new:
+                            new.remove(pointer.oid)
                             _add_file(session, file, pointer.oid)
                             self._add_first_chunk(session, file)
                 return
@@ -152,6 +155,10 @@ class XetService:
     def gc(self) -> int:
         """Remove what nobody can need any more; returns how many xorbs."""
         return self.xorbs.gc()
+
+    def sweep(self, shard: int) -> int:
+        """Remove bytes of xorbs that nothing knows of, in one part of all; returns how many."""
+        return self.xorbs.sweep(shard)
 
 
 def _add_file(session: Session, file: ShardFile, oid: str) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import struct
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from hub_core.db import Database, utcnow
 from hub_core.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from hub_core.lfs.objects import SHARDS
 from hub_core.storage import BlobStore
 from hub_core.storage.local import disk_errors
 from hub_core.xet.hashes import from_text, is_landmark, to_text, valid_text
@@ -233,6 +235,22 @@ class XorbStore:
         with self._db.connection() as connection:
             row = connection.execute(sa.select(XetXorb.size, XetXorb.chunks).where(XetXorb.hash == hash_)).first()
         return row is not None and self._blobs.size(xorb_key(hash_)) == row.size + index_bytes(row.chunks) + _TAIL.size
+
+    def sweep(self, shard: int, grace: dt.timedelta = REMEMBERED) -> int:
+        """Remove bytes of xorbs that no row knows and no client can remember, in one of `SHARDS` parts; returns how many."""
+        removed, before = 0, utcnow() - grace
+        found = [info.key.rpartition("/")[2] for info in self._blobs.list(f"xet/{shard % SHARDS:02x}/") if info.modified < before]
+        for hash_ in found:
+            # Whoever registers the xorb in this moment waits until this row has come and gone, and looks for the bytes after that.
+            with suppress(IntegrityError), self._db.write() as session:
+                if session.get(XetXorb, hash_) is None:
+                    row = _row(hash_, 0, 0)
+                    session.add(row)
+                    session.flush()
+                    self._blobs.delete(xorb_key(hash_))
+                    session.delete(row)
+                    removed += 1
+        return removed
 
     def gc(self, grace: dt.timedelta = REMEMBERED) -> int:
         """Remove xorbs that no file needs and no client can remember; returns how many."""

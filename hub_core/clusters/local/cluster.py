@@ -216,8 +216,7 @@ def _workload(known: dict[str, Any]) -> Workload:
 
 def _status(kept: _Kept) -> WorkloadStatus:
     workload = kept.workload
-    # A copy that still runs in the old way does not count for the new one.
-    instances = tuple(copy.instance() for _, copy in sorted(kept.copies.items()))
+    instances = tuple(copy.instance(workload.digest) for _, copy in sorted(kept.copies.items()))
     return WorkloadStatus(workload.name, dict(workload.labels), workload.digest, workload.replicas, instances)
 
 

@@ -131,9 +131,11 @@ class Copy:
         if self._failures and self._ready_since is not None and now - self._ready_since > STABLE_S:
             self._failures = 0
 
-    def instance(self) -> Instance:
-        """What people and the reconciler see."""
+    def instance(self, digest: str) -> Instance:
+        """What people and the reconciler see; what still runs in another way than that of `digest` is about to stop."""
         pid = self.pid
+        if pid and pid["digest"] != digest:
+            return Instance(self.folder.name, InstanceState.STOPPING, restarts=self._restarts)
         started = dt.datetime.fromtimestamp(pid["started_at"], dt.UTC) if pid else None
         state, reason = self._state(), self._queued or self._reason
         address = self.address if state is InstanceState.READY else ""

@@ -111,7 +111,8 @@ class _Owned:
         bytes_of = self._info.storages([view.repo_id for view in page.items])
         items = [
             {
-                "id": view.id, "type": view.kind, "updatedAt": moment(view.updated_at), "storage": bytes_of[view.repo_id], "storagePercent": 0,
+                "id": view.id, "type": view.kind, "updatedAt": moment(view.updated_at), "storage": bytes_of[view.repo_id],
+                "storagePercent": call.services.lfs.quotas.percent(bytes_of[view.repo_id]),
                 "visibility": "public" if view.visibility == Visibility.PUBLIC else "private",
             }
             for view in page.items

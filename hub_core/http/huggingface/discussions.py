@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from hub_core.discussions.reading import DiscussionQuery
 from hub_core.discussions.views import DiscussionView, Status, ThreadKind
-from hub_core.errors import GatedRepo, GatedSignIn, InvalidInput
+from hub_core.errors import InvalidInput
 from hub_core.http.huggingface.discussion_shapes import (
     changes_shape,
     details_shape,
@@ -78,12 +78,10 @@ def show(call: Call) -> Any:
     thread = call.services.discussions.thread(call.actor, repo, number)
     found = details_shape(repo, thread.discussion, thread.events)
     if thread.discussion.is_pull_request:
-        try:
-            with call.services.heavy_reads.place():
-                changes = call.services.merges.changes(call.actor, repo, number)
-        except (GatedRepo, GatedSignIn):
-            return found  # the talk is open to who may not read the files
-        found |= changes_shape(changes, call.flag("diff"))
+        with call.services.heavy_reads.place():
+            changes = call.services.merges.changes_to_show(call.actor, repo, number)
+        if changes is not None:
+            found |= changes_shape(changes, call.flag("diff"))
     return found
 
 

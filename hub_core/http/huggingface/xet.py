@@ -116,7 +116,7 @@ class _XetEdge:
         named = tuple(facts.get(name, "") for name in ("repo", "id", "right", "limited"))
         try:
             user_id = self._signer.check(facts, "xet", *named)
-        except Unauthenticated:
+        except (Unauthenticated, PermissionDenied):
             raise _wrong_token() from None
         if needed == "write" and named[2] != "write":
             raise PermissionDenied("This Xet token is for reading.", hint="Ask for one at xet-write-token.")

@@ -1,0 +1,56 @@
+"""What deployments are made of: clusters, runtimes and hardware of this hub, and the word that something changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hub_core.clusters.local.cluster import LocalCluster
+from hub_core.clusters.port import Cluster, Inventory
+from hub_core.deployments.hardware import HardwareCatalogue, load_hardware
+from hub_core.errors import ClusterUnavailable
+from hub_core.runtimes.catalogue import Runtimes, load_runtimes
+from hub_core.settings import Settings
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Opened once with the hub. `changed` wakes the reconciler of this process; others look by themselves."""
+
+    data_dir: Path
+    clusters: Mapping[str, Cluster]
+    runtimes: Runtimes
+    hardware: HardwareCatalogue
+    changed: threading.Event = field(default_factory=threading.Event)
+
+    def inventories(self) -> dict[str, Inventory]:
+        """What each cluster has; one that does not answer is left out."""
+        found = {}
+        for name, cluster in self.clusters.items():
+            try:
+                found[name] = cluster.inventory()
+            except ClusterUnavailable:
+                continue
+        return found
+
+
+def open_platform(settings: Settings) -> Platform:
+    """Read the catalogues and name the clusters; nothing is started.
+
+    Raises:
+        InvalidInput: a file of the operator's catalogue is wrong.
+    """
+    own = Path(settings.catalog_dir) if settings.catalog_dir else None
+    changed = threading.Event()
+    local = LocalCluster(settings.data_dir / "local", grace_s=settings.deployment_grace_s, on_change=changed.set)
+    return Platform(
+        data_dir=settings.data_dir.resolve(),
+        clusters={LOCAL: local},
+        runtimes=load_runtimes(own / "runtimes" if own else None),
+        hardware=load_hardware(own / "hardware.yaml" if own else None),
+        changed=changed,
+    )

@@ -1,0 +1,377 @@
+"""What people do with deployments: each call changes what shall run, in one transaction; the reconciler makes it so."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from hub_core import audit
+from hub_core.accounts.lookup import fold, locked
+from hub_core.accounts.tables import Namespace
+from hub_core.accounts.views import Page
+from hub_core.authz import SYSTEM, Actor, Permission, Visibility, require_scope
+from hub_core.db import Database, utcnow
+from hub_core.deployments.access import deployment_not_found, find_deployment, require_deployment, visible_deployments
+from hub_core.deployments.platform import Platform
+from hub_core.deployments.specs import Asked, Spec, Specs
+from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
+from hub_core.deployments.views import DeploymentView, deployment_view, full_name, revision_view
+from hub_core.errors import AlreadyExists, ClusterUnavailable, InvalidInput, NoSuchHardware, NothingToRollBack
+from hub_core.git import GitStore
+from hub_core.names import check_repo_name
+from hub_core.repos.access import require_repo
+from hub_core.repos.files import FileService
+from hub_core.repos.tables import Repo
+
+MAX_REPLICAS = 32
+TAKEN_UP = "The hub is about to take it up."
+
+Change = Callable[[Session, Deployment, Repo], Mapping[str, Any]]
+"""Changes the row; returns what the audit trail tells of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A deployment that a caller named, with the permission checked: rows for looking, and what people see."""
+
+    deployment: Deployment
+    repo: Repo
+    view: DeploymentView
+
+
+class DeploymentService:
+    """Deployments. The role write on the model's repo manages them; showing one to more people needs admin."""
+
+    def __init__(self, db: Database, git: GitStore, files: FileService, platform: Platform) -> None:
+        self._db = db
+        self._platform = platform
+        self._specs = Specs(git, files, platform)
+
+    # -- looking ---------------------------------------------------------------------------------------------------
+
+    def find(self, actor: Actor, said: str, permission: Permission = Permission.DEPLOYMENT_USE) -> Found:
+        """The deployment that `said` names (`namespace/name`, a bare name or its number), with `permission` checked.
+
+        Raises:
+            DeploymentNotFound, AmbiguousDeployment, PermissionDenied, Unauthenticated.
+        """
+        with self._db.read() as session:
+            deployment, repo = find_deployment(session, actor, said)
+            access = require_deployment(session, actor, permission, deployment, repo, said)
+            numbers = sa.select(DeploymentRevision).where(DeploymentRevision.deployment_id == deployment.id)
+            rows = session.scalars(numbers.order_by(DeploymentRevision.number.desc()).limit(20)).all()
+            return Found(deployment, repo, self._view(session, deployment, repo, str(access.role), tuple(map(revision_view, rows))))
+
+    def list_deployments(
+        self, actor: Actor, *, owner: str | None = None, status: str | None = None, cursor: int | None = None, limit: int = 20
+    ) -> Page[DeploymentView]:
+        """Deployments that the caller may see, newest first."""
+        query = sa.select(Deployment, Repo).join(Repo, Repo.id == Deployment.repo_id).where(visible_deployments(actor))
+        query = query.order_by(Deployment.id.desc()).limit(limit + 1)
+        if owner:
+            query = query.where(Repo.namespace == fold(owner))
+        if status:
+            query = query.where(Deployment.status == status)
+        if cursor is not None:
+            query = query.where(Deployment.id < cursor)
+        with self._db.read() as session:
+            rows = session.execute(query).tuples().all()
+            views = [self._view(session, deployment, repo) for deployment, repo in rows[:limit]]
+        return Page(views, str(rows[limit - 1][0].id) if len(rows) > limit else None)
+
+    def logs(self, actor: Actor, said: str, lines: int) -> dict[str, str]:
+        """The last lines that the copies of a deployment wrote, by `revision/copy`.
+
+        Raises:
+            ClusterUnavailable: its cluster does not answer. And as `find`.
+        """
+        found = self.find(actor, said, Permission.DEPLOYMENT_MANAGE)
+        row = found.deployment
+        numbers = dict.fromkeys(number for number in (row.revision, row.serving) if number is not None)
+        cluster = self._cluster(row.cluster)
+        return {
+            f"{number}/{copy}": text
+            for number in numbers
+            for copy, text in cluster.logs(workload_name(row.id, number), lines).items()
+        }  # fmt: skip
+
+    # -- deploying -------------------------------------------------------------------------------------------------
+
+    def plan_deploy(self, actor: Actor, repo: Repo, name: str | None, asked: Asked) -> tuple[str, Spec]:
+        """Name and spec of a new deployment of a repo.
+
+        Raises:
+            AlreadyExists, InvalidName, InvalidInput: the name cannot be had. And as `Specs.work_out`.
+        """
+        with self._db.read() as session:
+            require_repo(session, actor, Permission.DEPLOYMENT_MANAGE, repo)
+            clean = _clean(name or repo.name, repo)
+            _check_free(session, repo, clean)
+        return clean, self._specs.work_out(actor, repo, asked)
+
+    def deploy(
+        self, actor: Actor, repo: Repo, name: str, spec: Spec, replicas: int = 1, visibility: Visibility = Visibility.PRIVATE
+    ) -> DeploymentView:
+        """Write down that it shall run. Raises like `plan_deploy`."""
+        check_replicas(replicas)
+        now = utcnow()
+        with self._db.write() as session:
+            require_repo(
+                session, actor, Permission.REPO_ADMIN if visibility is not Visibility.PRIVATE else Permission.DEPLOYMENT_MANAGE, repo
+            )
+            session.execute(locked(sa.select(Namespace.id).where(Namespace.id == repo.namespace_id)))
+            _check_free(session, repo, name)
+            row = Deployment(
+                repo_id=repo.id, name=name, key=name.lower(), visibility=str(visibility), cluster=spec.cluster, revision=1,
+                replicas=replicas, on_demand=replicas == 0, status=Status.QUEUED if replicas else Status.SLEEPING, reason=TAKEN_UP,
+                serving=None, created_by=actor.user_id, created_at=now, updated_at=now,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            session.add(_revision(actor, row.id, 1, spec))
+            session.flush()
+            told = {"hardware": str(spec.hardware), "runtime": spec.runtime.name, "commit": spec.commit, "replicas": replicas}
+            audit.record(session, actor, "deployment.create", full_name(row, repo), repo_id=repo.id, visibility=row.visibility, **told)
+            view = self._view(session, row, repo)
+        self._platform.changed.set()
+        return view
+
+    def plan_update(self, actor: Actor, found: Found, asked: Asked) -> Spec | None:
+        """The spec that an update would roll out; None when it stays as it is. Raises like `Specs.work_out`."""
+        with self._db.read() as session:
+            now = _current(session, found.deployment)
+        # Without a revision it stays at its commit: what the branch has by now is another matter.
+        spec = self._specs.work_out(
+            actor,
+            found.repo,
+            Asked(
+                revision=asked.revision or now.commit,
+                hardware=asked.hardware or now.hardware,
+                runtime=asked.runtime or (now.runtime if not asked.hardware else None),
+                environment=now.environment if asked.environment is None else asked.environment,
+            ),
+        )
+        spec = replace(spec, said=asked.revision or now.said)
+        same = (spec.commit, str(spec.hardware), spec.runtime.name, dict(spec.environment)) == (
+            now.commit, now.hardware, now.runtime, now.environment,
+        )  # fmt: skip
+        return None if same else spec
+
+    def roll_out(self, actor: Actor, found: Found, spec: Spec) -> DeploymentView:
+        """Make a new revision the current one. The old one answers until the new one does."""
+
+        def change(session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            number = _newest(session, row.id) + 1
+            session.add(_revision(actor, row.id, number, spec))
+            before, row.revision, row.cluster = row.revision, number, spec.cluster
+            return {"from": before, "to": number, "hardware": str(spec.hardware), "runtime": spec.runtime.name, "commit": spec.commit}
+
+        return self._change(actor, found, "deployment.update", change)
+
+    def previous(self, found: Found) -> DeploymentRevision:
+        """The revision that a rollback goes to: what ran before the current one.
+
+        Raises:
+            NothingToRollBack: there is none.
+        """
+        query = sa.select(DeploymentRevision).where(
+            DeploymentRevision.deployment_id == found.deployment.id, DeploymentRevision.number < found.deployment.revision
+        )
+        with self._db.read() as session:
+            row = session.scalar(query.order_by(DeploymentRevision.number.desc()).limit(1))
+        if row is None:
+            raise NothingToRollBack(f"{found.view.name} has one revision only.", hint="There is nothing before it.")
+        return row
+
+    def roll_back(self, actor: Actor, found: Found) -> DeploymentView:
+        """Run what ran before, as a new revision; a second rollback so takes the first one back. Raises like `previous`."""
+        before = self.previous(found)
+
+        def change(session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            columns = {column.key: getattr(before, column.key) for column in sa.inspect(DeploymentRevision).columns}
+            number = _newest(session, row.id) + 1
+            session.add(DeploymentRevision(**columns | {"number": number, "created_by": actor.user_id, "created_at": utcnow()}))
+            current, row.revision = row.revision, number
+            return {"from": current, "to": number, "as": before.number}
+
+        return self._change(actor, found, "deployment.rollback", change)
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def start(self, actor: Actor, found: Found) -> DeploymentView:
+        """Run it again after a stop."""
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            row.stopped = False
+            row.replicas = max(row.replicas, 1)
+            row.status, row.reason, row.requested_at = Status.QUEUED, TAKEN_UP, utcnow()
+            return {"replicas": row.replicas}
+
+        return self._change(actor, found, "deployment.start", change)
+
+    def stop(self, actor: Actor, found: Found) -> DeploymentView:
+        """Stop it until somebody starts it; no request wakes it."""
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            row.stopped = True
+            _answers_no_more(row, Status.STOPPED)
+            return {}
+
+        return self._change(actor, found, "deployment.stop", change)
+
+    def restart(self, actor: Actor, found: Found) -> DeploymentView:
+        """End what runs and start it anew; a deployment that is stopped or failed is started."""
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            row.restarts += 1
+            row.stopped, row.replicas, row.requested_at = False, max(row.replicas, 1), utcnow()
+            _answers_no_more(row, Status.STARTING)
+            return {}
+
+        return self._change(actor, found, "deployment.restart", change)
+
+    def scale(self, actor: Actor, found: Found, replicas: int) -> DeploymentView:
+        """Run so many copies. 0 lets it sleep until a request wakes one copy, which goes back to sleep when nobody asks any more."""
+        check_replicas(replicas)
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            before, row.replicas, row.on_demand = row.replicas, replicas, replicas == 0
+            if replicas == 0 and not row.stopped:
+                _answers_no_more(row, Status.SLEEPING)
+            elif replicas:
+                if row.stopped or before == 0:
+                    row.status, row.reason = Status.QUEUED, TAKEN_UP
+                row.stopped = False
+            return {"before": before, "after": replicas}
+
+        return self._change(actor, found, "deployment.scale", change)
+
+    def set_visibility(self, actor: Actor, found: Found, visibility: Visibility) -> DeploymentView:
+        """Set who may use it. Needs the role admin."""
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            before, row.visibility = row.visibility, str(visibility)
+            return {"before": before, "after": row.visibility}
+
+        return self._change(actor, found, "deployment.visibility", change, Permission.REPO_ADMIN)
+
+    def delete(self, actor: Actor, found: Found) -> None:
+        """End it and forget it with its revisions; the model stays."""
+        with self._db.write() as session:
+            row, repo = self._locked(session, actor, found, Permission.DEPLOYMENT_MANAGE)
+            current = _current(session, row)
+            told = {"hardware": current.hardware, "runtime": current.runtime, "commit": current.commit, "replicas": row.replicas}
+            audit.record(session, actor, "deployment.delete", full_name(row, repo), repo_id=repo.id, **told)
+            session.delete(row)
+        self._platform.changed.set()
+
+    def wake(self, deployment_id: int) -> None:
+        """A request came for a deployment that sleeps: run one copy."""
+        with self._db.write() as session:
+            row = session.get(Deployment, deployment_id, with_for_update=True, populate_existing=True)
+            if row is None or row.stopped or row.replicas > 0 or not row.on_demand:
+                return
+            row.replicas, row.status, row.reason, row.requested_at = 1, Status.STARTING, "A request woke it.", utcnow()
+            repo = session.get_one(Repo, row.repo_id)
+            audit.record(session, SYSTEM, "deployment.wake", full_name(row, repo), repo_id=row.repo_id)
+        self._platform.changed.set()
+
+    def touch(self, deployment_id: int, at: dt.datetime) -> None:
+        """Note that a request came; the gateway calls it now and then, not for each."""
+        statement = sa.update(Deployment).where(Deployment.id == deployment_id).values(requested_at=at)
+        with self._db.write() as session:
+            session.execute(statement, execution_options={"synchronize_session": False})
+
+    # -- the common parts ------------------------------------------------------------------------------------------
+
+    def _change(
+        self, actor: Actor, found: Found, action: str, change: Change, permission: Permission = Permission.DEPLOYMENT_MANAGE
+    ) -> DeploymentView:
+        with self._db.write() as session:
+            row, repo = self._locked(session, actor, found, permission)
+            told = change(session, row, repo)
+            row.updated_at = utcnow()
+            session.flush()
+            audit.record(session, actor, action, full_name(row, repo), repo_id=repo.id, **told)
+            view = self._view(session, row, repo)
+        self._platform.changed.set()
+        return view
+
+    def _locked(self, session: Session, actor: Actor, found: Found, permission: Permission) -> tuple[Deployment, Repo]:
+        row = session.scalar(locked(sa.select(Deployment).where(Deployment.id == found.deployment.id)))
+        repo = session.get(Repo, row.repo_id) if row else None
+        if row is None or repo is None:
+            raise deployment_not_found(found.view.name)
+        require_deployment(session, actor, permission, row, repo, found.view.name)
+        require_scope(actor, Permission.DEPLOYMENT_MANAGE)
+        return row, repo
+
+    def _cluster(self, name: str) -> Any:
+        cluster = self._platform.clusters.get(name)
+        if cluster is None:
+            raise ClusterUnavailable(f"The cluster '{name}' is not one of this hub's any more.", hint="Ask an administrator.")
+        return cluster
+
+    def _view(self, session: Session, row: Deployment, repo: Repo, role: str = "", revisions: Any = ()) -> DeploymentView:
+        current = _current(session, row)
+        try:
+            price = self._platform.hardware.get(current.hardware).price
+        except NoSuchHardware:
+            price = 0.0  # the operator took it out of the catalogue
+        return deployment_view(row, repo, current, price, self._platform.hardware.currency, role, revisions)
+
+
+def workload_name(deployment_id: int, revision: int) -> str:
+    """The name of a revision's workload in its cluster: it follows from what it is."""
+    return f"d{deployment_id}-r{revision}"
+
+
+def check_replicas(replicas: int) -> None:
+    """Raise InvalidInput for a number of copies that cannot be had."""
+    if not 0 <= replicas <= MAX_REPLICAS:
+        raise InvalidInput(f"A deployment has 0 to {MAX_REPLICAS} copies.")
+
+
+def _clean(name: str, repo: Repo) -> str:
+    namespace, slash, rest = name.strip().rpartition("/")
+    if slash and namespace.lower() != repo.namespace:
+        raise InvalidInput(
+            f"A deployment of {repo.full_name} belongs to '{repo.namespace}'.", hint="Leave the namespace out, or fork the model first."
+        )
+    return check_repo_name(rest)
+
+
+def _check_free(session: Session, repo: Repo, name: str) -> None:
+    query = sa.select(Deployment.name).join(Repo, Repo.id == Deployment.repo_id)
+    query = query.where(Deployment.key == name.lower(), Repo.namespace_id == repo.namespace_id)
+    if session.scalar(query.limit(1)) is not None:
+        raise AlreadyExists(
+            f"There is a deployment {repo.namespace}/{name} already.", hint="Give another name, or update or start that one.", name=name
+        )
+
+
+def _revision(actor: Actor, deployment_id: int, number: int, spec: Spec) -> DeploymentRevision:
+    return DeploymentRevision(
+        deployment_id=deployment_id, number=number, commit=spec.commit, said=spec.said, hardware=str(spec.hardware),
+        runtime=spec.runtime.name, paths=list(spec.paths), model_path=spec.model_path, task=spec.task, memory=spec.memory,
+        environment=dict(spec.environment), created_by=actor.user_id, created_at=utcnow(),
+    )  # fmt: skip
+
+
+def _current(session: Session, row: Deployment) -> DeploymentRevision:
+    return session.get_one(DeploymentRevision, (row.id, row.revision))
+
+
+def _newest(session: Session, deployment_id: int) -> int:
+    newest = sa.select(sa.func.max(DeploymentRevision.number)).where(DeploymentRevision.deployment_id == deployment_id)
+    return session.scalar(newest) or 0
+
+
+def _answers_no_more(row: Deployment, status: Status) -> None:
+    """From this moment no request goes there, whatever the cluster still has to do."""
+    row.status, row.reason, row.ready, row.endpoints = status, "", 0, []

@@ -1,0 +1,175 @@
+"""From what a person asks for to how it would run: the model's files, a runtime that serves them, hardware that they fit on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hub_core.authz import Actor
+from hub_core.clusters.port import GIB, Inventory
+from hub_core.deployments.estimate import memory_needed, needed_paths, weight_bytes, weight_paths
+from hub_core.deployments.hardware import Hardware, fitting, present
+from hub_core.deployments.platform import LOCAL, Platform
+from hub_core.errors import InvalidInput, NoRuntime, NoSuchHardware, TooBigForHardware
+from hub_core.git import GitStore
+from hub_core.models.facts import ModelFacts
+from hub_core.models.inspect import inspect_model, wanted
+from hub_core.repos.files import FileService
+from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
+from hub_core.runtimes.catalogue import Runtime
+
+MAX_VARIABLES, MAX_VALUE = 50, 4096
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a person wants; what is left out is chosen."""
+
+    revision: str = ""
+    hardware: str | None = None
+    runtime: str | None = None
+    environment: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """How a revision of a deployment would run. `memory` is the estimate, `weights` what is loaded, in bytes."""
+
+    commit: str
+    said: str
+    hardware: Hardware
+    runtime: Runtime
+    cluster: str
+    paths: tuple[str, ...]
+    model_path: str
+    task: str
+    memory: int
+    weights: int
+    environment: Mapping[str, str]
+
+
+class Specs:
+    """Works out specs."""
+
+    def __init__(self, git: GitStore, files: FileService, platform: Platform) -> None:
+        self._git = git
+        self._files = files
+        self._platform = platform
+
+    def work_out(self, actor: Actor, repo: Repo, asked: Asked) -> Spec:
+        """How the model would run.
+
+        Raises:
+            InvalidInput: it is no model, or a variable cannot be set.
+            NoRuntime, NoSuchHardware, TooBigForHardware: it cannot run so.
+            UnsupportedFormat: there are no weights, or none that can be read.
+        """
+        if repo.kind != RepoKind.MODEL:
+            raise InvalidInput(f"{repo.full_name} is a {repo.kind}; only models are deployed.", hint="Name a model.")
+        commit = self._git.resolve(repo.id, asked.revision)
+        paths = self._files.paths(actor, repo, commit)
+        facts = inspect_model(self._files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
+        runtime, hardware, cluster = self._place(repo, facts, asked)
+        weights = weight_paths(facts, runtime)
+        return Spec(
+            commit=commit, said=asked.revision or repo.default_branch, hardware=hardware, runtime=runtime, cluster=cluster,
+            paths=tuple(needed_paths(paths, facts, runtime)), model_path=weights[0] if runtime.weights == "file" else "",
+            task=runtime.task(facts), memory=memory_needed(facts, runtime), weights=weight_bytes(facts, runtime),
+            environment=_environment(asked.environment or {}, runtime, cluster == LOCAL),
+        )  # fmt: skip
+
+    def _place(self, repo: Repo, facts: ModelFacts, asked: Asked) -> tuple[Runtime, Hardware, str]:
+        """A runtime, hardware and a cluster that go together."""
+        inventories = self._platform.inventories()
+        said = self._platform.hardware.parse(asked.hardware) if asked.hardware else None
+        if isinstance(said, Hardware):
+            return self._on(repo, facts, asked, said, inventories)
+        there = {item.kind for item in self._platform.hardware.items for found in inventories.values() if present(item, found)}
+        kinds = [said] if said else [kind for kind in ("gpu", "cpu") if kind in there]
+        refused: NoRuntime | None = None
+        largest: tuple[Runtime, str] | None = None
+        for kind in kinds:
+            for cluster, inventory in inventories.items():
+                try:
+                    runtime = self._platform.runtimes.choose(facts, kind, asked.runtime, local=cluster == LOCAL)
+                except NoRuntime as error:
+                    refused = refused or error
+                    continue
+                found = fitting(self._platform.hardware, memory_needed(facts, runtime), [kind], inventory)
+                if found is not None:
+                    return runtime, found, cluster
+                largest = largest or (runtime, kind)
+        if largest is not None:
+            raise self._too_big(repo, facts, largest[0], None, [largest[1]], inventories)
+        if refused is not None:
+            raise refused
+        raise _not_here(said.upper() if said else "hardware", self._here(inventories))
+
+    def _on(
+        self, repo: Repo, facts: ModelFacts, asked: Asked, hardware: Hardware, inventories: Mapping[str, Inventory]
+    ) -> tuple[Runtime, Hardware, str]:
+        """On the hardware that was named; that it is too small is told before that it is not there."""
+        item = hardware.item
+        homes = [name for name, found in inventories.items() if present(item, found) >= hardware.count]
+        local = LOCAL in homes or (not homes and set(inventories) == {LOCAL})
+        try:
+            runtime = self._platform.runtimes.choose(facts, item.kind, asked.runtime, local=local)
+        except NoRuntime:
+            if homes:
+                raise
+            runtime = self._platform.runtimes.choose(facts, item.kind, asked.runtime, local=False)
+        if memory_needed(facts, runtime) > hardware.model_memory:
+            raise self._too_big(repo, facts, runtime, hardware, ["cpu", "gpu"], inventories)
+        if not homes:
+            raise _not_here(str(hardware), self._here(inventories))
+        return runtime, hardware, LOCAL if local else homes[0]
+
+    def _here(self, inventories: Mapping[str, Inventory]) -> list[str]:
+        return [item.name for item in self._platform.hardware.items if any(present(item, found) for found in inventories.values())]
+
+    def _too_big(
+        self,
+        repo: Repo,
+        facts: ModelFacts,
+        runtime: Runtime,
+        hardware: Hardware | None,
+        kinds: Sequence[str],
+        found: Mapping[str, Inventory],
+    ) -> TooBigForHardware:
+        needed = memory_needed(facts, runtime)
+        where = f"{hardware} has {hardware.model_memory / GIB:.1f} GB" if hardware else "nothing in the clusters of this hub has as much"
+        here = next((fit for one in found.values() if (fit := fitting(self._platform.hardware, needed, kinds, one))), None)
+        anywhere = fitting(self._platform.hardware, needed, kinds)
+        hint = f"It fits on {here}." if here else f"It would fit on {anywhere}, which this hub does not have." if anywhere else ""
+        return TooBigForHardware(
+            f"{repo.full_name} needs about {needed / GIB:.1f} GB of memory with {runtime.title}, and {where}.",
+            hint=hint or "Take a smaller or a quantised model.",
+            repo=repo.full_name, needed_bytes=needed, weight_bytes=weight_bytes(facts, runtime), hardware=str(hardware or ""),
+            hardware_bytes=hardware.model_memory if hardware else 0, fits=str(here or ""),
+        )  # fmt: skip
+
+
+def _not_here(what: str, here: list[str]) -> NoSuchHardware:
+    hint = f"There is {', '.join(here)}." if here else "No cluster answers."
+    return NoSuchHardware(f"The clusters of this hub have no {what}.", hint=hint, hardware=what, here=here)
+
+
+def _environment(given: Mapping[str, str], runtime: Runtime, local: bool) -> dict[str, str]:
+    """The variables, if they may be set. On this machine only those that the runtime names: many others make a program load code.
+
+    Raises:
+        InvalidInput: one of them may not.
+    """
+    if len(given) > MAX_VARIABLES:
+        raise InvalidInput(f"A deployment has at most {MAX_VARIABLES} variables.")
+    settable = runtime.local.settable if local and runtime.local else None
+    for name, value in given.items():
+        if not _VARIABLE.fullmatch(name) or len(value) > MAX_VALUE or "\0" in value:
+            raise InvalidInput(f"'{name[:60]}' cannot be the name of a variable, or its value is longer than {MAX_VALUE} characters.")
+        if settable is not None and name not in settable:
+            hint = f"It lets these be set: {', '.join(settable)}." if settable else "It lets none be set."
+            raise InvalidInput(f"{runtime.title} does not let '{name}' be set on this machine.", hint=hint)
+    return dict(given)

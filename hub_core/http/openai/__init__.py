@@ -1,0 +1,1 @@
+"""OpenAI's dialect: one address for every model that runs here."""

@@ -1,0 +1,239 @@
+"""`/v1/...`: passes requests on to the deployment that `model` names, and its answers back as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+
+from hub_core.authz import Actor
+from hub_core.errors import DeploymentNotFound, DeploymentNotReady, HubError, InvalidInput
+from hub_core.http.auth import actor_dependency
+from hub_core.http.errors import json_response
+from hub_core.http.openai.errors import openai_error
+from hub_core.http.openai.routing import Route, Router
+from hub_core.http.openai.usage import EventStream, tokens
+from hub_core.http.paths import READ
+from hub_core.metering.meter import Used
+from hub_core.services import Services
+
+AGENT = "hubtalk"
+"""The model name that is the agent itself; `Agent` answers it."""
+
+TASKS = ("chat/completions", "completions", "embeddings")
+MAX_MODELS = 1000
+CONNECT_S, SILENCE_S = 5.0, 600.0
+_PASSED_BACK = ("content-type", "cache-control")
+
+Agent = Callable[[Request, Actor, dict[str, Any]], Awaitable[Response]]
+"""Answers `/v1/chat/completions` for the model `hubtalk`, given the request, who asks and the body."""
+
+
+def openai_router(services: Services, agent: Agent | None = None) -> APIRouter:
+    """The routes. Without an `agent` there is no model `hubtalk`."""
+    router = APIRouter(prefix="/v1", tags=["OpenAI"])
+    gateway = Gateway(services, agent)
+    for task in TASKS:
+        router.add_api_route(f"/{task}", gateway.endpoint(task), methods=["POST"], name=task, openapi_extra=_DOCS[task])
+    router.add_api_route("/models", gateway.models, methods=READ, summary="The models that the caller may ask")
+    router.add_api_route("/models/{model:path}", gateway.model, methods=READ, summary="One of them")
+    return router
+
+
+_MODEL = {"type": "string", "description": "A deployment: `namespace/name`, or its bare name."}
+_MESSAGES = {"type": "array", "items": {"type": "object"}}
+_STREAM = {"type": "boolean"}
+
+
+def _docs(summary: str, description: str, **properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "required": ["model"], "properties": {"model": _MODEL, **properties}, "additionalProperties": True}
+    return {
+        "summary": summary,
+        "description": description,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+    }
+
+
+_DOCS = {
+    "chat/completions": _docs("Answer a conversation", "Streams with `stream: true`.", messages=_MESSAGES, stream=_STREAM),
+    "completions": _docs("Go on with a text", "Streams with `stream: true`.", prompt={"type": "string"}, stream=_STREAM),
+    "embeddings": _docs("Turn texts into vectors", "For deployments of embedding models.", input={"type": ["string", "array"]}),
+}
+
+
+class Gateway:
+    """One per application; its client keeps connections to the copies open."""
+
+    def __init__(self, services: Services, agent: Agent | None) -> None:
+        self._services = services
+        self._agent = agent
+        self._actor = actor_dependency(services, "gateway")
+        self._router = Router(services)
+        self._client: httpx.AsyncClient | None = None
+
+    def endpoint(self, task: str) -> Callable[[Request], Awaitable[Response]]:
+        """The route of a task."""
+
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await self._serve(request, task)
+            except HubError as error:
+                return openai_error(error)
+
+        return endpoint
+
+    async def models(self, request: Request) -> Response:
+        """The deployments that the caller may use and that are not stopped."""
+        try:
+            actor = await self._actor(request)
+            page = await run_in_threadpool(self._services.deployments.list_deployments, actor, limit=MAX_MODELS)
+        except HubError as error:
+            return openai_error(error)
+        own = [_model(AGENT, 0, "hubtalk")] if self._agent is not None and not actor.is_anonymous else []
+        found = [_model(view.name, int(view.created_at.timestamp()), view.owner) for view in page.items if not view.stopped]
+        return json_response({"object": "list", "data": own + found})
+
+    async def model(self, request: Request) -> Response:
+        """One of them."""
+        try:
+            actor = await self._actor(request)
+            view = (await run_in_threadpool(self._services.deployments.find, actor, request.path_params["model"])).view
+        except HubError as error:
+            return openai_error(error)
+        return json_response(_model(view.name, int(view.created_at.timestamp()), view.owner))
+
+    async def _serve(self, request: Request, task: str) -> Response:
+        actor = await self._actor(request)
+        try:
+            body = orjson.loads(await request.body())
+        except orjson.JSONDecodeError:
+            body = None
+        except ClientDisconnect:
+            return Response(status_code=499)
+        if not isinstance(body, dict) or not isinstance(body.get("model"), str) or not body["model"]:
+            raise InvalidInput("The body is a JSON object with 'model'.", hint="GET /v1/models lists the models.")
+        if body["model"] == AGENT:
+            if self._agent is None or task != "chat/completions":
+                raise DeploymentNotFound(f"There is no model '{AGENT}' here.", hint="POST /api/v1/chat is the agent.")
+            return await self._agent(request, actor, body)
+        route = await self._router.route(actor, body["model"])
+        kept = body.get("stream_options") if isinstance(body.get("stream_options"), dict) else {}
+        streams = body.get("stream") is True
+        body["model"] = route.model_field
+        if streams:
+            body["stream_options"] = {**(kept or {}), "include_usage": True}
+        call = _Call(self._services, actor, route)
+        answer = await _unless_gone(request, self._send(route, task, orjson.dumps(body)))
+        if answer is None:
+            call.over(failed=True)
+            return Response(status_code=499)
+        if streams and "text/event-stream" in answer.headers.get("content-type", ""):
+            return _stream(call, answer, EventStream(keep_usage=bool((kept or {}).get("include_usage"))))
+        raw = await _unless_gone(request, _read(answer))
+        if raw is None:
+            call.over(failed=True)
+            return Response(status_code=499)
+        call.over(*_counted(raw), failed=answer.is_error)
+        return Response(raw, answer.status_code, {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers})
+
+    async def _send(self, route: Route, task: str, body: bytes) -> httpx.Response:
+        """Send to the first copy that takes the request. One that broke off may have begun to work on it: that is not asked twice."""
+        if self._client is None:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
+            self._client = httpx.AsyncClient(timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S), limits=limits, trust_env=False)
+        for address in route.addresses:
+            made = self._client.build_request("POST", f"{address}/v1/{task}", content=body, headers={"content-type": "application/json"})
+            try:
+                return await self._client.send(made, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+            except httpx.HTTPError as error:
+                raise DeploymentNotReady(f"The deployment {route.name} broke off.", hint="Try again; its logs tell more.") from error
+        raise DeploymentNotReady(f"The deployment {route.name} does not answer.", hint="Try again in a moment; its logs tell more.")
+
+
+class _Call:
+    """One request, to be counted once."""
+
+    def __init__(self, services: Services, actor: Actor, route: Route) -> None:
+        self._services = services
+        self._actor = actor
+        self._route = route
+        self._counted = False
+
+    def over(self, prompt: int = 0, completion: int = 0, *, failed: bool = False) -> None:
+        """Count it."""
+        if not self._counted:
+            self._counted = True
+            route = self._route
+            self._services.usage.count(
+                Used(self._actor.user_id, route.deployment_id, route.name, route.repo_id, prompt, completion, failed)
+            )
+
+
+def _model(name: str, created: int, owner: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": created, "owned_by": owner}
+
+
+def _counted(raw: bytes) -> tuple[int, int]:
+    if b'"usage"' not in raw:
+        return 0, 0
+    try:
+        return tokens(orjson.loads(raw))
+    except orjson.JSONDecodeError:
+        return 0, 0
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    try:
+        return await answer.aread()
+    except httpx.HTTPError as error:
+        raise DeploymentNotReady("The deployment broke off in the middle of its answer.", hint="Try again; its logs tell more.") from error
+    finally:
+        await answer.aclose()
+
+
+def _stream(call: _Call, answer: httpx.Response, events: EventStream) -> StreamingResponse:
+    async def through() -> AsyncIterator[bytes]:
+        failed = True
+        try:
+            async for chunk in events.through(answer.aiter_raw()):
+                yield chunk
+            failed = False
+        except httpx.HTTPError:
+            error = DeploymentNotReady("The deployment broke off in the middle of its answer.")
+            yield b"data: " + bytes(openai_error(error).body) + b"\n\n"
+        finally:
+            # Also when the client has gone: closing the connection ends the work of the server behind it.
+            await asyncio.shield(answer.aclose())
+            call.over(events.prompt_tokens, events.completion_tokens, failed=failed)
+
+    return StreamingResponse(through(), answer.status_code, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+
+
+async def _unless_gone(request: Request, work: Any) -> Any:
+    """What `work` gives; None when the client leaves before, which ends it."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_leaves(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        return None
+    finally:
+        for one in (task, gone):
+            if not one.done():
+                one.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _leaves(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        continue

@@ -1,0 +1,82 @@
+"""From the name of a model in a request to the copy that answers it; wakes what sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from dataclasses import dataclass
+
+from starlette.concurrency import run_in_threadpool
+
+from hub_core.authz import Actor, Permission
+from hub_core.db import utcnow
+from hub_core.deployments.service import Found
+from hub_core.deployments.tables import Status
+from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError
+from hub_core.services import Services
+
+POLL_S = 0.1
+TOUCH_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes. `addresses` begin with the copy whose turn it is; `model_field` is what its server wants as `model`."""
+
+    deployment_id: int
+    name: str
+    repo_id: int
+    addresses: tuple[str, ...]
+    model_field: str
+
+
+class Router:
+    """Finds routes, by turns over the copies."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._turn = itertools.count()
+        self._touched: dict[int, float] = {}
+
+    async def route(self, actor: Actor, model: str) -> Route:
+        """The route for a model; waits for one that sleeps or starts.
+
+        Raises:
+            DeploymentNotFound, AmbiguousDeployment: no such deployment, or several.
+            DeploymentStopped: somebody stopped it. DeploymentNotReady: it does not answer, or not in time.
+        """
+        found = await run_in_threadpool(self._find, actor, model)
+        deadline = time.monotonic() + self._services.settings.deployment_wake_s
+        while not found.deployment.endpoints:
+            if refused := _refusal(found, late=time.monotonic() > deadline):
+                raise refused
+            await asyncio.sleep(POLL_S)
+            found = await run_in_threadpool(self._find, actor, str(found.deployment.id))
+        row = found.deployment
+        start = next(self._turn) % len(row.endpoints)
+        addresses = tuple(map(str, [*row.endpoints[start:], *row.endpoints[:start]]))
+        return Route(row.id, found.view.name, row.repo_id, addresses, row.model_field or found.view.name)
+
+    def _find(self, actor: Actor, said: str) -> Found:
+        """The deployment; a request wakes it, and is noted now and then."""
+        found = self._services.deployments.find(actor, said, Permission.DEPLOYMENT_USE)
+        row, now = found.deployment, time.monotonic()
+        if row.status == Status.SLEEPING and row.on_demand and not row.stopped:
+            self._services.deployments.wake(row.id)
+        elif row.on_demand and now - self._touched.get(row.id, -TOUCH_S) >= TOUCH_S:
+            self._touched[row.id] = now
+            self._services.deployments.touch(row.id, utcnow())
+        return found
+
+
+def _refusal(found: Found, *, late: bool) -> HubError | None:
+    row, name = found.deployment, found.view.name
+    if row.stopped:
+        return DeploymentStopped(f"The deployment {name} is stopped.", hint="Start it first.", deployment=name)
+    if row.status == Status.FAILED:
+        return DeploymentNotReady(f"The deployment {name} does not run: {row.reason}", hint="Its logs tell more.", deployment=name)
+    if late:
+        why = f" {row.reason}" if row.reason else ""
+        return DeploymentNotReady(f"The deployment {name} is still {row.status}.{why}", hint="Try again in a while.", deployment=name)
+    return None
