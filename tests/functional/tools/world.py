@@ -19,7 +19,7 @@ from tools.contract import ToolContext
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvbSqusEnhJKY2cmVOse2X1Prlzk1ge3dSjHSVJEhBe alice@macbook"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl alice@tower"
-MODEL, DATA = "acme/support-7b", "acme/tickets"
+MODEL, DATA, APP = "acme/support-7b", "acme/tickets", "acme/app"
 PEOPLE = ("root", "alice", "bob", "carol", "dave")
 
 
@@ -80,6 +80,12 @@ class World:
             for tool in ("list_tokens", "list_ssh_keys"):
                 seen[f"{tool} {who}"] = sorted(item.get("name") or item["title"] for item in self.call(who, tool)["items"])
             seen[f"preferences {who}"] = self.call(who, "get_preferences")
+        seen["collections"] = {
+            item["title"]: {key: value for key, value in item.items() if key not in ("updated_at", "created_at")}
+            for item in self.call("root", "list_collections", limit=100)["items"]
+        }
+        app = self.services.repos.find(self.actor("root"), f"space:{APP}")
+        seen["secrets"] = [view.name for view in self.services.spaces.secrets(self.actor("root"), app)]
         with self.services.db.read() as session:
             for table in ("likes", "watches"):
                 rows = session.execute(sa.text(f"SELECT repo_id, user_id{', level' if table == 'watches' else ''} FROM {table}"))
@@ -105,6 +111,7 @@ def build(services: Services) -> World:
     alice = world.actor("alice")
     services.repos.create(alice, MODEL, RepoKind.MODEL, Visibility.PRIVATE, "Answers tickets")
     services.repos.create(alice, DATA, RepoKind.DATASET, Visibility.PRIVATE)
+    services.repos.create(alice, APP, RepoKind.SPACE, sdk="gradio")
     services.repos.create(alice, "alice/old", RepoKind.CODE)
     services.repos.delete(alice, services.repos.find(alice, "alice/old"))
     model, data = services.repos.find(alice, MODEL), services.repos.find(alice, DATA)
@@ -124,6 +131,8 @@ def build(services: Services) -> World:
     services.ssh_keys.add(alice, "macbook", KEY)
     services.users.set_preference(alice, "language", "ja")
     services.social.set_like(alice, data, True)
+    picks = services.collections.create(alice, "Team picks", "acme", description="Ours").id
+    services.collections.add(alice, picks, [data, services.repos.find(alice, f"space:{APP}")], {data.id: "The rows"})
     services.conversations.store_attachment(alice, "more.csv", iter([b"team,minutes\nlogin,2\n"]))
     for name in PEOPLE:
         world.tokens[name] = services.tokens.create(world.actor(name), "test", Scope.ADMIN).token
@@ -208,6 +217,14 @@ CASES: dict[str, Case] = {
     "add_ssh_key": Case({"title": "tower", "key": OTHER_KEY}, stranger=True),
     "list_ssh_keys": Case({}, stranger=True),
     "delete_ssh_key": Case({"title": "macbook"}, undoable=False),
+    "create_collection": Case({"title": "Night picks", "description": "Runs at night"}, stranger=True),
+    "list_collections": Case({"owner": "acme"}, stranger=True),
+    "get_collection": Case({"collection": "team picks"}),
+    "update_collection": Case({"collection": "acme/Team picks", "title": "Best picks", "visibility": "internal"}),
+    "add_to_collection": Case({"collection": "team-picks", **R, "note": "The model"}),
+    "remove_from_collection": Case({"collection": "team picks", **D}),
+    "delete_collection": Case({"collection": "team picks"}, undoable=False),
+    "set_secret": Case({"target": APP, "name": "API_KEY", "value": "hunter2hunter2"}),
     "help": Case({"topic": "datasets"}, stranger=True),
     "undo": Case({}, undoable=False),
     "set_preference": Case({"key": "language", "value": "ko"}, stranger=True),
