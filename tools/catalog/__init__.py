@@ -9,7 +9,41 @@ from tools.contract import Tool
 
 def all_tools() -> list[Tool[Any, Any]]:
     """Every tool of this hub."""
-    from tools.catalog import access, conversation, credentials, data, files, history, jobs, marks, notices, orgs, people, repos, requests, webhooks
+    from tools.catalog import (
+        access,
+        collections,
+        conversation,
+        credentials,
+        data,
+        files,
+        history,
+        jobs,
+        marks,
+        notices,
+        orgs,
+        people,
+        repos,
+        requests,
+        spaces,
+        webhooks,
+    )
 
-    modules = (repos, marks, files, history, data, people, orgs, access, requests, credentials, webhooks, notices, jobs, conversation)
+    modules = (
+        repos,
+        marks,
+        files,
+        history,
+        data,
+        people,
+        orgs,
+        access,
+        requests,
+        credentials,
+        collections,
+        spaces,
+        webhooks,
+        notices,
+        jobs,
+        conversation,
+    )
     return [tool for module in modules for tool in module.TOOLS]
