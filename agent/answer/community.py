@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from agent.answer import parts
 from agent.answer.parts import Step
-from agent.answer.words import plain, word
+from agent.answer.words import plain, shown, word
 
 
 def _job(language: str, step: Step) -> str:
@@ -20,4 +21,30 @@ def _job(language: str, step: Step) -> str:
     return text + lines.removeprefix(parts.head(language, step)) + why
 
 
-RENDERERS: Mapping[str, Callable[[str, Step], str]] = {"get_job": _job}
+MAX_EVENTS = 15
+MAX_QUOTE = 600
+
+
+def _thread(language: str, step: Step) -> str:
+    """A discussion with what was said, or a pull request with what it changes."""
+    result = step["result"]
+    told = {"number": result["number"], "title": plain(result["title"]), "status": word(language, "status", result["status"])}
+    head = parts.head(language, step, **told)
+    lines = parts.facts(language, step, ("author", "branch", "base", "created_at")).removeprefix(parts.head(language, step))
+    events = [text for event in result.get("events") or [] if (text := _event(language, event))]
+    files = result.get("conflicts") or []
+    conflicts = [f"- {parts.field(language, 'conflicts')}{', '.join(plain(name) for name in files)}"] if files else []
+    return "\n\n".join([head + lines, *conflicts, *events[-MAX_EVENTS:], *parts.changed_files(result.get("files") or [])])
+
+
+def _event(language: str, event: dict[str, Any]) -> str:
+    who = f"**{plain(event['author'])}** · {shown(language, 'at', event['at'])}"
+    if event.get("hidden"):
+        return ""
+    if event["kind"] == "comment":
+        return who + "\n" + "\n".join(f"> {plain(line)}" for line in str(event["text"])[:MAX_QUOTE].splitlines())
+    text = word(language, "status", event["text"]) if event["kind"] == "status" else plain(event["text"])
+    return f"{who} → {text}"
+
+
+RENDERERS: Mapping[str, Callable[[str, Step], str]] = {"get_job": _job, "get_discussion": _thread}

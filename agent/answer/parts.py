@@ -7,6 +7,7 @@ from typing import Any
 from agent.answer.words import act, message_with, plain, say, shown
 from prompts import has_message, messages
 
+MAX_PATCH_LINES = 80
 Step = dict[str, Any]
 
 
@@ -52,3 +53,12 @@ def fenced(lines: list[str], info: str = "") -> str:
     while fence in text:
         fence += "`"
     return f"{fence}{info}\n{text}\n{fence}"
+
+
+def changed_files(files: list[dict[str, Any]]) -> list[str]:
+    """What a commit or a branch changes: its files with counts, and the patch as far as it is short."""
+    if not files:
+        return []
+    lines = [f"- {plain(item['path'])}  +{item['additions']} −{item['deletions']}" for item in files]
+    patch = "\n".join(str(item.get("patch") or "") for item in files).splitlines()
+    return ["\n".join(lines[:20]), *([fenced(patch[:MAX_PATCH_LINES], "diff")] if patch else [])]

@@ -15,7 +15,6 @@ from prompts import PromptError, has_message
 from tools import examples
 
 MAX_FILE_LINES = 60
-MAX_PATCH_LINES = 80
 MAX_BYTES = 6000
 MAX_SQL = 600
 
@@ -109,12 +108,7 @@ def _diff(language: str, step: Step) -> str:
         told.append(f"{plain(result['title'])} · {plain(result.get('author', ''))} · {shown(language, 'at', result.get('at'))}")
     if result.get("commits"):
         told.append(table(language, COLUMNS["list_commits"], result["commits"]))
-    lines = [f"{plain(item['path'])}  +{item['additions']} −{item['deletions']}" for item in result.get("files") or []]
-    told += ["\n".join(f"- {line}" for line in lines[:20])] if lines else [say(language, "note.empty")]
-    patch = "\n".join(str(item.get("patch") or "") for item in result.get("files") or []).splitlines()
-    if patch:
-        told.append(parts.fenced(patch[:MAX_PATCH_LINES], "diff"))
-    return "\n\n".join(told)
+    return "\n\n".join([*told, *(parts.changed_files(result.get("files") or []) or [say(language, "note.empty")])])
 
 
 def _rows(language: str, step: Step) -> str:

@@ -30,6 +30,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "list_jobs": ("id=job", "kind", "status", "progress", "repo", "owner", "message"),
     "list_collections": ("title=name", "visibility", "owner", "size=items", "description=what"),
     "get_collection": ("repo", "kind", "note=reason"),
+    "list_discussions": ("number", "title", "type=kind", "status", "author", "comments"),
+    "list_notifications": ("at", "actor", "action", "repo", "title"),
     "list_webhooks": ("url", "owner", "disabled", "last_status"),
 }
 

@@ -32,6 +32,7 @@ _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("create_repo", "kind"): values.kind,
     ("search_repos", "kind"): values.kind,
     ("list_collections", "query"): community.about,
+    ("list_discussions", "type"): community.thread_kind,
     ("set_secret", "value"): credentials.space_secret,
     ("compare_revisions", "base"): entities.compare,
     ("compare_revisions", "head"): entities.compare,

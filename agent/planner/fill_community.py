@@ -77,6 +77,13 @@ def choice(form: Form, slot: SlotSpec) -> str | None:
     return said if said in slot.choices else None
 
 
+def thread_kind(form: Form, slot: SlotSpec) -> str | None:
+    """Discussions or pull requests, where only one of them is spoken of."""
+    low = form.doc.masked
+    said = [value for value, pattern in _values("thread_kind") if pattern.search(low)]
+    return said[0] if len(said) == 1 and said[0] == "pull_request" else None
+
+
 def about(form: Form, slot: SlotSpec) -> str | None:
     """What the collections are about that are looked for: quoted, or announced."""
     if quoted := [span for span in form.free("text") if span.how == "quoted"]:

@@ -112,9 +112,9 @@ _STATUS_OF = {"list_jobs": "job_status", "list_discussions": "thread_status"}
 def status(form: Form, slot: SlotSpec) -> Any:
     """Active or disabled."""
     masked = form.doc.masked
-    if slot.choices and (topic := _STATUS_OF.get(form.spec.name)):
+    if topic := _STATUS_OF.get(form.spec.name):
         value = valued(form, topic)
-        return value if value in slot.choices else None
+        return value if not slot.choices or value in slot.choices else None
     hits = spot("status", masked)
     if not hits:
         return None
