@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hub_core.authz import Visibility
+from hub_core.authz import Role, Visibility
+from hub_core.errors import PermissionDenied
 from hub_core.git import FileChange, ingest, maintenance, process, upload
 from hub_core.repos.kinds import KINDS, RepoKind
 from tests.clients.conftest import LiveHub
@@ -289,3 +290,36 @@ def test_a_large_file_outside_lfs_is_refused_by_name(live_git_hub: LiveHub, work
     assert "The file 'my model.bin' has 101 MiB; outside Git LFS a file may have 100 MiB." in pushed.stderr
     assert "git lfs migrate import" in pushed.stderr
     assert live_git_hub.services.git.refs(repo.id) == before
+
+
+def test_the_history_of_the_default_branch_is_rewritten_by_admins_only(live_git_hub: LiveHub, work: Path) -> None:
+    repo, services = live_git_hub.repo("thing"), live_git_hub.services
+    services.access.grant(actor_for(live_git_hub.ann), repo, "ben", Role.WRITE)
+    git(work, "clone", "-q", live_git_hub.address("/ann/thing.git", live_git_hub.ben_token), "clone")
+    folder = work / "clone"
+    commit_file(folder, "a.txt", "1")
+    git(folder, "push", "-q", "origin", "main", "main:topic")
+    kept = commit_file(folder, "a.txt", "2")
+    git(folder, "push", "-q", "origin", "main", "main:topic")
+    git(folder, "reset", "-q", "--hard", "HEAD~1")
+    other = commit_file(folder, "a.txt", "3")
+    refused = git(folder, "push", "--force", "origin", "main", check=False)
+    assert refused.returncode != 0
+    assert "Rewriting the history of the default branch 'main' needs the role admin" in refused.stderr
+    assert "open a pull request" in refused.stderr
+    assert head(live_git_hub, repo.id) == kept
+    git(folder, "push", "-q", "--force", "origin", "main:topic")
+    with pytest.raises(PermissionDenied):
+        services.history.squash(actor_for(live_git_hub.ben), repo, "main")
+    # Of the owner it is taken, with a token that is for writing.
+    git(folder, "push", "-q", "--force", live_git_hub.address("/ann/thing.git", live_git_hub.ann_token), "main")
+    assert head(live_git_hub, repo.id) == other
+
+
+def test_push_options_are_taken_and_change_nothing(live_git_hub: LiveHub, work: Path) -> None:
+    repo = live_git_hub.repo("thing")
+    folder = clone(live_git_hub, work, "thing")
+    commit = commit_file(folder, "a.txt", "1")
+    git(folder, "push", "-q", "-o", "ci.skip", "-o", "visible=日本", "--atomic", "origin", "main")
+    assert head(live_git_hub, repo.id) == commit
+    assert live_git_hub.services.repos.find(actor_for(live_git_hub.ann), "ann/thing").visibility == Visibility.PUBLIC

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from hub_core.authz import Visibility
+from hub_core.http.signing import UrlSigner
 from tests.clients.conftest import LiveHub
 from tests.common.factories import actor_for
 from tests.common.git_client import commit_file, git
@@ -193,3 +194,27 @@ def test_hidden_repos_ask_anonymous_callers_to_sign_in(live_git_hub: LiveHub) ->
         assert headers["lfs-authenticate"].startswith("Basic")
     status, _, _ = call(f"{live_git_hub.url}/ann/secret.git/info/lfs/locks", token=live_git_hub.ben_token)
     assert status == 404
+
+
+def test_git_lfs_asks_again_when_an_address_has_expired(live_git_hub: LiveHub, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the clocks of hub and client differ: each address is too old when it is used first."""
+    repo = live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    folder = clone(live_git_hub, work, "one")
+    git(folder, "lfs", "track", "*.bin")
+    content = os.urandom(100_000)
+    commit_file(folder, "weights.bin", content)
+    given: dict[str, int] = {}
+    usual = UrlSigner.query
+
+    def old_at_first(self: UrlSigner, purpose: str, *facts: object, user_id: int | None, seconds: int = 3600) -> str:
+        given[purpose] = given.get(purpose, 0) + 1
+        return usual(self, purpose, *facts, user_id=user_id, seconds=-1 if given[purpose] == 1 else seconds)
+
+    monkeypatch.setattr(UrlSigner, "query", old_at_first)
+    git(folder, "push", "-q", "origin", "main")
+    assert live_git_hub.services.lfs.usage(repo.id) == len(content)
+    again = clone(live_git_hub, work, "two")
+    git(again, "lfs", "pull")
+    assert (again / "weights.bin").read_bytes() == content
+    assert given["upload"] > 1
+    assert given["download"] > 1

@@ -108,23 +108,6 @@ def ssh_hub(git_app_settings: Settings, tmp_path: Path) -> Iterator[SshHub]:
             loop.close()
 
 
-def test_a_gated_repo_is_open_over_ssh_to_who_was_let_in(ssh_hub: SshHub, work: Path) -> None:
-    repo, gating, ann = ssh_hub.hub.repo("gated"), ssh_hub.hub.services.gating, actor_for(ssh_hub.hub.ann)
-    gating.set_gating(ann, repo, Gating.MANUAL)
-    for command in ("git-upload-pack ann/gated.git", "git-lfs-authenticate ann/gated.git download"):
-        refused = ssh_hub.run("ben", command)
-        assert (refused.returncode, refused.stdout) == (1, b"")
-        assert b"ann/gated is gated" in refused.stderr
-    gating.let_in(ann, repo, "ben")
-    ssh_hub.git(work, "ben", "clone", "-q", ssh_hub.address("ann/gated.git"), "one")
-    given = json.loads(ssh_hub.run("ben", "git-lfs-authenticate ann/gated.git download").stdout)
-    batch = f"{given['href']}/objects/batch"
-    body = {"operation": "download", "objects": [{"oid": "0" * 64, "size": 1}]}
-    assert httpx.post(batch, json=body, headers=given["header"]).status_code == 200
-    gating.decide(ann, repo, "ben", RequestStatus.REJECTED)
-    assert httpx.post(batch, json=body, headers=given["header"]).status_code == 403
-
-
 @pytest.mark.parametrize("protocol", ["0", "2"])
 def test_clone_push_and_fetch(ssh_hub: SshHub, work: Path, protocol: str) -> None:
     ssh_hub.hub.repo("m")
@@ -234,3 +217,35 @@ def test_a_pass_is_for_one_repo_and_one_operation(ssh_hub: SshHub) -> None:
     headers["Authorization"] = headers["Authorization"][:-2] + "xx"
     assert batch("one", "download") == 401
     assert ssh_hub.run("ben", "git-lfs-authenticate ann/one.git download").returncode != 0
+
+
+def test_a_gated_repo_is_open_over_ssh_to_who_was_let_in(ssh_hub: SshHub, work: Path) -> None:
+    repo, gating, ann = ssh_hub.hub.repo("gated"), ssh_hub.hub.services.gating, actor_for(ssh_hub.hub.ann)
+    gating.set_gating(ann, repo, Gating.MANUAL)
+    for command in ("git-upload-pack ann/gated.git", "git-lfs-authenticate ann/gated.git download"):
+        refused = ssh_hub.run("ben", command)
+        assert (refused.returncode, refused.stdout) == (1, b"")
+        assert b"ann/gated is gated" in refused.stderr
+    gating.let_in(ann, repo, "ben")
+    ssh_hub.git(work, "ben", "clone", "-q", ssh_hub.address("ann/gated.git"), "one")
+    given = json.loads(ssh_hub.run("ben", "git-lfs-authenticate ann/gated.git download").stdout)
+    batch = f"{given['href']}/objects/batch"
+    body = {"operation": "download", "objects": [{"oid": "0" * 64, "size": 1}]}
+    assert httpx.post(batch, json=body, headers=given["header"]).status_code == 200
+    gating.decide(ann, repo, "ben", RequestStatus.REJECTED)
+    assert httpx.post(batch, json=body, headers=given["header"]).status_code == 403
+
+
+def test_git_lfs_asks_for_another_pass_when_one_has_expired(ssh_hub: SshHub, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the clocks of hub and client differ."""
+    ssh_hub.hub.repo("big", visibility=Visibility.PRIVATE)
+    ssh_hub.git(work, "ann", "clone", "-q", ssh_hub.address("ann/big.git"), "one")
+    git(work / "one", "lfs", "install", "--local")
+    git(work / "one", "lfs", "track", "*.bin")
+    commit_file(work / "one", "model.bin", os.urandom(300_000))
+    monkeypatch.setattr("hub_core.http.lfs_passes.PASS_SECONDS", -1)
+    refused = ssh_hub.git(work / "one", "ann", "push", "-q", "origin", "HEAD", check=False)
+    assert refused.returncode != 0
+    assert "expired" in refused.stderr
+    monkeypatch.undo()
+    ssh_hub.git(work / "one", "ann", "push", "-q", "origin", "HEAD")

@@ -207,6 +207,13 @@ class RefItem(ToolOutput):
     is_default: bool = False
 
 
+class ListRefsInput(OneRepo):
+    """A page of names, in their order."""
+
+    limit: Annotated[int, Field(description="How many at most.", ge=1, le=1000)] = 1000
+    cursor: Annotated[str, Field(description="`next` of the page before.", max_length=400)] = ""
+
+
 class RefList(Page):
     """Branches or Git tags."""
 
@@ -214,13 +221,20 @@ class RefList(Page):
     items: list[RefItem]
 
 
-class _ListRefs(Tool[OneRepo, RefList]):
-    group, input, output, permission = "files", OneRepo, RefList, Permission.REPO_READ
+class _ListRefs(Tool[ListRefsInput, RefList]):
+    group, input, output, permission = "files", ListRefsInput, RefList, Permission.REPO_READ
 
-    def plan(self, ctx: ToolContext, args: OneRepo) -> Plan:
+    def plan(self, ctx: ToolContext, args: ListRefsInput) -> Plan:
         """Resolve the name."""
         repo, resolved = locate(ctx, args)
         return Plan(resolved, Effect.READ, prepared=repo)
+
+
+def _page(repo: Repo, args: ListRefsInput, found: dict[str, str], default: str = "") -> RefList:
+    names = sorted(name for name in found if name > args.cursor)
+    shown = names[: args.limit]
+    items = [RefItem(name=name, commit=found[name], is_default=name == default) for name in shown]
+    return RefList(repo=repo.full_name, items=items, next=shown[-1] if len(names) > len(shown) else None)
 
 
 class ListBranches(_ListRefs):
@@ -228,12 +242,10 @@ class ListBranches(_ListRefs):
 
     name = "list_branches"
 
-    def run(self, ctx: ToolContext, args: OneRepo, plan: Plan) -> RefList:
+    def run(self, ctx: ToolContext, args: ListRefsInput, plan: Plan) -> RefList:
         """Read them."""
         repo: Repo = plan.prepared
-        found = ctx.services.history.branches(ctx.actor, repo)
-        items = [RefItem(name=name, commit=sha, is_default=name == repo.default_branch) for name, sha in sorted(found.items())]
-        return RefList(repo=repo.full_name, items=items)
+        return _page(repo, args, ctx.services.history.branches(ctx.actor, repo), repo.default_branch)
 
 
 class ListGitTags(_ListRefs):
@@ -241,10 +253,9 @@ class ListGitTags(_ListRefs):
 
     name = "list_git_tags"
 
-    def run(self, ctx: ToolContext, args: OneRepo, plan: Plan) -> RefList:
+    def run(self, ctx: ToolContext, args: ListRefsInput, plan: Plan) -> RefList:
         """Read them."""
-        found = ctx.services.history.git_tags(ctx.actor, plan.prepared)
-        return RefList(repo=plan.prepared.full_name, items=[RefItem(name=name, commit=sha) for name, sha in sorted(found.items())])
+        return _page(plan.prepared, args, ctx.services.history.git_tags(ctx.actor, plan.prepared))
 
 
 class RefOut(ToolOutput):

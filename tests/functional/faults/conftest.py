@@ -32,3 +32,10 @@ def clone(hub: ForkedHub, work: Path, name: str, path: str = "/admin/thing.git")
     git(work / name, "lfs", "install", "--local")
     git(work / name, "lfs", "pull")
     return work / name
+
+
+def peak_memory(hub: ForkedHub) -> int:
+    """The most memory that the hub's process has had so far, in bytes."""
+    assert hub.process is not None
+    status = Path(f"/proc/{hub.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
