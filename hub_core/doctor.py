@@ -34,6 +34,7 @@ def examine(services: Services, *, hashes: bool = False) -> Iterator[Finding]:
     for repo_id, name in repos:
         yield from _repo(services, repo_id, name)
     yield from _lfs(services, hashes)
+    yield from _secrets(services)
 
 
 def _database(services: Services) -> Finding:
@@ -76,3 +77,12 @@ def _lfs(services: Services, hashes: bool) -> Iterator[Finding]:
         yield Finding(f"LFS object {oid[:12]}", "its bytes are missing or damaged")
     if not damaged:
         yield Finding("LFS objects")
+
+
+def _secrets(services: Services) -> Iterator[Finding]:
+    """Secrets of Spaces that were stored with another key than the hub has."""
+    closed = services.spaces.unreadable()
+    for name in closed:
+        yield Finding(f"secret of {name}", "cannot be read with this hub's key")
+    if not closed:
+        yield Finding("secrets of Spaces")

@@ -10,6 +10,7 @@ import base64
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -90,25 +91,31 @@ def _no_key() -> NoSecretKey:
     return NoSecretKey("This hub has no key to keep secrets with.", hint="An administrator sets HUB_SECRET_KEY.")
 
 
+def put_key(settings: Settings, key: bytes) -> None:
+    """Put a key of a backup in the place of the hub's own."""
+    with disk_errors():
+        _written(settings.data_dir, key).replace(settings.data_dir / KEY_FILE)
+
+
 def _kept_in(path: Path) -> str:
-    """The key in a file that only its owner may read; made whole or not at all, and never replaced."""
+    """The key in a file; made whole or not at all, and never replaced."""
     with disk_errors():
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600
+            made = _written(path.parent, base64.b64encode(secrets.token_bytes(32)) + b"\n")
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(base64.b64encode(secrets.token_bytes(32)) + b"\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                _link_unless_there(Path(name), path)
+                with suppress(FileExistsError):  # another process of this hub was faster
+                    os.link(made, path)
             finally:
-                Path(name).unlink(missing_ok=True)
+                made.unlink(missing_ok=True)
         return path.read_text(encoding="ascii").strip()
 
 
-def _link_unless_there(made: Path, path: Path) -> None:
-    try:
-        os.link(made, path)
-    except FileExistsError:
-        return  # another process of this hub was faster
+def _written(folder: Path, key: bytes) -> Path:
+    """A new file with the key that only its owner may read."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{KEY_FILE}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    return Path(name)

@@ -4,6 +4,7 @@ backup/
 ├── manifest.json     format, time, kind of database, sha256 of the files beside it
 ├── blobs.jsonl       {"key", "size", "sha256"} a line
 ├── hub.db, checkpoints.db, or hub.dump
+├── secret.key        where the hub made the key of its secrets itself
 └── blobs/            the blobs under their keys
 """
 

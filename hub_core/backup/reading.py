@@ -9,6 +9,7 @@ from pathlib import Path
 from hub_core.backup.databases import is_empty, kind_of, load
 from hub_core.backup.manifest import BLOB_LIST, Hashed, Manifest, Tell, read_blob_list, read_manifest, untold
 from hub_core.errors import AlreadyExists, HashMismatch, InvalidInput
+from hub_core.secretbox import KEY_FILE, put_key
 from hub_core.settings import Settings
 from hub_core.storage import CHUNK, open_blob_store
 from hub_core.storage.local import disk_errors
@@ -47,7 +48,9 @@ def restore(settings: Settings, folder: Path, *, overwrite: bool = False, tell: 
             keys.add(entry.key)
             done += entry.size
             tell(done, manifest.bytes)
-        load(settings, folder, [name for name in manifest.files if name != BLOB_LIST])
+        load(settings, folder, [name for name in manifest.files if name not in (BLOB_LIST, KEY_FILE)])
+        if KEY_FILE in manifest.files:
+            put_key(settings, (folder / KEY_FILE).read_bytes())
         for info in list(store.list("")) if overwrite else ():
             if info.key not in keys:
                 store.delete(info.key)

@@ -13,7 +13,9 @@ from hub_core.conversations.leases import Leases
 from hub_core.db import utcnow
 from hub_core.errors import AlreadyExists, NotFound, ThreadBusy, Unavailable
 from hub_core.housekeeping import LEASE
+from hub_core.secretbox import KEY_FILE
 from hub_core.services import Services
+from hub_core.settings import Settings
 from hub_core.storage import LocalBlobStore
 from hub_core.storage.local import disk_errors
 
@@ -48,12 +50,21 @@ def backup(services: Services, folder: Path, tell: Tell = untold) -> Manifest:
 
 
 def _write(services: Services, folder: Path, tell: Tell) -> Manifest:
-    names = dump(services.settings, folder)
+    names = [*dump(services.settings, folder), *_copy_key(services.settings, folder)]
     count, size = _copy_blobs(services, folder, tell)
     files = {name: file_sha256(folder / name) for name in (*names, BLOB_LIST)}
     manifest = Manifest(utcnow().isoformat(timespec="seconds"), kind_of(services.settings), count, size, files)
     manifest.write(folder)
     return manifest
+
+
+def _copy_key(settings: Settings, folder: Path) -> list[str]:
+    """The key that the hub made for its secrets; one that is set (`HUB_SECRET_KEY`) is for others to keep."""
+    key = settings.data_dir / KEY_FILE
+    if settings.secret_key or not key.exists():
+        return []
+    shutil.copy2(key, folder / KEY_FILE)  # with its mode: only the owner reads it
+    return [KEY_FILE]
 
 
 def _copy_blobs(services: Services, folder: Path, tell: Tell) -> tuple[int, int]:

@@ -66,6 +66,7 @@ def compose_environment(postgres: PostgresServer, swift: SwiftServer, database: 
         "HUB_S3_ACCESS_KEY": swift.access_key,
         "HUB_S3_SECRET_KEY": swift.secret_key,
         "HUB_ADMIN_PASSWORD": PASSWORD,
+        "HUB_SECRET_KEY": "of-all-nodes-" * 3,
         "HUB_SSH_PORT": "-1",
         "HUB_DEMO": "1",
         "HUB_LLM": "builtin",
