@@ -15,6 +15,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         conversation,
         credentials,
         data,
+        discussions,
         files,
         history,
         jobs,
@@ -22,9 +23,11 @@ def all_tools() -> list[Tool[Any, Any]]:
         notices,
         orgs,
         people,
+        pull_requests,
         repos,
         requests,
         spaces,
+        trust,
         webhooks,
     )
 
@@ -40,9 +43,12 @@ def all_tools() -> list[Tool[Any, Any]]:
         requests,
         credentials,
         collections,
+        discussions,
+        pull_requests,
         spaces,
         webhooks,
         notices,
+        trust,
         jobs,
         conversation,
     )

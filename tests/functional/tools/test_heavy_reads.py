@@ -17,6 +17,7 @@ HEAVY = {
     "describe_dataset": {"repo": "acme/tickets"},
     "show_commit": {"repo": "acme/tickets", "revision": "main"},
     "compare_revisions": {"repo": "acme/tickets", "base": "main", "head": "main"},
+    "get_discussion": {"repo": "acme/support-7b", "number": 3},
 }
 
 

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, Role, Scope, Visibility
 from hub_core.db import Base
+from hub_core.discussions.views import Status
 from hub_core.git import Author, FileChange
 from hub_core.repos.kinds import RepoKind
+from hub_core.repos.tables import Repo
 from hub_core.services import Services
 from tests.common.factories import actor_for, make_org, make_user
 from tools import invoke
@@ -70,6 +72,7 @@ class World:
                 "files": self._files(name),
                 "branches": [item["name"] for item in self.call("root", "list_branches", **name)["items"]],
                 "git tags": self._git_tags(name),
+                "talks": [item["title"] for item in self.call("root", "list_discussions", **name)["items"] if item["status"] != "closed"],
             }
         seen["users"] = [(user["username"], user["status"]) for user in self.call("root", "list_users")["items"]]
         orgs = [org["name"] for org in self.call("root", "list_orgs")["items"]]
@@ -129,6 +132,7 @@ def build(services: Services) -> World:
     services.tags.set(alice, model, ["support"], "add")  # type: ignore[arg-type]
     services.tokens.create(alice, "ci", Scope.READ)
     services.ssh_keys.add(alice, "macbook", KEY)
+    _talk(world, model)
     services.users.set_preference(alice, "language", "ja")
     services.social.set_like(alice, data, True)
     picks = services.collections.create(alice, "Team picks", "acme", description="Ours").id
@@ -138,6 +142,16 @@ def build(services: Services) -> World:
         world.tokens[name] = services.tokens.create(world.actor(name), "test", Scope.ADMIN).token
     world.tokens["alice (read)"] = services.tokens.create(alice, "reader", Scope.READ).token
     return world
+
+
+def _talk(world: World, model: Repo) -> None:
+    """An open discussion, a closed one, and a pull request of somebody who may only read."""
+    talks, alice = world.services.discussions, world.actor("alice")
+    talks.open(alice, model, "Which licence?", "The card says none.")
+    talks.open(alice, model, "Done already")
+    talks.set_status(alice, model, 2, Status.CLOSED)
+    notes = FileChange("notes.txt", b"Notes\n")
+    world.services.pulls.open_with_commit(world.actor("dave"), model, [notes], "Add notes")
 
 
 @dataclass(frozen=True)
@@ -189,6 +203,14 @@ CASES: dict[str, Case] = {
     "preview_dataset": Case({**D, "limit": 2}),
     "describe_dataset": Case(D),
     "query_dataset": Case({**D, "sql": "select team, sum(minutes) m from data group by team order by team"}),
+    "list_discussions": Case({**R, "status": "open"}),
+    "get_discussion": Case({**R, "number": 3}),
+    "open_discussion": Case({**R, "title": "Numbers?", "body": "Which accuracy has it?"}),
+    "comment_discussion": Case({**R, "number": 1, "body": "Apache."}, undoable=False),
+    "close_discussion": Case({**R, "number": 1, "comment": "Answered."}),
+    "reopen_discussion": Case({**R, "number": 2}),
+    "open_pull_request": Case({**R, "title": "Bring the work", "branch": "dev"}),
+    "merge_pull_request": Case({**R, "number": 3}),
     "list_audit_events": Case({"repo": MODEL, "limit": 5}),
     "whoami": Case({}, stranger=True),
     "get_user": Case({"username": "bob"}, stranger=True),
