@@ -27,7 +27,6 @@ def all_tools() -> list[Tool[Any, Any]]:
         repos,
         requests,
         spaces,
-        trust,
         webhooks,
     )
 
@@ -48,7 +47,6 @@ def all_tools() -> list[Tool[Any, Any]]:
         spaces,
         webhooks,
         notices,
-        trust,
         jobs,
         conversation,
     )
