@@ -28,6 +28,7 @@ GROUPS = {
     "people": "People, organisations and access",
     "credentials": "Credentials",
     "community": "Working together",
+    "deployments": "Deployments and Spaces",
     "jobs": "Background jobs",
     "trust": "Trust",
     "conversation": "Conversation",

@@ -67,6 +67,8 @@ class SlotType(enum.StrEnum):
     DISCUSSION = "discussion"  # the number of a discussion or pull request
     WEBHOOK = "webhook"
     URL = "url"
+    DEPLOYMENT = "deployment"
+    HARDWARE = "hardware"  # as people say it: "one A10", "2 x a100", "CPU"
 
 
 @dataclass(frozen=True, slots=True)

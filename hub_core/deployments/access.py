@@ -86,13 +86,13 @@ def find_deployment(session: Session, actor: Actor, said: str) -> tuple[Deployme
     text = storable(said).strip().lower()
     namespace, slash, name = text.rpartition("/")
     query = sa.select(Deployment, Repo).join(Repo, Repo.id == Deployment.repo_id).where(visible_deployments(actor)).order_by(Deployment.id)
-    found = session.execute(query.where(Deployment.key == name).limit(50)).tuples().all()
+    found = session.execute(query.where(Deployment.key == name).limit(50)).all()
     if slash:
         found = [row for row in found if row[1].namespace == namespace]
     elif not found and text.isdecimal() and len(text) < 18:
-        found = session.execute(query.where(Deployment.id == int(text))).tuples().all()
+        found = session.execute(query.where(Deployment.id == int(text))).all()
     own = [row for row in found if row[1].namespace_id == actor.user_id]
-    chosen = list(own or found)
+    chosen = [(deployment, repo) for deployment, repo in own or found]
     if not chosen:
         raise deployment_not_found(said)
     if len(chosen) > 1:

@@ -93,7 +93,7 @@ class Rounds:
             .order_by(Deployment.id)
         )
         with self.db.read() as session:
-            return list(session.execute(query).tuples())
+            return [(row, repo, revision) for row, repo, revision in session.execute(query)]
 
     def _round(self, cluster: Cluster, rows: list[Rows]) -> bool:
         observed = dict(cluster.observe())

@@ -80,7 +80,7 @@ class DeploymentService:
         if cursor is not None:
             query = query.where(Deployment.id < cursor)
         with self._db.read() as session:
-            rows = session.execute(query).tuples().all()
+            rows = session.execute(query).all()
             views = [self._view(session, deployment, repo) for deployment, repo in rows[:limit]]
         return Page(views, str(rows[limit - 1][0].id) if len(rows) > limit else None)
 

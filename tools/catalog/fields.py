@@ -42,3 +42,13 @@ UrlArg = Annotated[
     Slot(SlotType.URL),
     Field(description="Address, `http://` or `https://`.", max_length=2000, examples=["https://ci.example.com/hook"]),
 ]
+DeploymentArg = Annotated[
+    str,
+    Slot(SlotType.DEPLOYMENT),
+    Field(description="Deployment as `namespace/name`, or its bare name.", min_length=1, max_length=200, examples=["acme/support-7b"]),
+]
+HardwareArg = Annotated[
+    str,
+    Slot(SlotType.HARDWARE),
+    Field(description="Hardware of each copy, e.g. `a10`, `2x a100`, `cpu`.", min_length=1, max_length=60, examples=["a10"]),
+]

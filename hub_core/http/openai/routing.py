@@ -11,9 +11,8 @@ from starlette.concurrency import run_in_threadpool
 
 from hub_core.authz import Actor, Permission
 from hub_core.db import utcnow
+from hub_core.deployments.asking import refusal, wake_if_asleep
 from hub_core.deployments.service import Found
-from hub_core.deployments.tables import Status
-from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError
 from hub_core.services import Services
 
 POLL_S = 0.1
@@ -49,7 +48,7 @@ class Router:
         found = await run_in_threadpool(self._find, actor, model)
         deadline = time.monotonic() + self._services.settings.deployment_wake_s
         while not found.deployment.endpoints:
-            if refused := _refusal(found, late=time.monotonic() > deadline):
+            if refused := refusal(found, late=time.monotonic() > deadline):
                 raise refused
             await asyncio.sleep(POLL_S)
             found = await run_in_threadpool(self._find, actor, str(found.deployment.id))
@@ -62,21 +61,8 @@ class Router:
         """The deployment; a request wakes it, and is noted now and then."""
         found = self._services.deployments.find(actor, said, Permission.DEPLOYMENT_USE)
         row, now = found.deployment, time.monotonic()
-        if row.status == Status.SLEEPING and row.on_demand and not row.stopped:
-            self._services.deployments.wake(row.id)
-        elif row.on_demand and now - self._touched.get(row.id, -TOUCH_S) >= TOUCH_S:
+        wake_if_asleep(self._services, found)
+        if row.on_demand and row.endpoints and now - self._touched.get(row.id, -TOUCH_S) >= TOUCH_S:
             self._touched[row.id] = now
             self._services.deployments.touch(row.id, utcnow())
         return found
-
-
-def _refusal(found: Found, *, late: bool) -> HubError | None:
-    row, name = found.deployment, found.view.name
-    if row.stopped:
-        return DeploymentStopped(f"The deployment {name} is stopped.", hint="Start it first.", deployment=name)
-    if row.status == Status.FAILED:
-        return DeploymentNotReady(f"The deployment {name} does not run: {row.reason}", hint="Its logs tell more.", deployment=name)
-    if late:
-        why = f" {row.reason}" if row.reason else ""
-        return DeploymentNotReady(f"The deployment {name} is still {row.status}.{why}", hint="Try again in a while.", deployment=name)
-    return None

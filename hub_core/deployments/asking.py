@@ -1,0 +1,82 @@
+"""Ask a deployment one thing, from inside the hub: what `try_deployment` does. Programs use the gateway."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import httpx
+
+from hub_core.authz import Actor
+from hub_core.deployments.service import Found
+from hub_core.deployments.tables import Status
+from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError, InvalidInput
+from hub_core.metering.meter import Used
+from hub_core.services import Services
+
+POLL_S = 0.2
+ANSWER_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What it said, and what that took."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+def refusal(found: Found, *, late: bool) -> HubError | None:
+    """Why a deployment that has no address now will not get one soon; None when it is worth to wait."""
+    row, name = found.deployment, found.view.name
+    if row.stopped:
+        return DeploymentStopped(f"The deployment {name} is stopped.", hint="Start it first.", deployment=name)
+    if row.status == Status.FAILED:
+        return DeploymentNotReady(f"The deployment {name} does not run: {row.reason}", hint="Its logs tell more.", deployment=name)
+    if late:
+        why = f" {row.reason}" if row.reason else ""
+        return DeploymentNotReady(f"The deployment {name} is still {row.status}.{why}", hint="Try again in a while.", deployment=name)
+    return None
+
+
+def wake_if_asleep(services: Services, found: Found) -> None:
+    """A request is there for a deployment: wake it if it sleeps."""
+    row = found.deployment
+    if row.status == Status.SLEEPING and row.on_demand and not row.stopped:
+        services.deployments.wake(row.id)
+
+
+def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens: int) -> Answer:
+    """Send a prompt and wait for the whole answer; wakes what sleeps.
+
+    Raises:
+        DeploymentStopped, DeploymentNotReady: it does not answer. InvalidInput: it is no model for text, or refuses the prompt.
+    """
+    if found.view.task == "embeddings":
+        raise InvalidInput(f"{found.view.name} turns texts into vectors and answers nothing.", hint="Use /v1/embeddings.")
+    deadline = time.monotonic() + services.settings.deployment_wake_s
+    while not found.deployment.endpoints:
+        if refused := refusal(found, late=time.monotonic() > deadline):
+            raise refused
+        wake_if_asleep(services, found)
+        time.sleep(POLL_S)
+        found = services.deployments.find(actor, str(found.deployment.id))
+    row, began = found.deployment, time.monotonic()
+    body = {"model": row.model_field or found.view.name, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
+    used = Used(actor.user_id, row.id, found.view.name, row.repo_id)
+    try:
+        answer = httpx.post(f"{row.endpoints[0]}/v1/chat/completions", json=body, timeout=ANSWER_S, trust_env=False)
+        content = answer.json()
+        text = str(content["choices"][0]["message"]["content"] or "") if answer.is_success else ""
+    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        services.usage.count(Used(used.user_id, used.deployment_id, used.deployment, used.repo_id, failed=True))
+        raise DeploymentNotReady(f"The deployment {found.view.name} gave no answer.", hint="Try again; its logs tell more.") from error
+    if not answer.is_success:
+        said = content.get("error", {}).get("message", "") if isinstance(content, dict) else ""
+        raise InvalidInput(f"The model refused it: {str(said)[:300]}", hint="Its logs tell more.")
+    usage = content.get("usage") or {}
+    told = Answer(text, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), time.monotonic() - began)
+    services.usage.count(Used(used.user_id, used.deployment_id, used.deployment, used.repo_id, told.prompt_tokens, told.completion_tokens))
+    return told
