@@ -36,12 +36,22 @@ def traces(hub: Hub, secret: str = SECRET) -> list[str]:
     engine = hub.services.db.engine
     found = []
     with engine.connect() as connection:
-        for name in sa.inspect(engine).get_table_names():
+        for name in _tables(engine):
             rows = connection.execute(sa.text(f'SELECT * FROM "{name}"')).all()
             if any(secret.encode() in _bytes(value) for row in rows for value in row):
                 found.append(name)
     found += [path.name for path in hub.services.settings.data_dir.glob("*.db*") if secret.encode() in path.read_bytes()]
     return found
+
+
+def _tables(engine: sa.Engine) -> list[str]:
+    """All tables that can be read; an index over texts keeps its words in tables beside it."""
+    names = sa.inspect(engine).get_table_names()
+    if engine.dialect.name != "sqlite":
+        return names
+    with engine.connect() as connection:
+        virtual = set(connection.scalars(sa.text("SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL %'")))
+    return [name for name in names if name not in virtual]
 
 
 def _bytes(value: Any) -> bytes:
