@@ -354,12 +354,6 @@ class LfsService:
         if not valid_oid(oid) or self.has(repo_id, oid) is None:
             raise NotFound("This repo has no such object.", hint="Push it with git-lfs.")
 
-    def usage(self, repo_id: int) -> int:
-        """Bytes of all objects that the repo holds."""
-        with self._db.read() as session:
-            query = sa.select(sa.func.coalesce(sa.func.sum(LfsObject.size), 0)).join(LfsLink, LfsLink.oid == LfsObject.oid)
-            return int(session.execute(query.where(LfsLink.repo_id == repo_id)).scalar_one())
-
     def gc(self, grace: dt.timedelta = dt.timedelta(days=1)) -> int:
         """Remove objects that no repo holds and that are older than the grace; returns how many."""
         removed = 0

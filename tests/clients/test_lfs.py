@@ -15,7 +15,7 @@ import pytest
 from hub_core.authz import Visibility
 from hub_core.http.signing import UrlSigner
 from tests.clients.conftest import LiveHub
-from tests.common.factories import actor_for
+from tests.common.factories import actor_for, lfs_bytes
 from tests.common.git_client import commit_file, git
 
 pytestmark = pytest.mark.clients
@@ -77,7 +77,7 @@ def test_many_small_objects_in_one_push(live_git_hub: LiveHub, work: Path) -> No
         (folder / f"{number}.bin").write_bytes(os.urandom(1000))
     commit_file(folder, "x.bin", b"")
     git(folder, "push", "-q", "origin", "main")
-    assert live_git_hub.services.lfs.usage(repo.id) == 120_000
+    assert lfs_bytes(live_git_hub.services.db, repo) == 120_000
 
 
 def test_locks_are_taken_shown_and_released(live_git_hub: LiveHub, work: Path) -> None:
@@ -212,7 +212,7 @@ def test_git_lfs_asks_again_when_an_address_has_expired(live_git_hub: LiveHub, w
 
     monkeypatch.setattr(UrlSigner, "query", old_at_first)
     git(folder, "push", "-q", "origin", "main")
-    assert live_git_hub.services.lfs.usage(repo.id) == len(content)
+    assert lfs_bytes(live_git_hub.services.db, repo) == len(content)
     again = clone(live_git_hub, work, "two")
     git(again, "lfs", "pull")
     assert (again / "weights.bin").read_bytes() == content

@@ -5,9 +5,12 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+import sqlalchemy as sa
+
 from hub_core.accounts.tables import Membership, Namespace, Org, Token, User
 from hub_core.authz import Actor, CredentialKind, Role, Scope, Visibility
 from hub_core.db import Database, utcnow
+from hub_core.lfs.tables import LfsLink, LfsObject
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Collaborator, Repo
 
@@ -75,6 +78,13 @@ def make_token_row(db: Database, user: User, name: str = "", scope: Scope = Scop
         token = Token(user_id=user.id, name=name, digest=f"{next(_numbers):064x}", scope=str(scope), created_at=utcnow(), **values)
         session.add(token)
     return token
+
+
+def lfs_bytes(db: Database, repo: Repo) -> int:
+    """Bytes of all large files that a repo holds."""
+    held = sa.select(sa.func.sum(LfsObject.size)).join(LfsLink, LfsLink.oid == LfsObject.oid).where(LfsLink.repo_id == repo.id)
+    with db.read() as session:
+        return int(session.scalar(held) or 0)
 
 
 def namespace_of(owner: User | Org) -> str:

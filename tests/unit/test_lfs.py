@@ -19,7 +19,7 @@ from hub_core.lfs.service import LfsService
 from hub_core.lfs.tables import LfsLink
 from hub_core.repos.tables import Repo
 from hub_core.storage import MemoryBlobStore
-from tests.common.factories import actor_for, make_repo, make_user
+from tests.common.factories import actor_for, lfs_bytes, make_repo, make_user
 
 pointers = st.builds(LfsPointer, st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, MAX_SIZE))
 
@@ -67,13 +67,13 @@ def pointer_of(data: bytes) -> LfsPointer:
     return LfsPointer(hashlib.sha256(data).hexdigest(), len(data))
 
 
-def test_an_object_is_stored_linked_and_read(lfs: LfsService, repo: Repo) -> None:
+def test_an_object_is_stored_linked_and_read(db: Database, lfs: LfsService, repo: Repo) -> None:
     pointer = lfs.store(repo.id, [b"hello ", b"world"])
     assert pointer == pointer_of(b"hello world")
     assert b"".join(lfs.read(repo.id, pointer.oid)) == b"hello world"
     assert b"".join(lfs.read(repo.id, pointer.oid, 6, 11)) == b"world"
     assert lfs.has(repo.id, pointer.oid) == 11
-    assert lfs.usage(repo.id) == 11
+    assert lfs_bytes(db, repo) == 11
     lfs.verify(repo.id, pointer.oid, 11)
     assert list(lfs.damaged()) == []
 

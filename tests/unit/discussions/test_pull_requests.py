@@ -25,6 +25,7 @@ from hub_core.errors import (
     StaleBase,
 )
 from hub_core.git import ZERO, FileChange, RefUpdate
+from tests.common.factories import lfs_bytes
 from tests.unit.discussions.conftest import TEXT, Forum
 
 
@@ -83,7 +84,7 @@ def test_large_files_come_from_writers_only(forum: Forum) -> None:
     with pytest.raises(PermissionDenied, match="belongs in LFS"):
         files.plan_upload(forum.rita, forum.repo, [("a.txt", 5), ("model.safetensors", 9)], proposed=True)
     assert len(files.plan_upload(forum.rita, forum.repo, [("b.txt", 5)], proposed=True)) == 1
-    assert forum.services.lfs.usage(forum.repo.id) == 0
+    assert lfs_bytes(forum.services.db, forum.repo) == 0
     made, _ = pulls.open_with_commit(forum.will, forum.repo, [weights], "Add weights")
     # What the repo holds already may move.
     forum.services.merges.merge(forum.ann, forum.repo, made.number)

@@ -20,7 +20,7 @@ from hub_core.xet.service import XetService
 from hub_core.xet.store import XorbStore, xorb_key
 from hub_core.xet.tables import XetXorb
 from hub_core.xet.xorbs import contents
-from tests.common.factories import make_repo, make_user
+from tests.common.factories import lfs_bytes, make_repo, make_user
 from tests.common.xet_files import ShardFile, Xorb, shard
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -62,7 +62,7 @@ def take(xet: XetService, repo: Repo, *files: ShardFile) -> None:
     xet.take_shard(repo.id, io.BytesIO(shard(*files)))
 
 
-def test_a_file_is_put_together_from_chunks_of_several_xorbs(xet: XetService, lfs: LfsService, repo: Repo) -> None:
+def test_a_file_is_put_together_from_chunks_of_several_xorbs(db: Database, xet: XetService, lfs: LfsService, repo: Repo) -> None:
     other = Xorb([b"x" * 100], scheme=2)
     assert send(xet, XORB)
     assert send(xet, other, other.body + b"XETBLOB footer")
@@ -71,7 +71,7 @@ def test_a_file_is_put_together_from_chunks_of_several_xorbs(xet: XetService, lf
     take(xet, repo, file)
     assert b"".join(lfs.read(repo.id, file.oid)) == file.data
     take(xet, repo, file)
-    assert lfs.usage(repo.id) == len(file.data)
+    assert lfs_bytes(db, repo) == len(file.data)
 
 
 def test_a_file_without_a_sha256_gets_its_own(xet: XetService, lfs: LfsService, repo: Repo) -> None:
@@ -104,13 +104,15 @@ def test_xorbs_serve_other_repos_and_outlive_the_first(xet: XetService, lfs: Lfs
     ],
     ids=["unknown", "guessed", "second-guessed"],
 )
-def test_who_does_not_show_to_know_the_chunks_gets_nothing(xet: XetService, lfs: LfsService, repo: Repo, file: ShardFile) -> None:
+def test_who_does_not_show_to_know_the_chunks_gets_nothing(
+    db: Database, xet: XetService, lfs: LfsService, repo: Repo, file: ShardFile
+) -> None:
     """Knowing a xorb's hash, and even the SHA-256 of the file, is not enough; the answer does not tell what is there."""
     send(xet, XORB)
     with pytest.raises(InvalidInput, match="does not have, or that this client has not shown to have") as caught:
         take(xet, repo, ShardFile([(XORB, 0, 1)]), file)
     assert "xet" in caught.value.hint
-    assert lfs.usage(repo.id) == 0
+    assert lfs_bytes(db, repo) == 0
 
 
 def test_a_range_beyond_the_xorb_is_as_unknown(xet: XetService, repo: Repo) -> None:
@@ -132,12 +134,12 @@ def test_a_range_beyond_the_xorb_is_as_unknown(xet: XetService, repo: Repo) -> N
     ids=["size", "file-hash", "sha256", "too-large"],
 )
 def test_a_file_that_is_not_as_described_is_refused(
-    xet: XetService, lfs: LfsService, repo: Repo, blobs: MemoryBlobStore, file: ShardFile, error: type[Exception]
+    db: Database, xet: XetService, lfs: LfsService, repo: Repo, blobs: MemoryBlobStore, file: ShardFile, error: type[Exception]
 ) -> None:
     send(xet, XORB)
     with pytest.raises(error):
         take(xet, repo, file)
-    assert lfs.usage(repo.id) == 0
+    assert lfs_bytes(db, repo) == 0
     assert list(blobs.staging.iterdir()) == []
     assert [blob.key for blob in blobs.list("")] == [xorb_key(XORB.hash)]
 
@@ -230,11 +232,11 @@ def test_a_file_is_kept_once_whichever_way_it_came_first(xet: XetService, lfs: L
     assert b"".join(lfs.read(repo.id, pushed.oid)) == pushed.data
 
 
-def test_nothing_of_a_shard_is_kept_when_its_last_file_is_wrong(xet: XetService, lfs: LfsService, repo: Repo) -> None:
+def test_nothing_of_a_shard_is_kept_when_its_last_file_is_wrong(db: Database, xet: XetService, lfs: LfsService, repo: Repo) -> None:
     send(xet, XORB)
     with pytest.raises(HashMismatch):
         take(xet, repo, ShardFile([(XORB, 0, 1)]), ShardFile([(XORB, 0, 2)], sha256="a" * 64))
-    assert lfs.usage(repo.id) == 0
+    assert lfs_bytes(db, repo) == 0
 
 
 def test_an_empty_file_is_a_file(xet: XetService, lfs: LfsService, repo: Repo) -> None:
