@@ -15,9 +15,10 @@ from hub_core.services import Services
 def add_hub_routes(app: FastAPI, services: Services) -> list[APIRouter]:
     """Serve every dialect; returns their routers. Their paths are the widest (`/{namespace}/{name}/...`): call this last."""
     routers = [csghub_router(services), huggingface_router(services), lfs_router(services), git_router(services)]
-    for router in routers:
-        app.include_router(router)
-    again = Router(routes=[route for router in routers for route in router.routes])
+    routes = [route for router in routers for route in router.routes]
+    # As they are: an included router looks through its routes twice for each request.
+    app.router.routes.extend(routes)
+    again = Router(routes=routes)
     for prefix in ("/hf", "/csg"):
         app.mount(prefix, again)
     return routers

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 GIT, LFS, HUGGING_FACE, CSGHUB = "Git", "Git LFS", "Hugging Face Hub", "CSGHub"
 ABOUT = {
@@ -43,7 +43,7 @@ def add_dialects(schema: dict[str, Any], routers: Iterable[APIRouter]) -> dict[s
     paths = schema.setdefault("paths", {})
     for router in routers:
         for route in router.routes:
-            if not isinstance(route, APIRoute) or not route.summary:
+            if not isinstance(route, Route) or not getattr(route, "summary", None):
                 continue
             for method in sorted((route.methods or set()) - {"HEAD"}):
                 paths.setdefault(route.path_format, {}).setdefault(method.lower(), _operation(route, method, str(router.tags[0])))
@@ -51,12 +51,12 @@ def add_dialects(schema: dict[str, Any], routers: Iterable[APIRouter]) -> dict[s
     return schema
 
 
-def _operation(route: APIRoute, method: str, tag: str) -> dict[str, Any]:
+def _operation(route: Route, method: str, tag: str) -> dict[str, Any]:
     names = re.findall(r"{(\w+)}", route.path_format)
     slug = re.sub(r"\W+", "_", route.path_format).strip("_")
     return {
         "tags": [tag],
-        "summary": route.summary,
+        "summary": getattr(route, "summary"),  # noqa: B009 - FastAPI's routes and our own have one
         "operationId": f"{method.lower()}_{slug}",
         "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],
         "responses": {"200": {"description": "Done."}, "default": {"description": "An error, in this dialect."}},
