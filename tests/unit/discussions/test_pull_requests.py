@@ -17,6 +17,7 @@ from hub_core.errors import (
     Conflict,
     DiscussionClosed,
     DiscussionNotFound,
+    GatedRepo,
     HubError,
     InvalidInput,
     MergeConflict,
@@ -24,6 +25,7 @@ from hub_core.errors import (
     RevisionNotFound,
     StaleBase,
 )
+from hub_core.gating.tables import Gating
 from hub_core.git import ZERO, FileChange, RefUpdate
 from tests.common.factories import lfs_bytes
 from tests.unit.discussions.conftest import TEXT, Forum
@@ -337,3 +339,21 @@ def test_pull_requests_stay_with_their_repo(forum: Forum) -> None:
 def test_the_hub_itself_may_open_one(forum: Forum) -> None:
     made, _ = forum.services.pulls.open_with_commit(SYSTEM, forum.repo, [FileChange("b.txt", b"b")], "Convert")
     assert (made.author, made.status) == ("", Status.OPEN)
+
+
+def test_on_a_gated_repo_people_talk_before_they_are_let_in(forum: Forum) -> None:
+    services = forum.services
+    services.pulls.open_with_commit(forum.rita, forum.repo, [FileChange("b.txt", b"b")], "Add b")
+    services.gating.set_gating(forum.ann, forum.repo, Gating.MANUAL)
+    services.discussions.open(forum.stan, forum.repo, "May I?")
+    services.discussions.comment(forum.stan, forum.repo, 1, "What is in it?")
+    assert services.merges.changes_to_show(forum.stan, forum.repo, 1) is None
+    for act in (
+        lambda: services.merges.changes(forum.stan, forum.repo, 1),
+        lambda: services.pulls.open(forum.stan, forum.repo, "Blind"),
+        lambda: services.pulls.open_with_commit(forum.stan, forum.repo, [FileChange("c.txt", b"c")], "Blind"),
+        lambda: forum.commit({"c.txt": "c"}, "refs/pr/1", "rita"),
+    ):
+        with pytest.raises(GatedRepo):
+            act()
+    services.merges.merge(forum.ann, forum.repo, 1)
