@@ -16,6 +16,7 @@ from hub_core.lfs import tables as lfs
 from hub_core.metering import tables as metering
 from hub_core.notices import tables as notices
 from hub_core.repos import tables as repos
+from hub_core.scanning import tables as scanning
 from hub_core.spaces import tables as spaces
 from hub_core.webhooks import tables as webhooks
 from hub_core.xet import tables as xet
@@ -35,6 +36,7 @@ __all__ = [
     "metering",
     "notices",
     "repos",
+    "scanning",
     "spaces",
     "webhooks",
     "xet",

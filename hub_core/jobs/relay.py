@@ -26,9 +26,10 @@ Follower = Callable[[Session, "Services", AuditEvent], None]
 def followers() -> tuple[Follower, ...]:
     """All that follows events."""
     from hub_core.notices.follow import follow as tell_people
+    from hub_core.scanning.work import follow as look_through
     from hub_core.webhooks.deliver import follow as tell_webhooks
 
-    return tell_webhooks, tell_people
+    return tell_webhooks, tell_people, look_through
 
 
 def relay_one(services: Services) -> bool:

@@ -120,7 +120,7 @@ RULES: dict[str, tuple[Reason, ...]] = {
     "pull_request.update": (Reason.PARTICIPANT, Reason.WATCHING),
     "access.request": (Reason.ADMIN,), "access.accept": (Reason.ADDRESSED,), "access.reject": (Reason.ADDRESSED,),
     "job.succeed": (Reason.ADDRESSED,), "job.fail": (Reason.ADDRESSED,), "webhook.disable": (Reason.ADDRESSED,),
-    "scan.found": (Reason.ADMIN,),
+    "scan.found": (Reason.ADMIN,), "scan.token": (Reason.ADDRESSED,),
 }  # fmt: skip
 """Audit action -> who is told."""
 

@@ -21,6 +21,7 @@ from hub_core.repos.cards import Card, card_of, read_card
 from hub_core.repos.files import MAX_GIT, GitReader, Held, LfsReader
 from hub_core.repos.kinds import KINDS, RepoKind
 from hub_core.repos.view import RepoView
+from hub_core.scanning.status import Safety, safety_of
 
 _MAX_ENTRIES = 400_000
 _STORAGE_S = 60
@@ -86,6 +87,10 @@ class InfoService:
             return inspect_model(readers)
         except UnsupportedFormat:
             return None
+
+    def safety(self, repo_id: int, commit: str) -> Safety:
+        """What a scan found of what loading the files can do."""
+        return safety_of(self._db, repo_id, commit)
 
     def storage(self, view: RepoView) -> int:
         """Bytes that the repo takes, as of a minute ago at most."""

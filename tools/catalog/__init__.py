@@ -27,6 +27,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         repos,
         requests,
         spaces,
+        trust,
         webhooks,
     )
 
@@ -47,6 +48,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         spaces,
         webhooks,
         notices,
+        trust,
         jobs,
         conversation,
     )

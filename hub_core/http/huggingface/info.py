@@ -129,6 +129,11 @@ class RepoFields:
         files = self._info.files(self._view.repo_id, self._commit) if self._commit else ()
         return [_sized(item) for item in files] if self._sizes else [{"rfilename": item.path} for item in files]
 
+    def security(self) -> dict[str, Any]:
+        """Which files a scan warns of."""
+        safety = self._info.safety(self._view.repo_id, self._commit or "")
+        return {"scansDone": safety.done, "filesWithIssues": [{"path": path, "level": safety.level(path)} for path in sorted(safety.imports)]}
+
     def storage(self) -> int:
         """Bytes that the repo takes."""
         return self._info.storage(self._view)
@@ -197,6 +202,7 @@ _FIELDS: dict[str, Callable[[RepoFields], Any]] = {
     "cardData": lambda fields: fields.card.raw,
     "siblings": RepoFields.siblings,
     "usedStorage": RepoFields.storage,
+    "securityRepoStatus": RepoFields.security,
     "description": lambda fields: fields.view.description,
     "citation": lambda fields: fields.card.raw.get("citation"),
     "pipeline_tag": RepoFields.pipeline_tag,

@@ -13,6 +13,7 @@ from hub_core.git import CommitInfo, TreeEntry
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.shapes import REPO, cursor_of, moment, page_limit, page_response, pointer_size
 from hub_core.repos.browse import MAX_PAGE, BrowseService
+from hub_core.scanning.status import Safety, safety_of
 from hub_core.services import Services
 from hub_core.xet.reconstruct import Reconstruction
 
@@ -23,16 +24,17 @@ _MAX_PATHS = 5000
 
 def add_tree_routes(router: APIRouter, services: Services) -> None:
     """`GET .../tree/{rev}[/{path}]` and `POST .../paths-info/{rev}`."""
-    acts = _Tree(BrowseService(services.git, services.lfs), services.xet.files)
+    acts = _Tree(BrowseService(services.git, services.lfs), services)
     for path in (REPO + "/tree/{revision}", REPO + "/tree/{revision}/{path:path}"):
         add_route(router, services, "GET", path, acts.tree)
     add_route(router, services, "POST", REPO + "/paths-info/{revision}", acts.paths)
 
 
 class _Tree:
-    def __init__(self, browse: BrowseService, files: Reconstruction) -> None:
+    def __init__(self, browse: BrowseService, services: Services) -> None:
         self._browse = browse
-        self._files = files
+        self._files: Reconstruction = services.xet.files
+        self._db = services.db
 
     def tree(self, call: Call) -> Response:
         """One page of a folder."""
@@ -55,7 +57,13 @@ class _Tree:
         last = self._browse.last_commits(repo_id, commit, [item.path for item in entries]) if expand else {}
         oids = [item.lfs.oid for item in entries if item.lfs]
         hashes = self._files.hashes(repo_id, oids) if oids else {}
-        return [_entry(item, last.get(item.path), hashes.get(item.lfs.oid) if item.lfs else None) for item in entries]
+        shown = [_entry(item, last.get(item.path), hashes.get(item.lfs.oid) if item.lfs else None) for item in entries]
+        if expand:
+            safety = safety_of(self._db, repo_id, commit)
+            for found in shown:
+                if found["type"] == "file":
+                    found["securityFileStatus"] = _security(found["path"], safety)
+        return shown
 
 
 def _asked_paths(call: Call) -> tuple[list[str], bool]:
@@ -79,6 +87,16 @@ def _asked_paths(call: Call) -> tuple[list[str], bool]:
 
 def _too_many() -> InvalidInput:
     return InvalidInput(f"At most {_MAX_PATHS:,} paths can be asked for at once.", hint="Ask in several requests, or list the folder.")
+
+
+def _security(path: str, safety: Safety) -> dict[str, Any]:
+    """What a scan found in a file, as `BlobSecurityInfo` reads it; there is no virus scanner here."""
+    level = safety.level(path)
+    imports = []
+    for finding in safety.imports.get(path, ()):
+        module, _, name = finding.detail.rpartition(".")
+        imports.append({"module": module, "name": name, "safety": "dangerous" if finding.level == "unsafe" else "suspicious"})
+    return {"status": level, "avScan": None, "pickleImportScan": {"status": level, "pickleImports": imports} if imports else None}
 
 
 def _entry(item: TreeEntry, last: CommitInfo | None, xet_hash: str | None) -> dict[str, Any]:

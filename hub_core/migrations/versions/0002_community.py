@@ -221,6 +221,18 @@ def upgrade() -> None:
         batch_op.create_index("ix_notices_user", ["user_id", "at", "id"], unique=False)
 
     op.create_table(
+        "repo_scans",
+        sa.Column("repo_id", sa.Integer(), nullable=False),
+        sa.Column("commit", sa.String(length=40), nullable=False),
+        sa.Column("rules", sa.Integer(), nullable=False),
+        sa.Column("level", sa.String(length=12), nullable=False),
+        sa.Column("files", sa.Integer(), nullable=False),
+        sa.Column("skipped", sa.Integer(), nullable=False),
+        sa.Column("scanned_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_repo_scans_repo_id_repos"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("repo_id", name=op.f("pk_repo_scans")),
+    )
+    op.create_table(
         "repo_texts",
         sa.Column("repo_id", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
@@ -228,6 +240,24 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_repo_texts_repo_id_repos"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("repo_id", name=op.f("pk_repo_texts")),
     )
+    op.create_table(
+        "scan_findings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("repo_id", sa.Integer(), nullable=False),
+        sa.Column("path", sa.String(length=1024), nullable=False),
+        sa.Column("blob", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("level", sa.String(length=12), nullable=False),
+        sa.Column("rule", sa.String(length=40), nullable=False),
+        sa.Column("detail", sa.String(length=200), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("found_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["repo_id"], ["repos.id"], name=op.f("fk_scan_findings_repo_id_repos"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scan_findings")),
+    )
+    with op.batch_alter_table("scan_findings", schema=None) as batch_op:
+        batch_op.create_index("ix_scan_findings_file", ["repo_id", "path"], unique=False)
+
     op.create_table(
         "space_settings",
         sa.Column("repo_id", sa.Integer(), nullable=False),
@@ -402,7 +432,12 @@ def downgrade() -> None:
 
     op.drop_table("webhooks")
     op.drop_table("space_settings")
+    with op.batch_alter_table("scan_findings", schema=None) as batch_op:
+        batch_op.drop_index("ix_scan_findings_file")
+
+    op.drop_table("scan_findings")
     op.drop_table("repo_texts")
+    op.drop_table("repo_scans")
     with op.batch_alter_table("notices", schema=None) as batch_op:
         batch_op.drop_index("ix_notices_user")
         batch_op.drop_index("ix_notices_same")
