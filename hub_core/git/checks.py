@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections import Counter
 from dataclasses import dataclass, field
 
 from dulwich.errors import ObjectFormatException
@@ -12,12 +13,15 @@ from dulwich.objects import S_IFGITLINK, Commit, ShaFile, Tag, Tree, parse_tree
 from hub_core.errors import InvalidPack, InvalidPath
 from hub_core.lfs.pointer import MAX_POINTER, LfsPointer, parse_pointer
 from hub_core.names import check_path
+from hub_core.scanning.secrets import secrets_in
 
 COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
 KIND_NAMES = {COMMIT: "commit", TREE: "tree", BLOB: "blob", TAG: "tag"}
 _PLAIN = re.compile(rb"[A-Za-z0-9_+=,@#()\[\]{}-][A-Za-z0-9._+=,@#()\[\]{} -]*[A-Za-z0-9_+=,@#()\[\]{}-]|[A-Za-z0-9_-]")
 _MODES = {0o100644, 0o100755, 0o100664, stat.S_IFLNK, stat.S_IFDIR, S_IFGITLINK}
 _MAX_NAME = 255
+MAX_SEARCHED = 64 * 1024
+"""Bytes of a file up to which it is searched for secrets while it comes in; a scan looks at all of them later."""
 _MAX_KNOWN = 500_000
 _ENTRY = re.compile(rb"([^\0]+)\0.{20}", re.DOTALL)  # mode, space, name; the id is not looked at
 _OCTAL = re.compile(rb"[0-7]{1,6}")
@@ -26,12 +30,13 @@ _AFTER_NAME = 21
 
 @dataclass(slots=True)
 class Findings:
-    """What was seen while checking new objects: their types, what they point at, and LFS pointers."""
+    """What was seen while checking new objects: their types, what they point at, LFS pointers, and kinds of secrets."""
 
     kinds: dict[str, int] = field(default_factory=dict)
     links: dict[str, int] = field(default_factory=dict)
     pointers: set[LfsPointer] = field(default_factory=set)
     expanded: int = 0
+    secrets: Counter[str] = field(default_factory=Counter)
 
     def link(self, sha: str, kind: int) -> None:
         """Note that an object of that type must exist."""
@@ -39,10 +44,12 @@ class Findings:
             raise InvalidPack(f"The pack uses object {sha[:12]} as two different types.", hint="Check the repository with `git fsck`.")
 
     def note_blob(self, data: bytes) -> None:
-        """Note a pointer, if the content of a blob is one."""
+        """Note a pointer, if the content of a blob is one, and the secrets in it, if it is small."""
         pointer = parse_pointer(data) if len(data) < MAX_POINTER else None
         if pointer:
             self.pointers.add(pointer)
+        elif len(data) <= MAX_SEARCHED:
+            self.secrets.update(secret.kind for secret in secrets_in(data))
 
 
 def check_object(sha: str, kind: int, chunks: list[bytes], findings: Findings) -> None:
@@ -53,7 +60,8 @@ def check_object(sha: str, kind: int, chunks: list[bytes], findings: Findings) -
     """
     findings.kinds[sha] = kind
     if kind == BLOB:
-        findings.note_blob(b"".join(chunks) if sum(map(len, chunks)) < MAX_POINTER else b"\0" * MAX_POINTER)
+        if sum(map(len, chunks)) <= MAX_SEARCHED:
+            findings.note_blob(b"".join(chunks))
         return
     if kind not in KIND_NAMES:
         raise InvalidPack(f"The pack holds an object of an unknown type ({kind}).")

@@ -30,7 +30,7 @@ from dulwich.pack import (
 
 from hub_core.errors import InvalidPack, StorageFull, TooLarge
 from hub_core.git.cache import make_bare
-from hub_core.git.checks import Findings, check_object, check_tree_names
+from hub_core.git.checks import MAX_SEARCHED, Findings, check_object, check_tree_names
 from hub_core.git.objects import SnapshotStore, base_distance, delta_sizes, header_at
 from hub_core.git.process import git_binary, reading_git, run_git
 from hub_core.git.types import MIB, GitLimits
@@ -39,6 +39,7 @@ from hub_core.lfs.pointer import MAX_POINTER
 _WINDOW = 16 * 1024
 _FANOUT_END = 8 + 256 * 4  # of a pack index: its header, and how many objects there are up to each first byte
 _NAMES_AT_ONCE = 50_000
+_SEARCHED = 16 * MIB  # of small files of one push, for secrets
 _STREAM_LARGE = ("-c", "core.bigFileThreshold=32m")  # larger files are hashed piece by piece instead of whole in memory
 _MALFORMED = (
     zlib.error,
@@ -154,6 +155,7 @@ def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> 
     findings = Findings()
     known: set[bytes] = set()
     too_large: tuple[bytes, int] | None = None
+    searched = 0
     with tempfile.TemporaryFile(dir=quarantine) as wanted:
         with reading_git(quarantine, "cat-file", "--batch-check", "--buffer", stdin=names) as listing:
             for line in listing:
@@ -163,7 +165,9 @@ def _inspect_with_git(quarantine: Path, names: IO[bytes], limits: GitLimits) -> 
                     too_large = too_large or (bytes.fromhex(sha.decode()), size)
                     continue
                 _count(findings, size, limits)
-                if kind == b"tree" or (kind == b"blob" and 100 < size < MAX_POINTER):
+                if kind == b"blob":
+                    searched += size if size <= MAX_SEARCHED else 0
+                if kind == b"tree" or (kind == b"blob" and 20 < size < (MAX_SEARCHED if searched <= _SEARCHED else MAX_POINTER)):
                     wanted.write(sha + b"\n")
         wanted.flush()
         with reading_git(quarantine, "cat-file", "--batch", "--buffer", stdin=wanted) as contents:

@@ -13,6 +13,7 @@ from dulwich.protocol import Protocol
 
 from hub_core.errors import HubError, InvalidInput, InvalidPack, LimitExceeded, Unavailable
 from hub_core.git.cache import NodeCache
+from hub_core.git.checks import Findings
 from hub_core.git.ingest import ingest
 from hub_core.git.objects import ObjectPool, SnapshotStore
 from hub_core.git.publish import Publisher
@@ -33,6 +34,7 @@ class PushRequest:
     updates: list[RefUpdate] = field(default_factory=list)
     capabilities: set[str] = field(default_factory=set)
     options: list[str] = field(default_factory=list)
+    warning: str = ""
 
 
 def advertise_receive(state: RepoState) -> bytes:
@@ -119,7 +121,7 @@ class Receiver:
         except HubError as error:
             note = error.hint
             results = [RefResult(update.name, False, error.message) for update in request.updates]
-        return _report(request, unpack, results, note)
+        return _report(request, unpack, results, note or request.warning)
 
     def _attempts(
         self, state: Callable[[], RepoState], request: PushRequest, body: BinaryIO, start: int, hook: RefHook | None
@@ -152,9 +154,19 @@ class Receiver:
             pack = ingest(quarantine, behind, body, self.limits)
             store = SnapshotStore(quarantine / "objects", behind)
             try:
-                return self.publisher.publish(state, store, updates, pack=pack, atomic=atomic, hook=hook)
+                results = self.publisher.publish(state, store, updates, pack=pack, atomic=atomic, hook=hook)
+                request.warning = _warning(pack.findings) if pack and any(result.ok for result in results) else ""
+                return results
             finally:
                 store.close_own()
+
+
+def _warning(findings: Findings) -> str:
+    """What the person who pushed is told of an accepted push; empty for nothing."""
+    if not findings.secrets:
+        return ""
+    kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(findings.secrets.items()))
+    return f"warning: this push holds what looks like secrets: {kinds}.\nwarning: Whoever reads the repo can read them; revoke them where they were made."
 
 
 def _over_initial(state: RepoState, update: RefUpdate) -> RefUpdate:
