@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hub_core.services import Services
 
 MAX_TOLD = 1000
-_KEPT = ("number", "title", "ref", "before", "after", "role", "job", "kind", "findings", "answer", "failures")
+_KEPT = ("number", "title", "ref", "before", "after", "role", "job", "kind", "findings", "level", "answer", "failures")
 
 
 def follow(session: Session, services: Services, event: AuditEvent) -> None:  # noqa: ARG001 - every follower has this shape

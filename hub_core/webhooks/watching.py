@@ -81,4 +81,6 @@ def watching(session: Session, event: AuditEvent, repo: Repo) -> Sequence[Webhoo
         owners.append(str(event.details["before"]).partition("/")[0])
     spaces = sa.select(Namespace.id).where(Namespace.name.in_(owners))
     watches = sa.select(WebhookWatch.webhook_id).where(sa.or_(WebhookWatch.repo_id == repo.id, WebhookWatch.namespace_id.in_(spaces)))
-    return session.scalars(sa.select(Webhook).where(Webhook.id.in_(watches), Webhook.disabled.is_(False)).order_by(Webhook.id)).all()
+    # What happened before it was made is not told, though the event may still wait.
+    in_force = (Webhook.id.in_(watches), Webhook.disabled.is_(False), Webhook.created_at <= event.at)
+    return session.scalars(sa.select(Webhook).where(*in_force).order_by(Webhook.id)).all()
