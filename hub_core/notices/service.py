@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub_core import audit
 from hub_core.accounts import policy
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.db import Database, utcnow
@@ -90,11 +91,13 @@ class NoticeService:
             return list(session.scalars(query))
 
     def mark(self, actor: Actor, ids: Sequence[int], *, read: bool = True) -> None:
-        """Mark the caller's own notifications as read, or unread again. Not audited: it concerns nobody else."""
+        """Mark the caller's own notifications as read, or unread again."""
         require_scope(actor, Permission.USER_SELF)
         rows = sa.update(Notice).where(Notice.user_id == policy.own_id(actor), Notice.id.in_(ids))
         with self._db.write() as session:
             session.execute(rows.values(read_at=utcnow() if read else None), execution_options={"synchronize_session": False})
+            if ids:
+                audit.record(session, actor, "notice.read" if read else "notice.unread", actor.username, count=len(ids))
 
     def prune(self) -> int:
         """Forget old ones; returns how many those were."""

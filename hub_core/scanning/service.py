@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from hub_core import audit
 from hub_core.authz import Actor, Permission
 from hub_core.repos.access import require_repo
 from hub_core.repos.tables import Repo
@@ -52,6 +53,8 @@ def scan_repo(services: Services, actor: Actor, repo: Repo) -> ScanView:
         PermissionDenied: the caller's role is smaller than write. RevisionNotFound: there is no commit.
     """
     _require(services, actor, repo)
+    with services.db.write() as session:
+        audit.record(session, actor, "scan.ask", repo.full_name, repo_id=repo.id)
     _, files = targets(services, repo.id)
     if len(files) <= AT_ONCE_FILES and sum(entry.size for entry in files) <= AT_ONCE_BYTES:
         scan(services, repo.id, lambda _share, _what: None, anew=True)

@@ -15,7 +15,9 @@ from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, Too
 
 JobArg = Annotated[int, Slot(SlotType.NUMBER), Field(description="Number of the job.", ge=1, le=2**53, examples=[12])]
 StatusArg = Annotated[
-    str, Slot(SlotType.STATUS), Field(description=", ".join(STATUSES), pattern=f"^({'|'.join(STATUSES)})$", examples=["failed"])
+    str,
+    Slot(SlotType.STATUS),
+    Field(description=", ".join(STATUSES), max_length=12, pattern=f"^({'|'.join(STATUSES)})$", examples=["failed"]),
 ]
 
 
@@ -58,7 +60,7 @@ class ListJobsInput(ToolInput):
     status: StatusArg | None = None
     owner: Annotated[str, Slot(SlotType.USER), Field(description="Who started them.", max_length=64)] | None = None
     limit: LimitArg = 20
-    cursor: Annotated[str, Field(description="`next` of the page before.", pattern=r"^\d{1,16}$")] | None = None
+    cursor: Annotated[str, Field(description="`next` of the page before.", max_length=16, pattern=r"^\d{1,16}$")] | None = None
 
 
 class ListJobs(Tool[ListJobsInput, JobList]):
@@ -90,9 +92,13 @@ class GetJob(Tool[OneJob, JobOut]):
 
     name, group, input, output, permission = "get_job", "jobs", OneJob, JobOut, Permission.JOB_READ
 
+    def plan(self, ctx: ToolContext, args: OneJob) -> Plan:
+        """Find it."""
+        return Plan({"job": args.job}, Effect.READ, prepared=ctx.services.jobs.get(ctx.actor, args.job))
+
     def run(self, ctx: ToolContext, args: OneJob, plan: Plan) -> JobOut:
-        """Read it."""
-        return job_out(ctx.services.jobs.get(ctx.actor, args.job))
+        """Show it."""
+        return job_out(plan.prepared)
 
 
 class CancelJob(Tool[OneJob, JobOut]):

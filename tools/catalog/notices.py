@@ -69,7 +69,7 @@ class MarkInput(ToolInput):
     """Which ones; all unless told."""
 
     repo: RepoArg | None = None
-    ids: Annotated[list[int], Field(description="Only these, by id.", max_length=MAX_UNDO)] | None = None
+    ids: Annotated[list[Annotated[int, Field(ge=1, le=2**53)]], Field(description="Only these, by id.", max_length=MAX_UNDO)] | None = None
     read: Annotated[bool, Slot(SlotType.FLAG), Field(description="false marks them unread again.")] = True
 
 

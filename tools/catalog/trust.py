@@ -9,7 +9,7 @@ from pydantic import Field
 from hub_core.authz import Permission
 from hub_core.scanning import service as scanning
 from tools.catalog.repos import OneRepo, locate
-from tools.contract import Effect, Plan, Tool, ToolContext, ToolOutput
+from tools.contract import Change, Effect, Plan, Tool, ToolContext, ToolOutput
 
 
 class FindingOut(ToolOutput):
@@ -42,12 +42,14 @@ class ScanRepo(Tool[OneRepo, ScanOut]):
     """Look through a repo's files for leaked secrets and for pickles that run code when they are loaded."""
 
     name, group, input, output = "scan_repo", "trust", OneRepo, ScanOut
-    effect, permission, heavy = Effect.READ, Permission.REPO_WRITE, True
+    effect, permission, heavy = Effect.WRITE, Permission.REPO_WRITE, True
 
     def plan(self, ctx: ToolContext, args: OneRepo) -> Plan:
-        """Resolve the name."""
+        """What was found is kept, in the place of what was found last."""
         repo, resolved = locate(ctx, args, Permission.REPO_WRITE)
-        return Plan(resolved, Effect.READ, prepared=repo)
+        last = scanning.last_scan(ctx.services, repo).scanned_at
+        changes = (Change("scan", last.isoformat() if last else None, "now"),)
+        return Plan(resolved, Effect.WRITE, changes, {"repo": repo.full_name}, prepared=repo)
 
     def run(self, ctx: ToolContext, args: OneRepo, plan: Plan) -> ScanOut:
         """Scan it, or begin to."""

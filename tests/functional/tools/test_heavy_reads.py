@@ -12,6 +12,8 @@ from tests.functional.tools.world import World
 from tools.registry import default_registry
 
 HEAVY = {
+    "scan_repo": {"repo": "acme/support-7b"},
+    "verify_repo": {"repo": "acme/support-7b"},
     "inspect_model": {"repo": "acme/support-7b"},
     "preview_dataset": {"repo": "acme/tickets"},
     "describe_dataset": {"repo": "acme/tickets"},

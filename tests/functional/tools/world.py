@@ -12,6 +12,7 @@ from hub_core.authz import Actor, Role, Scope, Visibility
 from hub_core.db import Base
 from hub_core.discussions.views import Status
 from hub_core.git import Author, FileChange
+from hub_core.jobs.relay import relay_one
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -87,6 +88,9 @@ class World:
             item["title"]: {key: value for key, value in item.items() if key not in ("updated_at", "created_at")}
             for item in self.call("root", "list_collections", limit=100)["items"]
         }
+        seen["webhooks"] = [(item["url"], item["domains"]) for item in self.call("alice", "list_webhooks", **R)["items"]]
+        seen["jobs"] = [(item["id"], item["status"]) for item in self.call("alice", "list_jobs", limit=100)["items"]]
+        seen["notifications"] = [(item["title"], item["read"]) for item in self.call("alice", "list_notifications", limit=100)["items"]]
         app = self.services.repos.find(self.actor("root"), f"space:{APP}")
         seen["secrets"] = [view.name for view in self.services.spaces.secrets(self.actor("root"), app)]
         with self.services.db.read() as session:
@@ -132,7 +136,11 @@ def build(services: Services) -> World:
     services.tags.set(alice, model, ["support"], "add")  # type: ignore[arg-type]
     services.tokens.create(alice, "ci", Scope.READ)
     services.ssh_keys.add(alice, "macbook", KEY)
+    _work(world, model)
     _talk(world, model)
+    while relay_one(services):
+        pass
+    services.webhooks.create_for_repo(alice, model, "https://ci.example.com/hook")
     services.users.set_preference(alice, "language", "ja")
     services.social.set_like(alice, data, True)
     picks = services.collections.create(alice, "Team picks", "acme", description="Ours").id
@@ -152,6 +160,15 @@ def _talk(world: World, model: Repo) -> None:
     talks.set_status(alice, model, 2, Status.CLOSED)
     notes = FileChange("notes.txt", b"Notes\n")
     world.services.pulls.open_with_commit(world.actor("dave"), model, [notes], "Add notes")
+
+
+def _work(world: World, model: Repo) -> None:
+    """Job 1 waits, job 2 was cancelled."""
+    with world.services.db.write() as session:
+        for number in (1, 2):
+            key = f"check {number}"
+            world.services.jobs.queue.enqueue(session, "verify", {"repo": model.id}, actor=world.actor("alice"), repo_id=model.id, key=key)
+    world.services.jobs.cancel(world.actor("alice"), 2)
 
 
 @dataclass(frozen=True)
@@ -246,6 +263,17 @@ CASES: dict[str, Case] = {
     "add_to_collection": Case({"collection": "team-picks", **R, "note": "The model"}),
     "remove_from_collection": Case({"collection": "team picks", **D}),
     "delete_collection": Case({"collection": "team picks"}, undoable=False),
+    "create_webhook": Case({**R, "url": "https://chat.example.com/hook", "domains": ["discussion"]}),
+    "list_webhooks": Case(R),
+    "delete_webhook": Case({**R, "webhook": "https://ci.example.com/hook"}),
+    "list_notifications": Case({"unread": True}, stranger=True),
+    "mark_notifications_read": Case({}, stranger=True),
+    "list_jobs": Case({"status": "queued", "limit": 2}, stranger=True),
+    "get_job": Case({"job": 1}),
+    "cancel_job": Case({"job": 1}),
+    "retry_job": Case({"job": 2}),
+    "scan_repo": Case(R, undoable=False),
+    "verify_repo": Case(R),
     "set_secret": Case({"target": APP, "name": "API_KEY", "value": "hunter2hunter2"}),
     "help": Case({"topic": "datasets"}, stranger=True),
     "undo": Case({}, undoable=False),
