@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -151,7 +152,7 @@ class _LfsEdge:
             return found
         actions: dict[str, Any] = {}
         if item.action == "download":
-            direct = self._lfs.download_url(repo.id, item.oid)
+            direct = self._lfs.source.download_url(item.oid)  # the batch has found that the repo holds it
             query = self._signer.query("download", repo.id, item.oid, user_id=actor.user_id, seconds=_EXPIRES_S)
             actions["download"] = {"href": direct or f"{root}/{item.oid}?{query}", "expires_in": 3000 if direct else _EXPIRES_S}
         else:
@@ -191,12 +192,16 @@ class _LfsEdge:
         """`GET objects/{oid}`, whole or a range."""
         repo, _ = await self._allowed(request, actor, kind, "download")
         oid = request.path_params["oid"]
-        size = await run_in_threadpool(self._lfs.has, repo.id, oid)
-        if size is None:
-            raise NotFound("This repo has no such object.", hint="Push it with git-lfs.")
-        path = await run_in_threadpool(self._lfs.local_path, repo.id, oid)
+        size, path = await run_in_threadpool(self._held, repo.id, oid)
         headers = {"ETag": f'"{oid}"', "Cache-Control": "private, max-age=31536000, immutable"}
         return blob_response(request, size, lambda start, end: self._lfs.read(repo.id, oid, start, end), path=path, headers=headers)
+
+    def _held(self, repo_id: int, oid: str) -> tuple[int, Path | None]:
+        """The size of an object that the repo holds, and its file on this machine."""
+        size = self._lfs.has(repo_id, oid)
+        if size is None:
+            raise NotFound("This repo has no such object.", hint="Push it with git-lfs.")
+        return size, self._lfs.source.local_path(oid)
 
     async def verify(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST objects/{oid}/verify`."""

@@ -23,8 +23,11 @@ class LfsAccess:
 
     async def repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         """The repo in the path, with `permission` checked."""
+        return await run_in_threadpool(self._repo, request, actor, kind, permission)
+
+    def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
-        return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
+        return self._services.repos.open_repo(actor, kind, namespace, name, permission)
 
     async def pushed(self, request: Request, actor: Actor, kind: RepoKind) -> Repo:
         """The repo in the path, of somebody who may push something there: readers to their own pull requests."""
@@ -39,14 +42,16 @@ class LfsAccess:
             PermissionDenied: it has expired, or that user has no right to it any more.
             RepoNotFound: that user may not see it any more.
         """
+        return await run_in_threadpool(self._signed, request, actor, kind, purpose, *facts)
+
+    def _signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
         permission = Permission.REPO_FILES if purpose == "download" else Permission.REPO_WRITE
-        repo = await self.repo(request, SYSTEM, kind, permission)
+        repo = self._repo(request, SYSTEM, kind, permission)
         try:
             user_id = self._signer.check(request.query_params, purpose, repo.id, *facts)
         except Unauthenticated:
             # Who may not see the repo hears nothing of signatures, as if it were not there.
-            await self.repo(request, actor, kind, Permission.REPO_READ)
+            self._repo(request, actor, kind, Permission.REPO_READ)
             raise
         # The hub gave this address to somebody with the right to use it; they must have it still.
-        holder = await run_in_threadpool(self._services.sessions.person, user_id, permission)
-        return await self.repo(request, holder, kind, permission), user_id
+        return self._repo(request, self._services.sessions.person(user_id, permission), kind, permission), user_id
