@@ -158,11 +158,15 @@ def hub_error_of(error: BaseException | None) -> Unavailable:
     """An operational error of a database driver as one of the hub's."""
     if getattr(error, "sqlite_errorcode", None) in _SQLITE_FULL or getattr(error, "sqlstate", None) in _POSTGRES_FULL:
         return StorageFull("The disk of the hub's database is full; nothing was changed.", hint="Ask an administrator.")
+    if getattr(error, "sqlite_errorcode", None) in _SQLITE_BUSY or getattr(error, "sqlstate", None) in _POSTGRES_BUSY:
+        return Unavailable("The hub is busy.", hint="Try again in a moment.")
     return Unavailable("The database of the hub does not answer.", hint="Try again; then ask an administrator.")
 
 
 _SQLITE_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_BUSY_SNAPSHOT}
 _POSTGRES_FULL = {"53100"}
+_POSTGRES_BUSY = {"55P03", "40P01", "40001", "53300"}  # a lock that was not let go of, a deadlock, a race, too many connections
 _POSTGRES_READ_ONLY = "25006"
 
 

@@ -1,6 +1,6 @@
 """A hub in a process of its own that starts in a tenth of a second, and that can be made to die at any step it takes.
 
-It serves Git, LFS and the tool API with the hub's own parts; the chat page and the agent, which are slow to load, are left out.
+It serves all clients but chat with the hub's own parts; the chat page and the agent, which are slow to load, are left out.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from sqlalchemy.orm import Session
 
 from hub_core.doctor import examine
 from hub_core.http.connections import BoundedHttpProtocol
+from hub_core.http.dialects import add_hub_routes
 from hub_core.http.errors import add_error_handlers
-from hub_core.http.git_smart import git_router
-from hub_core.http.lfs import lfs_router
 from hub_core.http.middleware import BodyLimitMiddleware, RequestMiddleware, usual_limit
 from hub_core.services import open_services
 from hub_core.settings import Settings
@@ -142,8 +141,8 @@ def _run(settings: Settings, port: int, steps: Any, file_limit: int) -> None:
         app.add_middleware(RequestMiddleware)
         add_error_handlers(app)
         app.add_api_route("/healthz", lambda: {"status": "ok"})
-        for router in (tool_router(services), lfs_router(services), git_router(services)):
-            app.include_router(router)
+        app.include_router(tool_router(services))
+        add_hub_routes(app, services)
         _count_steps(steps)
         uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False, http=BoundedHttpProtocol)
 

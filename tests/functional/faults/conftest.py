@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from hub_core.settings import Settings
+from tests.common.databases import PostgresServer
 from tests.common.forked_hub import ForkedHub, forked_hub
 from tests.common.git_client import git
 from tests.common.hub_process import TOKEN
+from tests.common.nodes import Nodes, shared_parts
+from tests.common.swift import SwiftServer
 
 
 @pytest.fixture
@@ -39,3 +42,10 @@ def peak_memory(hub: ForkedHub) -> int:
     assert hub.process is not None
     status = Path(f"/proc/{hub.process.pid}/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, postgres_server: PostgresServer, swift_server: SwiftServer) -> Iterator[Nodes]:
+    """PostgreSQL and an S3 store for any number of hubs."""
+    with shared_parts(tmp_path, postgres_server, swift_server) as shared:
+        yield shared
