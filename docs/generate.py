@@ -125,7 +125,10 @@ def permissions_page() -> str:
         "`admin`, and each includes the ones before it. What you may not see is answered as if it were not there. "
         "The agent acts as the person who talks and has no right of its own.",
         "",
-        "Ask for `list_access` to hear who can do what on a repo, and why.",
+        "The files of a gated repo are open to people with a role there, and to those whose request was accepted: `set_gating` closes the "
+        "gate, `request_access` asks, `decide_access` answers. Its facts, its card and the names of its files are open as its visibility says.",
+        "",
+        "Ask for `list_access` to hear who can do what on a repo, and why, and who asks for access.",
     ]
     for permission, text in PERMISSIONS.items():
         users = ", ".join(f"[`{tool.name}`](tools.md#{tool.name})" for tool in default_registry() if tool.permission is permission)
