@@ -25,7 +25,6 @@ from hub_core.repos.tables import Collaborator, Repo
 MAX_REASON = 2000
 MAX_PAGE = 500
 _VERBS = {RequestStatus.ACCEPTED: "accept", RequestStatus.REJECTED: "reject", RequestStatus.PENDING: "reopen"}
-_NEEDED = {RequestStatus.ACCEPTED: "accepted", RequestStatus.REJECTED: "rejected", RequestStatus.PENDING: "reopened"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class GateService:
         Raises:
             PermissionDenied: the role admin is needed. UserNotFound: no such user.
             RequestNotFound: that person has not asked.
-            Conflict: the role write was given; it is taken away as any other role.
+            Conflict: the person has a larger role by now than the one that was asked for.
         """
         with self._db.write() as session:
             row, _ = _row(session, actor, repo, Permission.REPO_ADMIN)
@@ -226,10 +225,19 @@ def _settle(session: Session, actor: Actor, row: Repo, request: AccessRequest, u
     request.decided_at = None if status is RequestStatus.PENDING else utcnow()
     details = {"user": user.username, "role": request.role, "before": before, **({"answer": answer} if answer else {})}
     audit.record(session, actor, f"access.{_VERBS[status]}", row.full_name, repo_id=row.id, **details)
-    if request.role == Role.WRITE and status is RequestStatus.ACCEPTED:
-        held = session.get(Collaborator, (row.id, user.id))
+    if request.role == Role.WRITE and RequestStatus.ACCEPTED in {before, status}:
+        _set_write(session, actor, row, request, user, given=status is RequestStatus.ACCEPTED)
+
+
+def _set_write(session: Session, actor: Actor, row: Repo, request: AccessRequest, user: User, *, given: bool) -> None:
+    """Give the role write, unless the person has a larger one, or give back what they had before."""
+    held = session.get(Collaborator, (row.id, user.id))
+    if given:
+        request.held = held.role if held else None
         if held is None or Role(held.role).rank < Role.WRITE.rank:
             set_role(session, actor, row, user, Role.WRITE)
+    elif held is not None and held.role == Role.WRITE:
+        set_role(session, actor, row, user, Role(request.held) if request.held else None)
 
 
 def _find(session: Session, row: Repo, user_id: int, role: Role) -> AccessRequest | None:
@@ -260,11 +268,9 @@ def _to_decide(session: Session, row: Repo, user: User, status: RequestStatus) -
     if not found:
         raise _none(user.username)
     request = found[0]
-    if request.role == Role.WRITE and request.status == RequestStatus.ACCEPTED and status is not RequestStatus.ACCEPTED:
-        raise Conflict(
-            f"{user.username} asked for the role write on {row.full_name} and has it; that cannot be {_NEEDED[status]} any more.",
-            hint="revoke_access takes a role away.",
-        )
+    held = session.get(Collaborator, (row.id, user.id)) if request.role == Role.WRITE and request.status != status else None
+    if request.status == RequestStatus.ACCEPTED and held is not None and Role(held.role) is Role.ADMIN:
+        raise Conflict(f"{user.username} has the role admin on {row.full_name} by now.", hint="revoke_access takes a role away.")
     return request
 
 

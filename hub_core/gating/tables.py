@@ -37,7 +37,7 @@ class RequestStatus(enum.StrEnum):
 class AccessRequest(Base):
     """A person asks for access to a repo: for its files (`role` read; accepted, it opens the gate), or for the role write.
 
-    The role write, once accepted, is a collaborator's as any other; the row only remembers that it was asked for.
+    The role write, once accepted, is a collaborator's as any other; `held` is what the person had before, to give back.
     """
 
     __tablename__ = "access_requests"
@@ -51,6 +51,7 @@ class AccessRequest(Base):
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     role: Mapped[str] = mapped_column(sa.String(8))
     status: Mapped[str] = mapped_column(sa.String(12))
+    held: Mapped[str | None] = mapped_column(sa.String(8))
     reason: Mapped[str] = mapped_column(sa.Text, default="")
     fields: Mapped[dict[str, Any]] = mapped_column(default=dict)  # what a client's form sent
     answer: Mapped[str] = mapped_column(sa.Text, default="")  # what the person who decided had to say

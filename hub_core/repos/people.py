@@ -93,16 +93,18 @@ class AccessService:
         self.check_revocable(repo, username)
         with self._db.write() as session:
             require_repo(session, actor, Permission.REPO_ADMIN, repo)
-            row = session.get(Collaborator, (repo.id, _user(session, username).id))
-            if row is not None:
-                audit.record(session, actor, "repo.revoke", repo.full_name, repo_id=repo.id, user=username, before=row.role)
-                session.delete(row)
+            set_role(session, actor, repo, _user(session, username), None)
 
 
-def set_role(session: Session, actor: Actor, repo: Repo, user: User, role: Role) -> None:
-    """Give a person a role on a repo, in the caller's transaction; whether the caller may was checked before."""
+def set_role(session: Session, actor: Actor, repo: Repo, user: User, role: Role | None) -> None:
+    """Give a person a role on a repo, or take it (None), in the caller's transaction; whether the caller may was checked before."""
     row = session.get(Collaborator, (repo.id, user.id))
     before = row.role if row else None
+    if role is None:
+        if row is not None:
+            audit.record(session, actor, "repo.revoke", repo.full_name, repo_id=repo.id, user=user.username, before=before)
+            session.delete(row)
+        return
     if row is None:
         session.add(Collaborator(repo_id=repo.id, user_id=user.id, role=str(role)))
     else:

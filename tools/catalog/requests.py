@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from hub_core.authz import Permission, Role
+from hub_core.authz import Permission
 from hub_core.gating.service import MAX_REASON
 from hub_core.gating.tables import Gating, RequestStatus
 from hub_core.gating.views import RequestView
@@ -155,19 +155,12 @@ class DecideAccess(Tool[DecideAccessInput, RequestOut]):
         changes = (Change("request", str(held.status), str(args.decision.status)),) if held.status is not args.decision.status else ()
         loses = held.status is RequestStatus.ACCEPTED and bool(changes)
         facts = {"repo": repo.full_name, "username": held.username, "role": str(held.role), "reason": held.reason}
-        inverse = self._back(ctx, repo.full_name, repo.kind, held, args.decision) if changes else None
+        back = {"repo": repo.full_name, "kind": repo.kind, "username": held.username, "decision": str(_DECISION[held.status])}
+        inverse = Call("decide_access", back) if changes else None
         prepared = (repo, held.username)
         return Plan(
             resolved | {"username": held.username}, Effect.DESTRUCTIVE if loses else Effect.WRITE, changes, facts, inverse, prepared
         )
-
-    @staticmethod
-    def _back(ctx: ToolContext, repo: str, kind: str, held: RequestView, decision: Decision) -> Call | None:
-        base = {"repo": repo, "kind": kind, "username": held.username}
-        if held.role is Role.WRITE and decision is Decision.ACCEPT:
-            before = ctx.services.access.direct_role(ctx.services.repos.find(ctx.actor, f"{kind}:{repo}"), held.username)
-            return Call("grant_access", base | {"role": str(before)}) if before else Call("revoke_access", base)
-        return Call("decide_access", base | {"decision": str(_DECISION[held.status])})
 
     def run(self, ctx: ToolContext, args: DecideAccessInput, plan: Plan) -> RequestOut:
         """Tell."""

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("held", sa.String(length=8), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("fields", sa.JSON(), nullable=False),
         sa.Column("answer", sa.Text(), nullable=False),

@@ -70,6 +70,7 @@ class World:
             seen[f"{repo['kind']}:{repo['id']}"] = {
                 **{key: value for key, value in repo.items() if key not in ("updated_at", "head", "created_at")},
                 "access": self.call("root", "list_access", **name)["items"],
+                "requests": [item["username"] for item in self.call("root", "list_access", **name)["requests"]],
                 "files": self._files(name),
                 "branches": [item["name"] for item in self.call("root", "list_branches", **name)["items"]],
                 "git tags": self._git_tags(name),
@@ -90,7 +91,9 @@ class World:
         }
         seen["webhooks"] = [(item["url"], item["domains"]) for item in self.call("alice", "list_webhooks", **R)["items"]]
         seen["jobs"] = [(item["id"], item["status"]) for item in self.call("alice", "list_jobs", limit=100)["items"]]
-        seen["notifications"] = [(item["title"], item["read"]) for item in self.call("alice", "list_notifications", limit=100)["items"]]
+        # That somebody was told of a request is not taken back with it.
+        notices = [item for item in self.call("alice", "list_notifications", limit=100)["items"] if item["action"] != "access.request"]
+        seen["notifications"] = [(item["title"], item["read"]) for item in notices]
         app = self.services.repos.find(self.actor("root"), f"space:{APP}")
         seen["secrets"] = [view.name for view in self.services.spaces.secrets(self.actor("root"), app)]
         with self.services.db.read() as session:

@@ -155,13 +155,31 @@ def test_where_the_files_are_open_one_asks_for_the_role_write(
     assert access.direct_role(repo, "ben") is Role.WRITE
     with pytest.raises(Conflict, match="the role write on ann/llama already"):
         gating.ask(ben, repo)
-    with pytest.raises(Conflict) as error:
-        gating.decide(ann, repo, "ben", REJECTED)
-    assert error.value.hint == "revoke_access takes a role away."
     gating.set_gating(ann, repo, Gating.MANUAL)
     assert reads(db, ben, repo)
     access.revoke(ann, repo, "ben")
     assert not reads(db, ben, repo)
+
+
+@pytest.mark.parametrize("before", [None, Role.READ])
+def test_taking_the_role_write_back_leaves_what_one_had_before(
+    db: Database, gating: GateService, ann: Actor, ben: Actor, repo: Repo, before: Role | None
+) -> None:
+    access = AccessService(db)
+    gating.set_gating(ann, repo, Gating.OFF)
+    if before:
+        access.grant(ann, repo, "ben", before)
+    gating.ask(ben, repo)
+    for status in (PENDING, REJECTED):
+        gating.decide(ann, repo, "ben", ACCEPTED)
+        assert access.direct_role(repo, "ben") is Role.WRITE
+        gating.decide(ann, repo, "ben", status)
+        assert access.direct_role(repo, "ben") is before
+    gating.decide(ann, repo, "ben", ACCEPTED)
+    access.grant(ann, repo, "ben", Role.ADMIN)
+    with pytest.raises(Conflict) as error:
+        gating.decide(ann, repo, "ben", REJECTED)
+    assert error.value.hint == "revoke_access takes a role away."
 
 
 def test_accepting_takes_no_larger_role_away(db: Database, gating: GateService, ann: Actor, ben: Actor, repo: Repo) -> None:
