@@ -13,6 +13,7 @@ from hub_core.collections.views import CollectionView, ItemView
 from hub_core.errors import InvalidInput, InvalidName, NotFound
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.fields import number, text
+from hub_core.http.huggingface.gating import shown_gating
 from hub_core.http.huggingface.shapes import cursor_of, moment, object_id, page_limit, page_response
 from hub_core.names import RepoId, parse_repo_id
 from hub_core.repos.kinds import PREFIX_TO_KIND, RepoKind
@@ -172,5 +173,5 @@ def _item_shown(item: ItemView) -> dict[str, Any]:
 def _repo_shown(repo: RepoView) -> dict[str, Any]:
     return {
         "id": repo.id, "type": repo.kind, "repoType": repo.kind, "author": repo.owner, "downloads": repo.downloads, "likes": repo.likes,
-        "lastModified": moment(repo.updated_at), "private": repo.visibility != Visibility.PUBLIC, "gated": False,
+        "lastModified": moment(repo.updated_at), "private": repo.visibility != Visibility.PUBLIC, "gated": shown_gating(repo.gated),
     }  # fmt: skip

@@ -159,7 +159,7 @@ def test_datasets_and_spaces_have_their_own_fields(hub: HfHub) -> None:
     shown = hub.api().space_info(space.full_name)
     assert (shown.sdk, shown.models) == ("gradio", ["acme/m"])
     assert shown.runtime is not None
-    assert shown.runtime.stage == "STOPPED"
+    assert shown.runtime.stage == "NO_APP_FILE"
 
 
 def test_models_datasets_and_spaces_of_one_name_are_three_repos(hub: HfHub) -> None:

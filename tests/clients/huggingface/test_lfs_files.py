@@ -12,8 +12,9 @@ import pytest
 from huggingface_hub import CommitOperationCopy, hf_hub_download
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 
-from hub_core.authz import SYSTEM, Visibility
+from hub_core.authz import SYSTEM, Role, Visibility
 from hub_core.repos.kinds import RepoKind
+from tests.common.factories import actor_for
 from tests.common.hf_hub import HfHub
 from tests.common.hf_write import new_repo, owner
 
@@ -60,6 +61,16 @@ def test_only_who_reads_the_source_and_writes_the_target_copies(hub: HfHub) -> N
     assert hub.services.lfs.has(hub.services.repos.find(SYSTEM, f"model:{theirs}").id, oid) is None
     assert duplicate(hub, hidden, open_, oid).json() == {"success": True, "failed": []}
     assert duplicate(hub, open_, theirs, oid, hub.ben_token).json()["success"]
+
+
+def test_the_files_of_a_gated_repo_are_copied_by_those_who_were_let_in(hub: HfHub) -> None:
+    source = hub.repo()
+    oid = upload(hub, source.full_name, b"gated" * 50_000)
+    owner(hub).update_repo_settings(source.full_name, gated="manual")
+    theirs = hub.api(hub.ben_token).create_repo(f"ben/target-{next(hub.numbers)}").repo_id
+    assert duplicate(hub, source.full_name, theirs, oid, hub.ben_token).status_code == 403
+    hub.services.access.grant(actor_for(hub.ann), source, "ben", Role.READ)
+    assert duplicate(hub, source.full_name, theirs, oid, hub.ben_token).json()["success"]
 
 
 @pytest.mark.parametrize(
