@@ -97,7 +97,7 @@ def _repo(number: int, chance: random.Random) -> tuple[Any, ...]:
     changed = made + dt.timedelta(seconds=chance.randrange(10**7))
     visibility = ("public", "internal", "private")[number // 7 % 3]
     # Half of all were never downloaded or liked.
-    downloads, likes = (int(chance.paretovariate(0.7)) % 10**6, number % 50) if number % 2 else (0, 0)
+    downloads, likes = (int(chance.paretovariate(0.7)) % 10**6, chance.randrange(50)) if chance.random() < 0.5 else (0, 0)
     return (
         PERSON + 1 + org, org_name(org), name, name, kind, visibility, said, LICENSES[number // 3 % 4], "main", "{}", ADMIN,
         made, changed, likes, downloads, "", 0,

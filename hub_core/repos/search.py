@@ -16,6 +16,7 @@ from hub_core.errors import InvalidInput
 from hub_core.gating.tables import Gating
 from hub_core.repos import finding
 from hub_core.repos.access import roles_of, visible, with_role
+from hub_core.repos.narrowing import Narrowing, sees_all
 from hub_core.repos.ordering import Order, RepoSort
 from hub_core.repos.search_index import AnyOf, facet
 from hub_core.repos.tables import Like, Repo, RepoTag, RepoText
@@ -63,6 +64,7 @@ class SearchService:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._narrowing = Narrowing()
 
     def search(self, actor: Actor, query: RepoQuery) -> RepoPage:
         """One page of repos.
@@ -82,8 +84,10 @@ class SearchService:
             few=_few(actor, query),
         )
         with self._db.read() as session:
-            rows = finding.find(session, actor, asked, query.limit + 1)
-            views = repo_views(session, rows[: query.limit], actor.user_id, roles_of(session, actor, [repo.id for repo in rows]))
+            rows = finding.find(session, actor, asked, query.limit + 1, self._narrowing)
+            ids = [repo.id for repo in rows]
+            roles = dict.fromkeys(ids, str(Role.ADMIN)) if sees_all(actor) else roles_of(session, actor, ids)
+            views = repo_views(session, rows[: query.limit], actor.user_id, roles)
         more = len(rows) > query.limit
         return RepoPage(views, order.cursor(rows[query.limit - 1]) if more else None)
 

@@ -34,7 +34,11 @@ _CREATE = {
 _FINISH = {
     "sqlite": ["INSERT INTO repo_terms(repo_terms) VALUES('optimize')"],
     # Without the list of pending entries, which every search would have to read through.
-    "postgresql": ["CREATE INDEX ix_repo_terms_terms ON repo_terms USING gin (terms) WITH (fastupdate = off)"],
+    "postgresql": [
+        "CREATE INDEX ix_repo_terms_terms ON repo_terms USING gin (terms) WITH (fastupdate = off)",
+        # So that the statistics tell of the few thousand most common terms (see `common`).
+        "ALTER TABLE repo_terms ALTER COLUMN terms SET STATISTICS 300",
+    ],
 }
 _TAGS_SEPARATOR = "\x1f"
 _FACETS = ("kind", "visibility", "license", "namespace", "namespace_id")
@@ -56,6 +60,12 @@ _FTS_FORGET = "INSERT INTO repo_terms(repo_terms, rowid, terms) VALUES ('delete'
 _FTS = sa.table("repo_terms", sa.column("rowid", sa.Integer))
 _MATCHES = sa.literal_column("repo_terms").op("MATCH")
 _ARRAYS = sa.table("repo_terms", sa.column("repo_id", sa.Integer), sa.column("terms", ARRAY(sa.Integer)))
+
+
+_STATISTICS = sa.text(
+    "SELECT most_common_elems::text::int[], most_common_elem_freqs FROM pg_stats"
+    " WHERE schemaname = current_schema() AND tablename = 'repo_terms' AND attname = 'terms'"
+)
 
 
 def create(connection: sa.Connection) -> int:
@@ -93,6 +103,18 @@ def candidates(connection: sa.Connection | Session, wanted: Sequence[AnyOf]) -> 
         if len(group) > 1:
             found = found.where(_ARRAYS.c.terms.overlap(sa.cast(list(group), ARRAY(sa.Integer))))
     return found
+
+
+def common(session: Session) -> dict[int, float] | None:
+    """How large a share of all repos has each of the most common terms, where the database keeps such a list; others are rarer.
+
+    None where it keeps none: there a count that stops early takes no time.
+    """
+    if _dialect(session) == "sqlite":
+        return None
+    row = session.execute(_STATISTICS).first()
+    # The shares are followed by the smallest, the largest and that of rows without any.
+    return dict(zip(row[0], row[1], strict=False)) if row is not None and row[0] else {}
 
 
 def drifted(session: Session) -> list[int]:

@@ -17,7 +17,7 @@ from hub_core.db import Database, utcnow
 from hub_core.errors import InvalidInput
 from hub_core.memo import Memo
 from hub_core.repos.access import require_repo, visible
-from hub_core.repos.finding import hub_size
+from hub_core.repos.narrowing import hub_size
 from hub_core.repos.tables import Repo, RepoTag
 
 MAX_TAGS = 100

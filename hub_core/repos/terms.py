@@ -12,6 +12,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hub_core.accounts.lookup import storable
 
@@ -68,6 +69,7 @@ def word_terms(word: str) -> list[int]:
     return list(found)[:_MOST_PIECES]
 
 
+@lru_cache(maxsize=1 << 16)
 def term(text: str) -> int:
     """The number of a piece or a facet. Two can share one: an index gives candidates, not results."""
     number = zlib.crc32(text.encode("utf-8", "replace"))

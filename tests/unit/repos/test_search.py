@@ -12,7 +12,7 @@ from hub_core.accounts.tables import Org, User
 from hub_core.authz import ANONYMOUS, Actor, Visibility
 from hub_core.db import Database, utcnow
 from hub_core.errors import InvalidInput
-from hub_core.repos import finding
+from hub_core.repos import finding, narrowing
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.search import RepoQuery, RepoSort, SearchService
 from hub_core.repos.tables import Collaborator, Like, Repo, RepoTag
@@ -124,7 +124,7 @@ class World:
 
         word = " ".join(chance.sample([*WORDS, "-1", "b", "服", "nothing-has-this"], chance.choice((0, 0, 1, 1, 2))))
         return RepoQuery(
-            words=word, names=[name] if (name := maybe("a-1", "LLAMA", "acme/")) else [],  # type: ignore[arg-type]
+            words=word, names=[str(name)] if (name := maybe("a-1", "LLAMA", "acme/")) else [],
             kind=maybe("model", "dataset"), owner=maybe("acme", "bob", "nobody"), license=maybe("MIT"), visibility=maybe("private", "public"),  # type: ignore[arg-type]
             tags=chance.sample([*TAGS, "license:mit", "no-such"], chance.choice((0, 0, 0, 1, 2))),
             sort=chance.choice(list(RepoSort)), ascending=chance.random() < 0.3, limit=chance.choice((2, 7, 50)),
@@ -136,7 +136,7 @@ def test_pages_hold_exactly_what_the_rule_says(db: Database, monkeypatch: pytest
     world = World(db, seed=11)
     if size == "large":
         monkeypatch.setattr(finding, "SMALL_HUB", 0)
-        monkeypatch.setattr(finding, "SHORT_WALK", 6)
+        monkeypatch.setattr(finding, "WALKS", (6, 9))
     actors = [world.alice, world.admin, world.carol, ANONYMOUS]
     found = 0
     for number in range(100):
@@ -151,16 +151,27 @@ def test_a_walk_that_finds_little_is_left_for_the_index(db: Database, monkeypatc
     """Both ways through the index: few ids that are sorted, many that are met on a walk."""
     world = World(db, seed=12)
     monkeypatch.setattr(finding, "SMALL_HUB", 0)
-    monkeypatch.setattr(finding, "SHORT_WALK", 2)
+    monkeypatch.setattr(finding, "WALKS", (2,))
     for words, sort in zip(("llama", "客服", "alice/", "t5-1", "bert"), RepoSort, strict=True):
         query = RepoQuery(words=words, sort=sort, limit=5)
         assert world.given_out(world.alice, query) == world.expected(world.alice, query)
 
 
+def test_what_the_index_thinks_common_changes_no_result(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(db, seed=15)
+    monkeypatch.setattr(finding, "SMALL_HUB", 0)
+    monkeypatch.setattr(finding, "WALKS", (1,))
+    for many in (0, 3, 40):
+        monkeypatch.setattr(narrowing, "MANY", many)
+        world.search = SearchService(db)
+        for query in (RepoQuery(words="llama vision", tags=["gguf"], limit=3), RepoQuery(names=["bert-1"], kind="model", limit=3)):
+            assert world.given_out(world.alice, query) == world.expected(world.alice, query)
+
+
 def test_the_trash_and_liked_repos_of_a_large_hub(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(db, seed=13)
     monkeypatch.setattr(finding, "SMALL_HUB", 0)
-    monkeypatch.setattr(finding, "SHORT_WALK", 2)
+    monkeypatch.setattr(finding, "WALKS", (2,))
     liked = world.search.search(world.alice, RepoQuery(liked=True, limit=100)).items
     assert {view.repo_id for view in liked} == {repo.id for repo in world.repos[::9] if world.sees(world.alice, repo)}
     gone = world.repos[5]
