@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
@@ -83,13 +83,14 @@ class S3BlobStore:
     def put(self, key: str, chunks: Iterable[bytes], *, if_absent: bool = False) -> bool:
         """Store the bytes; with `if_absent` only when the key is free."""
         full = self._key(key)
-        with tempfile.SpooledTemporaryFile(max_size=_PART, dir=str(self._staging)) as file:
+        with tempfile.NamedTemporaryFile(dir=self._staging) as file:
             for chunk in chunks:
                 file.write(chunk)
-            file.seek(0)
+            file.flush()
             if not if_absent:
-                self._upload(full, file)
+                self._upload(full, file.name)
                 return True
+            file.seek(0)
             try:
                 with store_errors(TAKEN):
                     self._client.put_object(Bucket=self._bucket, Key=full, Body=file.read(), IfNoneMatch="*")
@@ -99,14 +100,14 @@ class S3BlobStore:
 
     def put_file(self, key: str, path: Path, *, move: bool = False) -> None:
         """Store a local file, in parts when it is large."""
-        with path.open("rb") as file:
-            self._upload(self._key(key), file)
+        self._upload(self._key(key), str(path))
         if move:
             path.unlink()
 
-    def _upload(self, full: str, file: IO[Any]) -> None:
+    def _upload(self, full: str, path: str) -> None:
+        # Of a file by name the parts are sent as they are read; of an open one ten whole parts would be in memory.
         with store_errors():
-            self._client.upload_fileobj(file, self._bucket, full, Config=self._transfer)
+            self._client.upload_file(path, self._bucket, full, Config=self._transfer)
 
     def get(self, key: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The bytes `[start, end)` in chunks of 1 MiB; a broken connection is resumed."""

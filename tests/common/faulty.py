@@ -57,13 +57,23 @@ class FaultyProxy:
     closing: threading.Event = field(default_factory=threading.Event)
     open: set[socket.socket] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    own: threading.local = field(default_factory=threading.local)
 
     def cut(self) -> None:
-        """Reset every connection there is."""
+        """End every connection there is."""
+        self._end(None)
+
+    def cut_others(self) -> None:
+        """End every connection but the one that the calling thread serves."""
+        self._end(getattr(self.own, "client", None))
+
+    def _end(self, spared: socket.socket | None) -> None:
         with self.lock:
-            sockets = list(self.open)
-        for each in sockets:
-            _reset(each)
+            for each in self.open:
+                if each is not spared:
+                    with contextlib.suppress(OSError):
+                        # Closing is left to the thread that serves it, which this wakes.
+                        each.shutdown(socket.SHUT_RDWR)
 
     def serve(self, client: socket.socket) -> None:
         """Pass on one connection, until either side ends it."""
@@ -82,6 +92,7 @@ class FaultyProxy:
             threading.Thread(target=self._guarded, args=(client,), daemon=True).start()
 
     def _guarded(self, client: socket.socket) -> None:
+        self.own.client = client
         with self.lock:
             self.open.add(client)
         try:
@@ -255,8 +266,6 @@ def _length(head: bytes) -> int:
 def _reset(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        # Closing alone would not wake a thread that reads from it.
-        connection.shutdown(socket.SHUT_RD)
         connection.close()
 
 
