@@ -15,6 +15,7 @@ from hub_core.metering.meter import Used
 from hub_core.services import Services
 
 POLL_S = 0.2
+PATIENCE_S = 30.0  # a person would rather hear that it starts
 ANSWER_S = 300.0
 
 
@@ -56,7 +57,7 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
     """
     if found.view.task == "embeddings":
         raise InvalidInput(f"{found.view.name} turns texts into vectors and answers nothing.", hint="Use /v1/embeddings.")
-    deadline = time.monotonic() + services.settings.deployment_wake_s
+    deadline = time.monotonic() + min(PATIENCE_S, services.settings.deployment_wake_s)
     while not found.deployment.endpoints:
         if refused := refusal(found, late=time.monotonic() > deadline):
             raise refused

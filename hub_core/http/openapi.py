@@ -13,12 +13,13 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.routing import Route
 
-GIT, LFS, HUGGING_FACE, CSGHUB = "Git", "Git LFS", "Hugging Face Hub", "CSGHub"
+GIT, LFS, HUGGING_FACE, CSGHUB, OPENAI = "Git", "Git LFS", "Hugging Face Hub", "CSGHub", "OpenAI"
 ABOUT = {
     GIT: "Git over HTTP; every kind of repo under its own prefix (`/datasets/...`), models also without one.",
     LFS: "Git LFS: batch, transfers in parts, locks; under the same prefixes.",
     HUGGING_FACE: "What `huggingface_hub`, `datasets` and `transformers` speak; the same under `/hf`.",
     CSGHUB: "What `csghub-sdk` speaks; the same under `/csg`.",
+    OPENAI: "What clients of OpenAI's API speak: one address for every model that is deployed here.",
 }
 
 

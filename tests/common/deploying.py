@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -101,6 +102,19 @@ def add_model(services: Services, actor: Actor, name: str = "chat", content: byt
 def pid(address: str) -> int:
     """The process behind an address of a copy."""
     return int(httpx.get(address + "/health").json()["pid"])
+
+
+def pid_of_copies(data_dir: Path) -> list[int]:
+    """The programs that run on this machine for a hub: the children of their keepers."""
+    found = []
+    for path in sorted((data_dir / "local").glob("*/*/pid.json")):
+        keeper = json.loads(path.read_text())["pid"]
+        try:
+            children = Path(f"/proc/{keeper}/task/{keeper}/children").read_text()
+        except OSError:
+            continue
+        found += [int(child) for child in children.split()]
+    return found
 
 
 class MemoryCluster:

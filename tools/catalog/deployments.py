@@ -29,7 +29,15 @@ ReplicasArg = Annotated[
     ),
 ]
 RuntimeArg = Annotated[str, Slot(SlotType.TEXT), Field(description="Runtime, e.g. `llama.cpp`; chosen if left out.", max_length=32)]
-EnvironmentArg = Annotated[dict[str, str], Field(description="Environment variables; they replace those that were set.")]
+VariableText = Annotated[str, Field(max_length=4300, pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}=")]
+EnvironmentArg = Annotated[
+    list[VariableText],
+    Field(
+        description="Environment variables as `NAME=value`; they replace those that were set.",
+        max_length=50,
+        examples=[["OMP_NUM_THREADS=2"]],
+    ),
+]
 # What a start takes beyond copying the model, in seconds, as people are told before they agree.
 _START_S, _COPY_BYTES_S, _INSTALL_S = 10, 200 * 1024**2, 60
 
@@ -182,7 +190,7 @@ class ListDeploymentsInput(ToolInput):
         None
     )
     limit: LimitArg = 20
-    cursor: Annotated[str, Field(description="`next` of the page before.", pattern=r"^\d{1,16}$")] | None = None
+    cursor: Annotated[str, Field(description="`next` of the page before.", max_length=16, pattern=r"^\d{1,16}$")] | None = None
 
 
 class ListDeployments(Tool[ListDeploymentsInput, DeploymentList]):
@@ -250,7 +258,7 @@ class DeployModel(Tool[DeployModelInput, DeploymentOut]):
         """Work out runtime and hardware, and what they cost."""
         repo, resolved = locate(ctx, args, Permission.DEPLOYMENT_MANAGE)
         check_replicas(args.replicas)
-        asked = Asked(args.revision or "", args.hardware, args.runtime, args.environment)
+        asked = Asked(args.revision or "", args.hardware, args.runtime, variables(args.environment))
         name, spec = ctx.services.deployments.plan_deploy(ctx.actor, repo, args.name, asked)
         full = f"{repo.namespace}/{name}"
         resolved |= {"name": name, "hardware": str(spec.hardware), "runtime": spec.runtime.name}
@@ -267,6 +275,11 @@ class DeployModel(Tool[DeployModelInput, DeploymentOut]):
         prepared: tuple[Repo, str, Spec] = plan.prepared
         repo, name, spec = prepared
         return deployment_out(ctx.services.deployments.deploy(ctx.actor, repo, name, spec, args.replicas, args.visibility))
+
+
+def variables(given: list[str] | None) -> dict[str, str] | None:
+    """`NAME=value` texts as a mapping; None stays None."""
+    return None if given is None else {name: value for name, _, value in (text.partition("=") for text in given)}
 
 
 def cost(ctx: ToolContext, hardware: Hardware, replicas: int) -> dict[str, Any]:
@@ -310,7 +323,7 @@ class TryOut(ToolOutput):
     answer: str
     prompt_tokens: int
     completion_tokens: int
-    seconds: float
+    elapsed_ms: int
 
 
 class TryDeployment(Tool[TryInput, TryOut]):
@@ -328,7 +341,7 @@ class TryDeployment(Tool[TryInput, TryOut]):
         answer: Answer = ask(ctx.services, ctx.actor, plan.prepared, args.prompt, args.max_tokens)
         return TryOut(
             deployment=plan.args["deployment"], answer=answer.text, prompt_tokens=answer.prompt_tokens,
-            completion_tokens=answer.completion_tokens, seconds=round(answer.seconds, 2),
+            completion_tokens=answer.completion_tokens, elapsed_ms=round(answer.seconds * 1000),
         )  # fmt: skip
 
 
@@ -359,11 +372,16 @@ class GetLogs(Tool[GetLogsInput, LogsOut]):
 
     name, group, input, output, permission = "get_logs", "deployments", GetLogsInput, LogsOut, Permission.DEPLOYMENT_MANAGE
 
+    def plan(self, ctx: ToolContext, args: GetLogsInput) -> Plan:
+        """Resolve the name."""
+        one = ctx.services.deployments.find(ctx.actor, args.target, Permission.DEPLOYMENT_MANAGE)
+        return Plan(args.model_dump(mode="json") | {"target": one.view.name}, Effect.READ, prepared=one)
+
     def run(self, ctx: ToolContext, args: GetLogsInput, plan: Plan) -> LogsOut:
         """Read them."""
-        logs = ctx.services.deployments.logs(ctx.actor, args.target, args.lines)
+        logs = ctx.services.deployments.logs(ctx.actor, plan.args["target"], args.lines)
         items = [LogOut(revision=int(name.split("/")[0]), copy_number=name.split("/")[1], text=text) for name, text in logs.items()]
-        return LogsOut(target=args.target, items=items)
+        return LogsOut(target=plan.args["target"], items=items)
 
 
 TOOLS = (ListHardware(), ListRuntimes(), DeployModel(), ListDeployments(), GetDeployment(), TryDeployment(), GetLogs())

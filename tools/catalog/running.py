@@ -19,6 +19,7 @@ from tools.catalog.deployments import (
     deployment_out,
     found,
     start_facts,
+    variables,
 )
 from tools.catalog.fields import HardwareArg, RevisionArg
 from tools.catalog.repos import VisibilityArg
@@ -64,7 +65,9 @@ class UpdateDeployment(_Changes):
         one, resolved, facts = self.begin(ctx, args)
         spec = None
         if args.revision is not None or args.hardware is not None or args.environment is not None:
-            spec = ctx.services.deployments.plan_update(ctx.actor, one, Asked(args.revision or "", args.hardware, None, args.environment))
+            spec = ctx.services.deployments.plan_update(
+                ctx.actor, one, Asked(args.revision or "", args.hardware, None, variables(args.environment))
+            )
         changes = [*_spec_changes(one, spec, args)]
         effect = Effect.WRITE
         if spec is not None:
@@ -242,7 +245,10 @@ class DeleteDeployment(_Changes):
             "hardware": view.hardware,
             "runtime": view.runtime,
         }
-        inverse = Call("deploy_model", again | {"replicas": view.replicas, "environment": view.environment})
+        inverse = Call(
+            "deploy_model",
+            again | {"replicas": view.replicas, "environment": [f"{name}={value}" for name, value in view.environment.items()]},
+        )
         return Plan(resolved, Effect.DESTRUCTIVE, (Change("deployment", view.name, None),), facts, inverse, one)
 
     def run(self, ctx: ToolContext, args: OneDeployment, plan: Plan) -> DeletedOut:

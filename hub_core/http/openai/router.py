@@ -20,7 +20,7 @@ from hub_core.http.errors import json_response
 from hub_core.http.openai.errors import openai_error
 from hub_core.http.openai.routing import Route, Router
 from hub_core.http.openai.usage import EventStream, tokens
-from hub_core.http.paths import READ
+from hub_core.http.openapi import OPENAI
 from hub_core.metering.meter import Used
 from hub_core.services import Services
 
@@ -38,12 +38,12 @@ Agent = Callable[[Request, Actor, dict[str, Any]], Awaitable[Response]]
 
 def openai_router(services: Services, agent: Agent | None = None) -> APIRouter:
     """The routes. Without an `agent` there is no model `hubtalk`."""
-    router = APIRouter(prefix="/v1", tags=["OpenAI"])
+    router = APIRouter(prefix="/v1", tags=[OPENAI])
     gateway = Gateway(services, agent)
     for task in TASKS:
         router.add_api_route(f"/{task}", gateway.endpoint(task), methods=["POST"], name=task, openapi_extra=_DOCS[task])
-    router.add_api_route("/models", gateway.models, methods=READ, summary="The models that the caller may ask")
-    router.add_api_route("/models/{model:path}", gateway.model, methods=READ, summary="One of them")
+    router.add_api_route("/models", gateway.models, methods=["GET"], summary="The models that the caller may ask")
+    router.add_api_route("/models/{model:path}", gateway.model, methods=["GET"], summary="One of them")
     return router
 
 
@@ -100,11 +100,11 @@ class Gateway:
         found = [_model(view.name, int(view.created_at.timestamp()), view.owner) for view in page.items if not view.stopped]
         return json_response({"object": "list", "data": own + found})
 
-    async def model(self, request: Request) -> Response:
+    async def model(self, request: Request, model: str) -> Response:
         """One of them."""
         try:
             actor = await self._actor(request)
-            view = (await run_in_threadpool(self._services.deployments.find, actor, request.path_params["model"])).view
+            view = (await run_in_threadpool(self._services.deployments.find, actor, model)).view
         except HubError as error:
             return openai_error(error)
         return json_response(_model(view.name, int(view.created_at.timestamp()), view.owner))

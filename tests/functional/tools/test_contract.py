@@ -224,7 +224,7 @@ def test_the_listed_schemas_are_those_that_validate(shared: World, shared_client
 
 
 def test_a_tool_that_is_not_there_is_404(shared: World, shared_client: TestClient) -> None:
-    for name in ("deploy_model", "x" * 5000, "Get_Repo", "get_repo%20", "get_repo\u202e"):
+    for name in ("deploy_modal", "x" * 5000, "Get_Repo", "get_repo%20", "get_repo\u202e"):
         answer = post(shared_client, shared, name, {})
         assert answer.status_code == 404
         assert shape_of_error(answer)["code"] == "tool_not_found"

@@ -83,7 +83,8 @@ def send(hostile: tuple[World, TestClient], name: str, body: bytes, who: str, **
 
 
 def check(answer: Any) -> None:
-    assert answer.status_code in (200, 403, 404, 409, 413, 422, 429), answer.text
+    asleep = answer.status_code == 503 and shape_of_error(answer)["code"] == "deployment_not_ready"  # nothing runs it here
+    assert asleep or answer.status_code in (200, 403, 404, 409, 413, 422, 429), answer.text
     assert "Traceback" not in answer.text
     if answer.status_code != 200:
         error = shape_of_error(answer)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
+from functools import cache
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,19 +13,24 @@ import sqlalchemy as sa
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, Role, Scope, Visibility
 from hub_core.db import Base
+from hub_core.deployments.specs import Asked
+from hub_core.deployments.tables import Deployment
+from hub_core.deployments.tables import Status as Running
 from hub_core.discussions.views import Status
 from hub_core.git import Author, FileChange
 from hub_core.jobs.relay import relay_one
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
+from tests.common import fake_runtime
+from tests.common.deploying import add_model
 from tests.common.factories import actor_for, make_org, make_user
 from tools import invoke
 from tools.contract import ToolContext
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvbSqusEnhJKY2cmVOse2X1Prlzk1ge3dSjHSVJEhBe alice@macbook"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl alice@tower"
-MODEL, DATA, APP = "acme/support-7b", "acme/tickets", "acme/app"
+MODEL, DATA, APP, SERVED = "acme/support-7b", "acme/tickets", "acme/app", "acme/tiny"
 PEOPLE = ("root", "alice", "bob", "carol", "dave")
 
 
@@ -53,7 +61,8 @@ class World:
         found: dict[str, list[str]] = {}
         with self.services.db.read() as session:
             for table in Base.metadata.sorted_tables:
-                if table.name not in without:
+                # Use of models is written down a moment later.
+                if table.name not in (*without, "usage_hours"):
                     columns = [column for column in table.columns if column.name != "last_used_at"]
                     found[table.name] = sorted(repr(tuple(row)) for row in session.execute(sa.select(*columns)))
         return found
@@ -94,6 +103,9 @@ class World:
         # That somebody was told of a request is not taken back with it.
         notices = [item for item in self.call("alice", "list_notifications", limit=100)["items"] if item["action"] != "access.request"]
         seen["notifications"] = [(item["title"], item["read"]) for item in notices]
+        kept = ("name", "repo", "visibility", "hardware", "runtime", "replicas", "environment")
+        served = self.call("root", "list_deployments", limit=100)["items"]
+        seen["deployments"] = {item["name"]: (item["status"] == "stopped", *(item[key] for key in kept)) for item in served}
         app = self.services.repos.find(self.actor("root"), f"space:{APP}")
         seen["secrets"] = [view.name for view in self.services.spaces.secrets(self.actor("root"), app)]
         with self.services.db.read() as session:
@@ -141,6 +153,7 @@ def build(services: Services) -> World:
     services.ssh_keys.add(alice, "macbook", KEY)
     _work(world, model)
     _talk(world, model)
+    _serve(world)
     while relay_one(services):
         pass
     services.webhooks.create_for_repo(alice, model, "https://ci.example.com/hook")
@@ -174,6 +187,31 @@ def _work(world: World, model: Repo) -> None:
     world.services.jobs.cancel(world.actor("alice"), 2)
 
 
+def _serve(world: World) -> None:
+    """A deployment with two revisions that a server of the test answers for, and one that is stopped."""
+    services, alice = world.services, world.actor("alice")
+    repo = add_model(services, alice, SERVED)
+    for name in ("chat", "night"):
+        clean, spec = services.deployments.plan_deploy(alice, repo, name, Asked(hardware="cpu-small"))
+        services.deployments.deploy(alice, repo, clean, spec)
+    chat, night = (services.deployments.find(alice, f"acme/{name}") for name in ("chat", "night"))
+    newer = services.deployments.plan_update(alice, chat, Asked(hardware="cpu-medium"))
+    assert newer is not None
+    services.deployments.roll_out(alice, chat, newer)
+    services.deployments.stop(alice, night)
+    with services.db.write() as session:
+        row = session.get_one(Deployment, chat.deployment.id)
+        row.status, row.ready, row.serving, row.endpoints = Running.RUNNING, 1, 2, [answering()]
+
+
+@cache
+def answering() -> str:
+    """The address of a tiny model server in this process."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), fake_runtime.Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
 @dataclass(frozen=True)
 class Case:
     """A call that works. A `stranger` may make it as well; not `undoable` where the act has no way back."""
@@ -184,6 +222,7 @@ class Case:
     undoable: bool = True
 
 
+P = {"deployment": "acme/chat"}
 R = {"repo": MODEL}
 D = {"repo": DATA}
 CASES: dict[str, Case] = {
@@ -277,6 +316,20 @@ CASES: dict[str, Case] = {
     "retry_job": Case({"job": 2}),
     "scan_repo": Case(R, undoable=False),
     "verify_repo": Case(R),
+    "list_hardware": Case({}, stranger=True),
+    "list_runtimes": Case({}, stranger=True),
+    "deploy_model": Case({"repo": SERVED, "hardware": "small CPU", "name": "more"}),
+    "list_deployments": Case({"owner": "acme", "status": "running"}, stranger=True),
+    "get_deployment": Case(P),
+    "update_deployment": Case({**P, "hardware": "cpu-small"}),
+    "rollback_deployment": Case(P),
+    "start_deployment": Case({"deployment": "night"}),
+    "stop_deployment": Case(P),
+    "restart_deployment": Case(P, undoable=False),
+    "scale_deployment": Case({**P, "replicas": 2}),
+    "delete_deployment": Case(P),
+    "try_deployment": Case({**P, "prompt": "What is the capital of France?"}),
+    "get_logs": Case({"target": "chat", "lines": 5}),
     "set_secret": Case({"target": APP, "name": "API_KEY", "value": "hunter2hunter2"}),
     "help": Case({"topic": "datasets"}, stranger=True),
     "undo": Case({}, undoable=False),
