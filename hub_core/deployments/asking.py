@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from hub_core.authz import Actor
-from hub_core.deployments.service import Found
+from hub_core.deployments.service import Found, Target
 from hub_core.deployments.tables import Status
 from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError, InvalidInput
 from hub_core.metering.meter import Used
@@ -29,9 +29,9 @@ class Answer:
     seconds: float
 
 
-def refusal(found: Found, *, late: bool) -> HubError | None:
+def refusal(found: Target, *, late: bool) -> HubError | None:
     """Why a deployment that has no address now will not get one soon; None when it is worth to wait."""
-    row, name = found.deployment, found.view.name
+    row, name = found.deployment, found.name
     if row.stopped:
         return DeploymentStopped(f"The deployment {name} is stopped.", hint="Start it first.", deployment=name)
     if row.status == Status.FAILED:
@@ -42,7 +42,7 @@ def refusal(found: Found, *, late: bool) -> HubError | None:
     return None
 
 
-def wake_if_asleep(services: Services, found: Found) -> None:
+def wake_if_asleep(services: Services, found: Target) -> None:
     """A request is there for a deployment: wake it if it sleeps."""
     row = found.deployment
     if row.status == Status.SLEEPING and row.on_demand and not row.stopped:
@@ -58,13 +58,14 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
     if found.view.task == "embeddings":
         raise InvalidInput(f"{found.view.name} turns texts into vectors and answers nothing.", hint="Use /v1/embeddings.")
     deadline = time.monotonic() + min(PATIENCE_S, services.settings.deployment_wake_s)
-    while not found.deployment.endpoints:
-        if refused := refusal(found, late=time.monotonic() > deadline):
+    target = Target(found.deployment, found.view.name)
+    while not target.deployment.endpoints:
+        if refused := refusal(target, late=time.monotonic() > deadline):
             raise refused
-        wake_if_asleep(services, found)
+        wake_if_asleep(services, target)
         time.sleep(POLL_S)
-        found = services.deployments.find(actor, str(found.deployment.id))
-    row, began = found.deployment, time.monotonic()
+        target = services.deployments.target(actor, found.view.name)
+    row, began = target.deployment, time.monotonic()
     body = {"model": row.model_field or found.view.name, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
     used = Used(actor.user_id, row.id, found.view.name, row.repo_id)
     try:

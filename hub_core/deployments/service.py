@@ -44,6 +44,14 @@ class Found:
     view: DeploymentView
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A deployment that a request is for: as little as it takes, for it is looked up for every request."""
+
+    deployment: Deployment
+    name: str
+
+
 class DeploymentService:
     """Deployments. The role write on the model's repo manages them; showing one to more people needs admin."""
 
@@ -66,6 +74,12 @@ class DeploymentService:
             numbers = sa.select(DeploymentRevision).where(DeploymentRevision.deployment_id == deployment.id)
             rows = session.scalars(numbers.order_by(DeploymentRevision.number.desc()).limit(20)).all()
             return Found(deployment, repo, self._view(session, deployment, repo, str(access.role), tuple(map(revision_view, rows))))
+
+    def target(self, actor: Actor, said: str) -> Target:
+        """The deployment that a request names; raises like `find`."""
+        with self._db.read() as session:
+            deployment, repo = find_deployment(session, actor, said)  # finds what the caller may use, and nothing else
+        return Target(deployment, full_name(deployment, repo))
 
     def list_deployments(
         self, actor: Actor, *, owner: str | None = None, status: str | None = None, cursor: int | None = None, limit: int = 20

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
-from hub_core.authz import Actor, Permission
+from hub_core.authz import Actor
 from hub_core.db import utcnow
 from hub_core.deployments.asking import refusal, wake_if_asleep
-from hub_core.deployments.service import Found
+from hub_core.deployments.service import Target
 from hub_core.services import Services
 
 POLL_S = 0.1
@@ -51,15 +51,15 @@ class Router:
             if refused := refusal(found, late=time.monotonic() > deadline):
                 raise refused
             await asyncio.sleep(POLL_S)
-            found = await run_in_threadpool(self._find, actor, str(found.deployment.id))
+            found = await run_in_threadpool(self._find, actor, found.name)
         row = found.deployment
         start = next(self._turn) % len(row.endpoints)
         addresses = tuple(map(str, [*row.endpoints[start:], *row.endpoints[:start]]))
-        return Route(row.id, found.view.name, row.repo_id, addresses, row.model_field or found.view.name)
+        return Route(row.id, found.name, row.repo_id, addresses, row.model_field or found.name)
 
-    def _find(self, actor: Actor, said: str) -> Found:
+    def _find(self, actor: Actor, said: str) -> Target:
         """The deployment; a request wakes it, and is noted now and then."""
-        found = self._services.deployments.find(actor, said, Permission.DEPLOYMENT_USE)
+        found = self._services.deployments.target(actor, said)
         row, now = found.deployment, time.monotonic()
         wake_if_asleep(self._services, found)
         if row.on_demand and row.endpoints and now - self._touched.get(row.id, -TOUCH_S) >= TOUCH_S:
