@@ -153,6 +153,10 @@ class LocalBlobStore:
         """None: the hub serves local blobs itself."""
         return None
 
+    def range_url(self, key: str, start: int, end: int, *, expires_s: int = 3600) -> str | None:  # noqa: ARG002
+        """None: there is no URL."""
+        return None
+
     def sweep_staging(self, older_than: dt.timedelta) -> int:
         """Remove temporary files that a crash left behind; returns how many."""
         limit = dt.datetime.now(dt.UTC).timestamp() - older_than.total_seconds()

@@ -88,3 +88,7 @@ class MemoryBlobStore:
     def download_url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str | None:  # noqa: ARG002
         """None: there is no URL."""
         return None
+
+    def range_url(self, key: str, start: int, end: int, *, expires_s: int = 3600) -> str | None:  # noqa: ARG002
+        """None: there is no URL."""
+        return None

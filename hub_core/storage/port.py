@@ -101,6 +101,9 @@ class BlobStore(Protocol):
     def download_url(self, key: str, *, expires_s: int = 3600, filename: str = "") -> str | None:
         """A URL that serves the blob without a credential for a while; None when the store has no such thing."""
 
+    def range_url(self, key: str, start: int, end: int, *, expires_s: int = 3600) -> str | None:
+        """A URL that serves the bytes `[start, end)` and no others, to a request with exactly that Range header; None as `download_url`."""
+
 
 def check_key(key: str) -> str:
     """Return the key if it is well-formed.

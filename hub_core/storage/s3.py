@@ -189,6 +189,11 @@ class S3BlobStore:
             params["ResponseContentDisposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
         return self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s)
 
+    def range_url(self, key: str, start: int, end: int, *, expires_s: int = 3600) -> str | None:
+        """A presigned URL; the range is part of what is signed."""
+        params = {"Bucket": self._bucket, "Key": self._key(key), "Range": f"bytes={start}-{end - 1}"}
+        return self._signer.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s)
+
     def ensure_bucket(self) -> None:
         """Make the bucket when it is not there.
 

@@ -230,6 +230,10 @@ class XorbStore:
         """
         return self._blobs.get(xorb_key(hash_), start, stop)
 
+    def address(self, hash_: str, start: int, stop: int, *, expires_s: int) -> str | None:
+        """Where the store itself serves the bytes `[start, stop)` of a xorb, and no others; None where the hub has to do it."""
+        return self._blobs.range_url(xorb_key(hash_), start, stop, expires_s=expires_s)
+
     def complete(self, hash_: str) -> bool:
         """Whether all bytes of a xorb are there, by their number."""
         with self._db.connection() as connection:

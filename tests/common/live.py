@@ -7,16 +7,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve `app` until the block ends, on a free port unless one is given; gives the base URL."""
+def serve(app: ASGIApp, port: int = 0, **options: Any) -> Iterator[str]:
+    """Serve `app` until the block ends, on a free port unless one is given; gives the base URL. `options` are uvicorn's."""
     listener = socket.create_server(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2, **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -72,7 +72,7 @@ def run_swift(folder: Path) -> Iterator[SwiftServer]:
         )
         for name in (*_SERVERS, "proxy"):
             processes.append(_start(folder, name, [str(_bin() / f"swift-{name}-server"), str(folder / "etc" / f"{name}.conf")]))
-        _wait(f"http://127.0.0.1:{proxy}/healthcheck", folder, processes)
+        _wait(proxy, ports, folder, processes)
         yield SwiftServer(f"http://127.0.0.1:{proxy}")
     finally:
         for process in processes:
@@ -90,11 +90,14 @@ def _start(folder: Path, name: str, command: list[str]) -> subprocess.Popen[byte
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
-def _wait(url: str, folder: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+def _wait(proxy: int, ports: list[int], folder: Path, processes: list[subprocess.Popen[bytes]]) -> None:
+    """Return when the proxy answers, and the servers behind it take connections."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(url, timeout=2):
+            for port in ports:
+                socket.create_connection(("127.0.0.1", port), timeout=2).close()
+            with urllib.request.urlopen(f"http://127.0.0.1:{proxy}/healthcheck", timeout=2):
                 return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             if any(process.poll() is not None for process in processes):

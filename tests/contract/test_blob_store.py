@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 import os
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,3 +215,16 @@ def test_parts_go_straight_to_a_store_that_takes_them(blobs: BlobStore) -> None:
     assert direct.abandon("direct/", dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)) == 1
     with pytest.raises(NotFound):
         direct.finish("direct/c", direct.begin("direct/c") + "x", tags)
+
+
+def test_a_range_url_serves_its_bytes_and_no_others(blobs: BlobStore) -> None:
+    blobs.put("digits", [b"0123456789"])
+    url = blobs.range_url("digits", 2, 5)
+    if url is None:
+        return
+    request = urllib.request.Request(url, headers={"Range": "bytes=2-4"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.read() == b"234"
+    for headers in ({}, {"Range": "bytes=2-5"}, {"Range": "bytes=0-4"}):
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(urllib.request.Request(url, headers=headers))

@@ -178,8 +178,10 @@ class _XetEdge:
         terms = [{"hash": piece.chunks.xorb, "unpacked_length": piece.size, "range": _range(piece.chunks)} for piece in plan.pieces]
         fetch = dict[str, list[dict[str, Any]]]()
         for chunks in plan.fetched():
-            query = self._signer.query("xet-fetch", chunks.xorb, chunks.start, chunks.stop, user_id=actor.user_id, seconds=TOKEN_S)
-            url = f"{root}/{chunks.xorb}?from={chunks.start}&to={chunks.stop}&{query}"
+            url = self._services.xet.xorbs.address(chunks.xorb, chunks.start, chunks.stop, expires_s=TOKEN_S)
+            if url is None:
+                query = self._signer.query("xet-fetch", chunks.xorb, chunks.start, chunks.stop, user_id=actor.user_id, seconds=TOKEN_S)
+                url = f"{root}/{chunks.xorb}?from={chunks.start}&to={chunks.stop}&{query}"
             place = {"range": _range(chunks), "url": url, "url_range": {"start": chunks.start, "end": chunks.stop - 1}}
             fetch.setdefault(chunks.xorb, []).append(place)
         return {"offset_into_first_range": plan.skip, "terms": terms, "fetch_info": fetch}

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -15,15 +18,35 @@ from hub_core.authz import Role, Scope, Visibility
 from hub_core.http.huggingface import xet as xet_edge
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.settings import Settings
 from hub_core.xet.reconstruct import Reconstruction
 from hub_core.xet.xorbs import contents
 from tests.clients.conftest import LiveHub
 from tests.common.factories import actor_for
+from tests.common.git_client import git
+from tests.common.hf_hub import on_swift
+from tests.common.waiting import until
 from tests.common.xet_client import XetClient
 from tests.common.xet_files import ShardFile, Xorb, shard
 
 pytestmark = pytest.mark.clients
 MB = 1_000_000
+everywhere = pytest.mark.parametrize(
+    "git_app_settings", ["local", pytest.param("production", marks=pytest.mark.xdist_group("production"))], indirect=True
+)
+
+
+@pytest.fixture
+def git_app_settings(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Settings]:
+    """SQLite and local files, or PostgreSQL and S3."""
+    if getattr(request, "param", "local") == "local":
+        yield replace(settings, database_url=request.getfixturevalue("sqlite_url"), max_body_mb=64)
+        return
+    postgres, swift = request.getfixturevalue("postgres_server"), request.getfixturevalue("swift_server")
+    with postgres.database() as url:
+        yield on_swift(
+            replace(settings, database_url=url), swift.endpoint, swift.access_key, swift.secret_key, f"xet-{settings.data_dir.name}"
+        )
 
 
 @pytest.fixture
@@ -54,6 +77,7 @@ def post(given: httpx.Response, path: str, body: bytes, access: str = "") -> htt
     return httpx.post(said["casUrl"] + path, content=body, headers={"Authorization": f"Bearer {access or said['accessToken']}"})
 
 
+@everywhere
 def test_large_files_become_lfs_objects(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
     """Random bytes, text and numbers: hf-xet stores them plain, pressed, and grouped and pressed."""
     repo = live_git_hub.repo("big", visibility=Visibility.PRIVATE)
@@ -63,9 +87,10 @@ def test_large_files_become_lfs_objects(live_git_hub: LiveHub, laptop: XetClient
     assert done.error == ""
     assert done.oids == [hashlib.sha256(data).hexdigest() for data in contents]
     assert all(holds(live_git_hub, repo, data) for data in contents)
-    assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+    assert left_behind(live_git_hub) == []
 
 
+@everywhere
 def test_a_file_of_several_xorbs_and_many_small_files(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
     repo = live_git_hub.repo("data", RepoKind.DATASET)
     contents = [os.urandom(100 * MB), *(os.urandom(100 + number) for number in range(100))]
@@ -74,6 +99,7 @@ def test_a_file_of_several_xorbs_and_many_small_files(live_git_hub: LiveHub, lap
     assert all(holds(live_git_hub, repo, data) for data in contents)
 
 
+@everywhere
 def test_what_was_sent_once_is_not_sent_again(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
     """hf-xet remembers: for a second version, and for another repo, it sends what is new and refers to the rest."""
     first, second = live_git_hub.repo("big"), live_git_hub.repo("other", visibility=Visibility.PRIVATE)
@@ -87,6 +113,10 @@ def test_what_was_sent_once_is_not_sent_again(live_git_hub: LiveHub, laptop: Xet
     assert stored(live_git_hub) - before < MB
     assert holds(live_git_hub, first, changed)
     assert holds(live_git_hub, second, data)
+
+
+def left_behind(hub: LiveHub) -> list[Path]:
+    return list(hub.services.blobs.staging.iterdir())
 
 
 def stored(hub: LiveHub) -> int:
@@ -186,6 +216,7 @@ def test_a_right_that_was_taken_away_ends_the_token(live_git_hub: LiveHub) -> No
     assert post(given, path, xorb.body).status_code == 403
 
 
+@everywhere
 def test_wrong_uploads_get_an_answer_and_leave_nothing(live_git_hub: LiveHub) -> None:
     live_git_hub.repo("big")
     given, xorb = token(live_git_hub), Xorb([os.urandom(100_000)])
@@ -204,7 +235,7 @@ def test_wrong_uploads_get_an_answer_and_leave_nothing(live_git_hub: LiveHub) ->
     assert all(answer.json()["error"] for answer in answers)
     assert post(given, "/v1/shards", shard() + bytes(90 * MB)).status_code == 413
     assert list(live_git_hub.services.blobs.list("xet/")) == []
-    assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+    assert left_behind(live_git_hub) == []
 
 
 _SEND = """
@@ -221,6 +252,7 @@ print([item.xet_hash for item in HfApi(token={token!r}).list_repo_tree("ann/big"
 """
 
 
+@everywhere
 def test_files_are_uploaded_and_downloaded_by_chunks(
     live_git_hub: LiveHub, laptop: XetClient, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +327,7 @@ def test_why_a_shard_is_refused_reaches_people(live_git_hub: LiveHub, laptop: Xe
     assert "Empty the folder 'xet' in HF_HOME and upload again" in error
 
 
+@everywhere
 def test_a_shard_is_answered_line_by_line(live_git_hub: LiveHub) -> None:
     repo = live_git_hub.repo("big")
     given, xorb = token(live_git_hub), Xorb([os.urandom(1000)])
@@ -311,7 +344,7 @@ def test_a_shard_is_answered_line_by_line(live_git_hub: LiveHub) -> None:
     assert lines(shard(file))[-1] == {"type": "result"}
     assert holds(live_git_hub, repo, file.data)
     assert lines(b"nonsense")[-1]["type"] == "error"
-    assert list(live_git_hub.services.blobs.staging.iterdir()) == []
+    assert left_behind(live_git_hub) == []
 
 
 def test_what_the_hub_does_not_offer_is_absent(live_git_hub: LiveHub) -> None:
@@ -322,3 +355,57 @@ def test_what_the_hub_does_not_offer_is_absent(live_git_hub: LiveHub) -> None:
     headers = {"Authorization": f"Bearer {said['accessToken']}"}
     assert httpx.get(f"{said['casUrl']}/v1/chunks/default/{'0' * 64}", headers=headers).status_code == 404
     assert httpx.post(f"{live_git_hub.url}/xet/other-instance/v1/shards").status_code == 404
+
+
+@pytest.mark.parametrize("git_app_settings", ["production"], indirect=True)
+def test_a_store_gives_the_chunks_of_a_file_and_no_others(live_git_hub: LiveHub) -> None:
+    live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    xorb = Xorb([os.urandom(1000), os.urandom(2000), os.urandom(3000)])
+    given, file = token(live_git_hub), ShardFile([(xorb, 1, 3)])
+    assert post(given, f"/v1/xorbs/default/{xorb.hash}", xorb.body).status_code == 200
+    assert post(given, "/v1/shards", shard(file)).status_code == 200
+    said = token(live_git_hub, "read").json()
+    headers = {"Authorization": f"Bearer {said['accessToken']}"}
+    ((piece,),) = httpx.get(f"{said['casUrl']}/v1/reconstructions/{file.hash}", headers=headers).json()["fetch_info"].values()
+    assert not piece["url"].startswith(live_git_hub.url)
+    start, end = piece["url_range"]["start"], piece["url_range"]["end"]
+    got = httpx.get(piece["url"], headers={"Range": f"bytes={start}-{end}"})
+    assert (got.status_code, b"".join(contents([got.content]))) == (206, file.data)
+    for other in ({}, {"Range": f"bytes=0-{end}"}, {"Range": f"bytes={start}-{end + 1}"}, {"Range": f"bytes={start}-{end - 1}"}):
+        assert httpx.get(piece["url"], headers=other).status_code == 403
+
+
+@everywhere
+def test_an_upload_that_is_cut_off_leaves_nothing_and_may_be_sent_again(live_git_hub: LiveHub) -> None:
+    repo = live_git_hub.repo("big")
+    given, xorb = token(live_git_hub), Xorb([os.urandom(100_000) for _ in range(40)])
+    url = httpx.URL(given.json()["casUrl"] + f"/v1/xorbs/default/{xorb.hash}")
+    with socket.create_connection((url.host, url.port or 0)) as connection:
+        head = f"POST {url.path} HTTP/1.1\r\nHost: {url.host}\r\nAuthorization: Bearer {given.json()['accessToken']}\r\n"
+        connection.sendall(f"{head}Content-Length: {len(xorb.body)}\r\n\r\n".encode() + xorb.body[: len(xorb.body) // 2])
+        until(lambda: left_behind(live_git_hub) != [])
+    until(lambda: left_behind(live_git_hub) == [])
+    assert list(live_git_hub.services.blobs.list("xet/")) == []
+    file = ShardFile([(xorb, 0, 40)])
+    assert post(given, f"/v1/xorbs/default/{xorb.hash}", xorb.body).json() == {"was_inserted": True}
+    assert post(given, "/v1/shards", shard(file)).status_code == 200
+    assert holds(live_git_hub, repo, file.data)
+
+
+@everywhere
+def test_one_object_is_the_same_by_chunks_by_lfs_and_by_plain_download(live_git_hub: LiveHub, laptop: XetClient, work: Path) -> None:
+    live_git_hub.repo("big", visibility=Visibility.PRIVATE)
+    data = os.urandom(3 * MB)
+    sent = laptop.python(_SEND.format(token=live_git_hub.ann_token, path=str(write(work, "one.bin", data))))
+    assert sent.returncode == 0, sent.stderr
+    git(work, "clone", "-q", live_git_hub.address("/ann/big.git", live_git_hub.ann_token), "clone")
+    git(work / "clone", "lfs", "install", "--local")
+    git(work / "clone", "lfs", "pull")
+    assert (work / "clone" / "model.bin").read_bytes() == data
+    headers = {"Authorization": f"Bearer {live_git_hub.ann_token}"}
+    plain = httpx.get(f"{live_git_hub.url}/ann/big/resolve/main/model.bin", headers=headers, follow_redirects=True)
+    assert plain.content == data
+    part = httpx.get(
+        f"{live_git_hub.url}/ann/big/resolve/main/model.bin", headers={**headers, "Range": "bytes=70000-2999999"}, follow_redirects=True
+    )
+    assert (part.status_code, part.content) == (206, data[70_000:])

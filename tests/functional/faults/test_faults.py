@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from hub_core.settings import Settings
 from tests.common.forked_hub import ForkedHub, forked_hub
 from tests.common.git_client import commit_file, git
 from tests.common.hub_process import TOKEN
+from tests.common.waiting import until
 from tests.functional.faults.conftest import clone
 
 REPO = {"repo": "admin/thing"}
@@ -25,15 +26,6 @@ MIB = 1024 * 1024
 
 def staged(hub: ForkedHub) -> list[str]:
     return [path.name for path in (hub.settings.data_dir / "blobs" / ".staging").iterdir()]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something the server does after its client is gone."""
-    for _ in range(400):
-        if condition():
-            return
-        subprocess.run(["sleep", "0.05"], check=True)
-    raise AssertionError("it did not happen")
 
 
 def send_half(hub: ForkedHub, method: str, path: str, body: bytes, announced: int) -> socket.socket:
