@@ -7,12 +7,14 @@ import json
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub_core.authz import Visibility
+from hub_core.http import bodies
 from hub_core.http.signing import UrlSigner
 from tests.clients.conftest import LiveHub
 from tests.common.factories import actor_for, lfs_bytes
@@ -218,3 +220,31 @@ def test_git_lfs_asks_again_when_an_address_has_expired(live_git_hub: LiveHub, w
     assert (again / "weights.bin").read_bytes() == content
     assert given["upload"] > 1
     assert given["download"] > 1
+
+
+def test_a_fetch_that_was_cut_off_goes_on_where_it_stopped(live_git_hub: LiveHub, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = live_git_hub.repo("big")
+    content = os.urandom(6 * 1024 * 1024)
+    folder = clone(live_git_hub, work, "one")
+    git(folder, "lfs", "track", "*.bin")
+    commit_file(folder, "weights.bin", content)
+    git(folder, "push", "-q", "origin", "main")
+    oid = hashlib.sha256(content).hexdigest()
+    again = clone(live_git_hub, work, "two")
+    asked: list[int] = []
+    usual = bodies._of_file
+
+    def cut(path: Path, start: int, end: int) -> Iterator[bytes]:
+        asked.append(start)
+        for number, chunk in enumerate(usual(path, start, end)):
+            if len(asked) == 1 and number == 3:
+                raise OSError("the cable was pulled")
+            yield chunk
+
+    monkeypatch.setattr(bodies, "_of_file", cut)
+    git(again, "-c", "lfs.transfer.maxretries=1", "lfs", "fetch", check=False)
+    git(again, "lfs", "pull")
+    assert (again / "weights.bin").read_bytes() == content
+    assert asked[0] == 0
+    assert any(start > 1024 * 1024 for start in asked[1:])
+    assert live_git_hub.services.lfs.has(repo.id, oid) == len(content)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hub_core.lfs.parts import sweep_parts
 from tests.common.factories import actor_for
 from tests.common.hf_hub import HfHub
 from tests.common.hf_write import new_repo, sound_clone
+from tests.common.waiting import until
 
 pytestmark = pytest.mark.clients
 MIB = 1 << 20
@@ -204,3 +206,39 @@ def test_a_completion_that_was_cut_off_can_be_asked_for_again(hub: HfHub, monkey
         assert complete(action, data, [1, 2], tags) == 503
     assert complete(action, data, [1, 2], tags) == 200
     assert held(hub, repo_id, data)
+
+
+@through_the_hub
+def test_a_part_that_is_cut_off_leaves_nothing_and_may_be_sent_again(hub: HfHub) -> None:
+    repo_id, data = new_repo(hub), os.urandom(2 * PART)
+    action = upload_action(hub, repo_id, data)
+    url = httpx.URL(action["header"]["1"])
+    with socket.create_connection((url.host, url.port or 0)) as connection:
+        head = f"PUT {url.raw_path.decode()} HTTP/1.1\r\nHost: {url.host}\r\nContent-Length: {PART}\r\n\r\n"
+        connection.sendall(head.encode() + data[: PART // 2])
+        until(lambda: staged(hub) != [])
+    until(lambda: staged(hub) == [])
+    assert waiting(hub) == []
+    for number in (2, 1, 2):
+        assert put(action["header"][str(number)], data[(number - 1) * PART : number * PART]).status_code == 200
+    assert complete(action, data, [1, 2]) == 200
+    assert held(hub, repo_id, data)
+    assert waiting(hub) == []
+
+
+@straight_to_the_store
+def test_an_address_of_the_store_that_has_expired_is_asked_for_again(hub: HfHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo_id, data = new_repo(hub), os.urandom(PART + 7)
+    with monkeypatch.context() as patch:
+        patch.setattr("hub_core.http.lfs_parts._EXPIRES_S", 1)
+        action = upload_action(hub, repo_id, data)
+    until(lambda: put(action["header"]["2"], data[PART:]).status_code == 403)
+    assert complete(action, data, [1, 2]) == 403
+    later = upload_action(hub, repo_id, data)
+    tags = {1: put(later["header"]["1"], data[:PART]).headers["etag"], 2: put(later["header"]["2"], data[PART:]).headers["etag"]}
+    assert complete(later, data, [1, 2], tags) == 200
+    assert held(hub, repo_id, data)
+
+
+def staged(hub: HfHub) -> list[str]:
+    return [path.name for path in hub.services.blobs.staging.iterdir() if path.name.startswith("lfs-")]
