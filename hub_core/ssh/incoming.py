@@ -12,6 +12,7 @@ from asyncio import to_thread
 from typing import BinaryIO, Protocol
 
 from hub_core.errors import InvalidInput, TooLarge
+from hub_core.git.early import LargeFileWatch
 from hub_core.git.receive import read_request
 from hub_core.git.types import MIB, ZERO, GitLimits
 from hub_core.storage.local import write_staged
@@ -36,7 +37,7 @@ async def read_push(stream: Stream, into: BinaryIO, limits: GitLimits) -> None:
 
     Raises:
         InvalidInput: it is not what Git sends.
-        TooLarge: the pack has more bytes than `limits` allow.
+        TooLarge: the pack, or a file in it, has more bytes than `limits` allow.
         StorageFull: the disk is full.
     """
     commands = await _section(stream)
@@ -45,7 +46,7 @@ async def read_push(stream: Stream, into: BinaryIO, limits: GitLimits) -> None:
         commands += await _section(stream)
     await to_thread(write_staged, into, commands)
     if any(update.new != ZERO for update in request.updates):
-        await _pack(stream, into, limits.max_pack_bytes)
+        await _pack(stream, into, limits)
 
 
 async def _section(stream: Stream) -> bytes:
@@ -65,13 +66,18 @@ async def _section(stream: Stream) -> bytes:
         out += await stream.readexactly(size)
 
 
-async def _pack(stream: Stream, into: BinaryIO, limit: int) -> None:
-    checksum, tail, total = hashlib.sha1(usedforsecurity=False), b"", 0
+async def _pack(stream: Stream, into: BinaryIO, limits: GitLimits) -> None:
+    checksum, tail, total, watch = hashlib.sha1(usedforsecurity=False), b"", 0, LargeFileWatch(limits)
+
+    def take(chunk: bytes) -> None:
+        write_staged(into, chunk)
+        watch.look(into, into.tell())
+
     while chunk := await stream.read(_CHUNK):
         total += len(chunk)
-        if total > limit:
-            raise TooLarge(f"A push may have {limit // MIB} MiB.", hint="Put large files into Git LFS.")
-        await to_thread(write_staged, into, chunk)
+        if total > limits.max_pack_bytes:
+            raise TooLarge(f"A push may have {limits.max_pack_bytes // MIB} MiB.", hint="Put large files into Git LFS.")
+        await to_thread(take, chunk)
         seen = tail + chunk
         checksum.update(seen[:-_SHA])
         tail = seen[-_SHA:]
