@@ -132,7 +132,10 @@ class RepoFields:
     def security(self) -> dict[str, Any]:
         """Which files a scan warns of."""
         safety = self._info.safety(self._view.repo_id, self._commit or "")
-        return {"scansDone": safety.done, "filesWithIssues": [{"path": path, "level": safety.level(path)} for path in sorted(safety.imports)]}
+        return {
+            "scansDone": safety.done,
+            "filesWithIssues": [{"path": path, "level": safety.level(path)} for path in sorted(safety.imports)],
+        }
 
     def storage(self) -> int:
         """Bytes that the repo takes."""
