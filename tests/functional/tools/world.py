@@ -98,7 +98,8 @@ class World:
             item["title"]: {key: value for key, value in item.items() if key not in ("updated_at", "created_at")}
             for item in self.call("root", "list_collections", limit=100)["items"]
         }
-        seen["webhooks"] = [(item["url"], item["domains"]) for item in self.call("alice", "list_webhooks", **R)["items"]]
+        hooks = self.call("alice", "list_webhooks", **R)["items"] if f"model:{R['repo']}" in seen else []
+        seen["webhooks"] = [(item["url"], item["domains"]) for item in hooks]
         seen["jobs"] = [(item["id"], item["status"]) for item in self.call("alice", "list_jobs", limit=100)["items"]]
         # That somebody was told of a request is not taken back with it.
         notices = [item for item in self.call("alice", "list_notifications", limit=100)["items"] if item["action"] != "access.request"]
