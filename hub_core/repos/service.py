@@ -21,9 +21,11 @@ from hub_core.lfs.service import LfsService
 from hub_core.names import RepoId, check_repo_name, parse_repo_id
 from hub_core.quotas import used
 from hub_core.repos.access import repo_not_found, require_repo
+from hub_core.repos.cards import read_card
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.lookup import find_repo, live_repos, redirect_target, split_kind
 from hub_core.repos.seed import INITIAL_MESSAGE, initial_files
+from hub_core.repos.sync import apply_card
 from hub_core.repos.tables import LineageEdge, Repo, RepoRedirect, RepoTag
 from hub_core.repos.view import RepoView, live_views, repo_views
 from hub_core.settings import Settings
@@ -151,6 +153,8 @@ class RepoService:
             def inside(session: Session, _applied: Sequence[RefUpdate]) -> None:
                 row = self._appear(session, repo)
                 row.initial_commit = change.updates[0].new
+                if "README.md" in files:
+                    apply_card(session, row, read_card(files["README.md"]))
                 details = {"kind": row.kind, "visibility": row.visibility}
                 audit.record(session, actor, "repo.create", row.full_name, repo_id=row.id, **details)
                 if also is not None:

@@ -53,7 +53,7 @@ def refs_hook(
             if row is None:
                 return
             if card is not None and any(u.name == HEADS + branch for u in applied):
-                _apply_card(session, row, card)
+                apply_card(session, row, card)
             follow(session, actor, row, moves, applied)
             # What happens in a pull request is told as such, and is no change of the repo.
             ours = [update for update in applied if not update.name.startswith(PULLS)]
@@ -97,7 +97,7 @@ def _check_pointers(lfs: LfsService, repo: Repo, change: RefsChange) -> None:
         )
 
 
-def _apply_card(session: Session, row: Repo, card: Card) -> None:
+def apply_card(session: Session, row: Repo, card: Card) -> None:
     """Take over what the card changed since the last time; what people set by hand otherwise stays."""
     before = row.card or {}
     for field in ("license", "description"):
