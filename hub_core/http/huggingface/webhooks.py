@@ -57,7 +57,7 @@ def update(call: Call) -> Any:
         call.actor,
         call.param("webhook"),
         url=text(given, "url") or None,
-        watched=_watched(given),
+        watched=_watched(given) or None,  # the client sends an empty list when nothing is said
         domains=_domains(given),
         secret=text(given, "secret") if given.get("secret") is not None else None,
     )

@@ -47,6 +47,8 @@ def test_a_webhook_is_made_read_changed_switched_and_deleted(open_hub: HfHub) ->
     assert made in api.list_webhooks()
     changed = api.update_webhook(made.id, url="https://ci.example.com/new", watched=watch("org", "lab"), domains=["repo", "discussion"])
     assert (changed.url, changed.watched, changed.secret) == ("https://ci.example.com/new", watch("org", "lab"), "s3cret!!")
+    kept = api.update_webhook(made.id, url="https://ci.example.com/kept")
+    assert (kept.url, kept.watched, kept.domains) == ("https://ci.example.com/kept", watch("org", "lab"), ["repo", "discussion"])
     assert api.disable_webhook(made.id).disabled
     assert not api.enable_webhook(made.id).disabled
     api.delete_webhook(made.id)
