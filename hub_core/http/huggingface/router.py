@@ -11,6 +11,7 @@ from hub_core.http.huggingface.collections import add_collection_routes
 from hub_core.http.huggingface.commit import add_commit_routes
 from hub_core.http.huggingface.discussions import add_discussion_routes
 from hub_core.http.huggingface.edge import EncodedRoute
+from hub_core.http.huggingface.elsewhere import add_elsewhere_routes
 from hub_core.http.huggingface.gating import add_gating_routes
 from hub_core.http.huggingface.info import add_info_routes
 from hub_core.http.huggingface.lfs_files import add_lfs_file_routes
@@ -48,6 +49,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_collection_routes,
     add_space_routes,
     add_lfs_file_routes,
+    add_elsewhere_routes,
     add_no_owner_routes,
 ]
 

@@ -14,7 +14,8 @@ from hub_core.authz import Scope
 from tests.common.factories import actor_for
 from tests.common.hf_hub import HfHub
 
-pytestmark = [pytest.mark.clients, pytest.mark.parametrize("hub", ["local"], indirect=True)]
+pytestmark = pytest.mark.clients
+LOCAL_ONLY = pytest.mark.parametrize("hub", ["local"], indirect=True, scope="module")
 
 
 class Terminal:
@@ -67,6 +68,7 @@ def test_somebody_signs_in_uploads_downloads_and_cleans_up(hub: HfHub, terminal:
     assert "not found" in terminal.hf("download", "ann/typed", fails=True).lower()
 
 
+@LOCAL_ONLY
 def test_branches_tags_settings_and_moving(hub: HfHub, terminal: Terminal) -> None:
     terminal.hf("repos", "create", "ann/moved", "--type", "dataset")
     terminal.hf("repos", "branch", "create", "ann/moved", "dev", "--type", "dataset")
@@ -81,6 +83,7 @@ def test_branches_tags_settings_and_moving(hub: HfHub, terminal: Terminal) -> No
     assert json.loads(terminal.hf("datasets", "info", "lab/moved", "--json"))["id"] == "lab/moved"
 
 
+@LOCAL_ONLY
 def test_a_gated_repo_says_that_it_requires_approval(hub: HfHub, terminal: Terminal, tmp_path: Path) -> None:
     repo = hub.repo({"config.json": b"{}"})
     terminal.hf("repos", "settings", repo.full_name, "--gated", "manual")
