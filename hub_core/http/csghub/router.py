@@ -9,6 +9,7 @@ from hub_core.http.csghub.community import add_community_routes
 from hub_core.http.csghub.discussions import add_discussion_routes
 from hub_core.http.csghub.files import add_file_routes
 from hub_core.http.csghub.repos import add_repo_routes
+from hub_core.http.csghub.runs import add_run_routes
 from hub_core.http.huggingface.edge import EncodedRoute
 from hub_core.http.openapi import CSGHUB
 from hub_core.services import Services
@@ -22,4 +23,5 @@ def csghub_router(services: Services) -> APIRouter:
     add_discussion_routes(router, services)
     add_collection_routes(router, services)
     add_community_routes(router, services)
+    add_run_routes(router, services)
     return router
