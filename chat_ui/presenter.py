@@ -18,6 +18,7 @@ Drawing = Callable[[Result, dict[str, Any], Texts], list[View]]
 PLAIN = frozenset({
     "help", "undo", "set_preference", "delete_repo", "like_repo", "unlike_repo", "watch_repo", "delete_file", "delete_branch",
     "delete_git_tag", "create_branch", "create_tag", "write_file", "upload_file", "move_file", "revert_commit",
+    "get_logs", "try_deployment", "verify_repo",
 })  # fmt: skip
 
 DRAWINGS: dict[str, Drawing] = {
@@ -29,6 +30,7 @@ DRAWINGS: dict[str, Drawing] = {
     "preview_dataset": data.data_page,
     "query_dataset": data.data_page,
     "describe_dataset": data.column_facts,
+    "get_discussion": data.thread_view,
 }
 
 

@@ -20,6 +20,9 @@ HIDDEN_COLUMNS: dict[str, frozenset[str]] = {
     "list_orgs": frozenset({"id"}),
     "list_commits": frozenset({"message", "parents"}),
     "list_access": frozenset({"is_audience"}),
+    "list_deployments": frozenset(
+        {"id", "owner", "said", "commit", "serving", "task", "cluster", "on_demand", "memory", "currency", "environment", "revisions"}
+    ),
 }
 NUMERIC_TYPES = ("int", "float", "double", "decimal", "number", "bigint", "uint", "hugeint")
 
@@ -76,6 +79,14 @@ def diff_view(result: dict[str, Any], args: dict[str, Any], words: Texts) -> lis
         "labels": words.card("DiffView"),
     }
     return [View("DiffView", props)]
+
+
+def thread_view(result: dict[str, Any], args: dict[str, Any], words: Texts) -> list[View]:
+    """What a pull request changes; what was said is in the reply."""
+    if not result.get("files"):
+        return []
+    number = f"#{result.get('number')}"
+    return diff_view(result, args | {"base": result.get("base"), "head": result.get("branch") or number}, words)
 
 
 def model_card(result: dict[str, Any], args: dict[str, Any], words: Texts) -> list[View]:

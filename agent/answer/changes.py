@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.answer.prices import cost_lines
 from agent.answer.words import act, joined, plain, say, shown, word
 from prompts import has_message
+
+# What can let more people see something, or use it.
+_SERVES = frozenset({"deploy_model", "update_deployment"})
+_SHOWS = frozenset({"set_visibility", "undo", "create_collection", "update_collection"}) | _SERVES
 
 
 def act_of(language: str, tool: str, plan: dict[str, Any] | None, args: dict[str, Any]) -> str:
@@ -47,8 +52,9 @@ def fact_lines(language: str, tool: str, plan: dict[str, Any]) -> list[str]:
     lines = []
     if "restorable_days" in facts:
         lines.append(say(language, "fact.restorable", n=facts["restorable_days"]))
-    if tool in ("set_visibility", "undo") and (audience := (changes.get("visibility") or {}).get("after")) in ("public", "internal"):
-        lines.append(say(language, f"fact.{audience}"))
+    if tool in _SHOWS and (audience := (changes.get("visibility") or {}).get("after")) in ("public", "internal"):
+        lines.append(say(language, f"fact.{audience}{'_use' if tool in _SERVES else ''}"))
+    lines += cost_lines(language, facts)
     lines += _role_lines(language, plan, changes)
     for key, names in (("members", facts.get("members")), ("orgs", facts.get("orgs")), ("files", facts.get("files"))):
         if isinstance(names, list | dict) and names:

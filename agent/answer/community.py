@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.answer import parts
+from agent.answer import parts, trust
 from agent.answer.parts import Step
+from agent.answer.tables import COLUMNS, table
 from agent.answer.words import plain, shown, word
 
 
 def _job(language: str, step: Step) -> str:
     """How far a job is, or why it failed."""
     result = step["result"]
-    told = {"job": result["id"], "kind": plain(result["kind"]), "status": word(language, "status", result["status"])}
+    told = {"job": result["id"], "kind": word(language, "kind", result["kind"]), "status": word(language, "status", result["status"])}
     text = parts.head(language, step, **told)
     lines = parts.facts(language, step, ("progress", "message", "repo", "owner", "attempts", "created_at", "started_at", "finished_at"))
     error = result.get("error")
     why = f"\n- {parts.field(language, 'error')}{plain(error['message'])} {plain(error.get('hint', ''))}" if error else ""
-    return text + lines.removeprefix(parts.head(language, step)) + why
+    came = "".join(f"\n{line}" for line in trust.outcome_lines(language, result.get("result") or {}))
+    return text + lines.removeprefix(parts.head(language, step)) + came + why
 
 
 MAX_EVENTS = 15
@@ -34,7 +36,8 @@ def _thread(language: str, step: Step) -> str:
     events = [text for event in result.get("events") or [] if (text := _event(language, event))]
     files = result.get("conflicts") or []
     conflicts = [f"- {parts.field(language, 'conflicts')}{', '.join(plain(name) for name in files)}"] if files else []
-    return "\n\n".join([head + lines, *conflicts, *events[-MAX_EVENTS:], *parts.changed_files(result.get("files") or [])])
+    commits = [table(language, COLUMNS["list_commits"], result["commits"])] if result.get("commits") else []
+    return "\n\n".join([head + lines, *conflicts, *events[-MAX_EVENTS:], *commits, *parts.changed_files(result.get("files") or [])])
 
 
 def _event(language: str, event: dict[str, Any]) -> str:
@@ -42,7 +45,7 @@ def _event(language: str, event: dict[str, Any]) -> str:
     if event.get("hidden"):
         return ""
     if event["kind"] == "comment":
-        return who + "\n" + "\n".join(f"> {plain(line)}" for line in str(event["text"])[:MAX_QUOTE].splitlines())
+        return f"{who}\n{parts.quoted(str(event['text']), MAX_QUOTE)}"
     text = word(language, "status", event["text"]) if event["kind"] == "status" else plain(event["text"])
     return f"{who} → {text}"
 

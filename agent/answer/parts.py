@@ -55,6 +55,12 @@ def fenced(lines: list[str], info: str = "") -> str:
     return f"{fence}{info}\n{text}\n{fence}"
 
 
+def quoted(text: str, limit: int) -> str:
+    """Somebody's text as a quotation: its own shape, but no links and no pictures."""
+    lines = text[:limit].splitlines()
+    return "\n".join(f"> {line[: len(line) - len(line.lstrip())]}{plain(line, limit)}".rstrip().replace("]:", "]\\:") for line in lines)
+
+
 def changed_files(files: list[dict[str, Any]]) -> list[str]:
     """What a commit or a branch changes: its files with counts, and the patch as far as it is short."""
     if not files:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.answer import parts
+from agent.answer import parts, running, trust
 from agent.answer.changes import act_of
 from agent.answer.community import RENDERERS as COMMUNITY
-from agent.answer.tables import COLUMNS, raw_table, table
+from agent.answer.tables import COLUMNS, listing, raw_table, table
 from agent.answer.words import act, message_with, plain, say, shown, size, word
 from hub_core.secrecy import secrets_in
-from prompts import PromptError, has_message
+from prompts import PromptError
 from tools import examples
 
 MAX_FILE_LINES = 60
@@ -29,7 +29,7 @@ def result_text(language: str, step: Step) -> str:
     if render is not None:
         return render(language, step)
     if isinstance(step["result"].get("items"), list):
-        return _list(language, step)
+        return listing(language, step)
     return parts.facts(language, step)
 
 
@@ -38,6 +38,8 @@ def _done(language: str, step: Step) -> str:
     phrase = act_of(language, tool, plan, step["args"])
     if not plan.get("changes") and tool not in ("upload_file", "write_file"):
         return say(language, "note.unchanged", act=phrase)
+    if tool == "scan_repo":
+        return trust.scanned(language, step)
     if tool == "undo":
         text = say(language, "done.undo", act=act(language, step["result"]["tool"], step["result"]["args"]))
     else:
@@ -45,31 +47,18 @@ def _done(language: str, step: Step) -> str:
             values = parts.values(language, step)
             if tool == "set_tags":
                 values["tags"] = shown(language, "tags", step["result"].get("tags"))
-            text = message_with(language, f"done.{tool}", values)
+            gone = tool == "set_secret" and not step["result"]["is_set"]
+            text = message_with(language, "note.secret_removed" if gone else f"done.{tool}", values)
         except (PromptError, KeyError):
             text = f"✓ {phrase}"
+    if "price_per_hour" in step["result"]:
+        text += "\n\n" + running.state_after(language, step)
     if tool == "create_token" and step["result"].get("repo"):
         text += " " + say(language, "fact.token_repo", repo=plain(step["result"]["repo"]))
     secrets = secrets_in(step["result"])
     if secrets:
         text += "\n\n" + say(language, "note.secret_once") + "".join(f"\n\n`{secret}`" for secret in secrets)
     return text
-
-
-def _list(language: str, step: Step) -> str:
-    tool, items = step["tool"], step["result"]["items"]
-    values = parts.values(language, step) | {"n": len(items)}
-    if "visibility" in step["result"]:
-        values["visibility"] = word(language, "visibility", step["result"]["visibility"])
-    key = f"{'some' if items else 'none'}.{tool}"
-    head = message_with(language, key, values) if has_message(language, key) else act(language, tool, step["args"])
-    if not items:
-        return head
-    columns = COLUMNS.get(tool) or tuple(name for name, value in items[0].items() if not isinstance(value, list | dict))[:4]
-    told = [head, table(language, columns, items)]
-    if step["result"].get("next") or step["result"].get("truncated") or len(items) > 30:
-        told.append(say(language, "note.more"))
-    return "\n\n".join(told)
 
 
 def _repo(language: str, step: Step) -> str:
@@ -196,7 +185,7 @@ def _approvals(language: str, step: Step) -> str:
 
 def _access(language: str, step: Step) -> str:
     """Who has which role, and who asks for one."""
-    text = _list(language, step)
+    text = listing(language, step)
     asking = step["result"].get("requests") or []
     if asking:
         text += f"\n\n{parts.field(language, 'requests')}\n\n{table(language, COLUMNS['requests'], asking)}"
@@ -207,5 +196,6 @@ _RENDERERS: dict[str, Callable[[str, Step], str]] = {
     "get_repo": _repo, "inspect_model": _model, "read_file": _file, "show_commit": _diff, "compare_revisions": _diff,
     "preview_dataset": _rows, "query_dataset": _rows, "describe_dataset": _columns, "get_lineage": _lineage,
     "get_download_command": _download, "whoami": _person, "get_user": _person, "get_org": _org, "help": _help,
-    "get_preferences": _preferences, "list_approvals": _approvals, "list_access": _access, **COMMUNITY,
+    "get_preferences": _preferences, "list_approvals": _approvals, "list_access": _access,
+    **COMMUNITY, **running.RENDERERS, **trust.RENDERERS,
 }  # fmt: skip

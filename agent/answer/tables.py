@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from agent.answer.words import plain, say, shown
+from agent.answer import parts
+from agent.answer.parts import Step
+from agent.answer.words import act, message_with, plain, say, shown, word
 from prompts import has_message
 
 MAX_ROWS = 30
@@ -33,7 +35,27 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "list_discussions": ("number", "title", "type=kind", "status", "author", "comments"),
     "list_notifications": ("at", "actor", "action", "repo", "title"),
     "list_webhooks": ("url", "owner", "disabled", "last_status"),
+    "list_runtimes": ("title=runtime", "formats", "tasks", "hardware", "clusters"),
+    "list_deployments": ("name", "status", "hardware", "copies", "price", "why=reason"),
+    "get_deployment": ("number=revision", "commit", "hardware", "runtime", "created_at"),
 }
+
+
+def listing(language: str, step: Step, draw: Callable[[list[dict[str, Any]]], str] | None = None) -> str:
+    """A list: the sentence above it, its items as a table (or as `draw` tells them), and whether there are more."""
+    tool, items = step["tool"], step["result"]["items"]
+    values = parts.values(language, step) | {"n": len(items)}
+    if "visibility" in step["result"]:
+        values["visibility"] = word(language, "visibility", step["result"]["visibility"])
+    key = f"{'some' if items else 'none'}.{tool}"
+    head = message_with(language, key, values) if has_message(language, key) else act(language, tool, step["args"])
+    if not items:
+        return head
+    columns = COLUMNS.get(tool) or tuple(name for name, value in items[0].items() if not isinstance(value, list | dict))[:4]
+    told = [head, draw(items) if draw else table(language, columns, items)]
+    if step["result"].get("next") or step["result"].get("truncated") or len(items) > MAX_ROWS:
+        told.append(say(language, "note.more"))
+    return "\n\n".join(told)
 
 
 def table(language: str, columns: Sequence[str], items: Sequence[dict[str, Any]]) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 from prompts import PromptError, has_message, message
 
 MAX_TEXT = 300
+# Fields whose words stand under another name.
+_GROUPS = {"watch": "level", "request": "status"}
 # Arguments and fields whose values are words of ours.
-_TRANSLATED = frozenset({"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "watch", "gated", "decision"})
+_TRANSLATED = frozenset({"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "gated", "decision", *_GROUPS})
 _SIZES = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -19,9 +21,14 @@ def say(language: str, key: str, /, **values: Any) -> str:
     return message(language, key, **values)
 
 
+def sentences(language: str, *told: str) -> str:
+    """Sentences in a row; Chinese and Japanese put no space between them."""
+    return ("" if language in ("zh", "ja") else " ").join(text for text in told if text)
+
+
 def word(language: str, group: str, value: Any) -> str:
     """A value of ours (a role, a kind ...) in the language; anything else as it is."""
-    key = f"word.{'level' if group == 'watch' else group}.{value}"
+    key = f"word.{_GROUPS.get(group, group)}.{value}"
     return say(language, key).strip() if has_message(language, key) else plain(value)
 
 
@@ -53,16 +60,16 @@ def shown(language: str, name: str, value: Any) -> str:
     text = str(value)
     if name in ("commit", "revision") and len(text) == 40:
         return text[:8]
-    if name.endswith("_at") or name == "at":
-        return when(text)
-    if name == "password" and has_message(language, f"word.{text}"):
+    if name in ("password", "secret", "scan") and has_message(language, f"word.{text}"):
         return say(language, f"word.{text}")
+    if name.endswith("_at") or name in ("at", "scan"):
+        return when(text)
     return plain(text)
 
 
 def _number(name: str, value: float) -> str:
     """A size with its unit, a share as per cent, a number that only names something as it is, others with separators."""
-    if name in ("size", "bytes_total") and isinstance(value, int):
+    if name in ("size", "bytes_total", "bytes") and isinstance(value, int):
         return size(value)
     if name == "progress":
         return f"{value:.0%}"

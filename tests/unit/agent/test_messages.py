@@ -20,7 +20,7 @@ from tools.registry import default_registry
 
 TOOLS = list(default_registry())
 # Facts of a plan and words of the answer that a `done` sentence may name besides arguments and results.
-FACTS = {"repo", "restorable_days", "branch", "act", "org"}
+FACTS = {"repo", "restorable_days", "branch", "act", "org", "deployment"}
 
 
 def codes() -> Iterator[str]:

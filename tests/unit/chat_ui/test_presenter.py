@@ -42,6 +42,10 @@ def components(*steps: dict[str, Any], **more: Any) -> list[str]:
         ("list_users", {"items": [{"username": "bob", "status": "active"}]}, ["DataTable"]),
         ("get_org", {"name": "acme", "description": "d", "role": "admin", "members": [{"username": "bob", "role": "read"}]}, ["FactCard", "DataTable"]),
         ("help", {"groups": [{"group": "repos", "tools": []}]}, []),
+        ("get_discussion", {"number": 3, "branch": "dev", "base": "main", "events": [{"id": 1}], "files": [{"path": "a", "patch": "+x"}]}, ["DiffView"]),
+        ("get_discussion", {"number": 3, "title": "t", "status": "open", "events": [{"id": 1}], "files": []}, []),
+        ("get_logs", {"target": "acme/x", "items": [{"revision": 1, "copy_number": "0", "text": "x"}]}, []),
+        ("list_deployments", {"items": [{"id": 1, "name": "acme/x", "status": "running", "hardware": "a10"}]}, ["DataTable"]),
     ],
 )  # fmt: skip
 def test_a_result_becomes_its_component(tool: str, result: dict[str, Any], drawn: list[str]) -> None:
