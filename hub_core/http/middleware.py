@@ -33,7 +33,7 @@ _ids = random.Random()  # noqa: S311
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLLED = frozenset({"/healthz", "/readyz", "/metrics"})
 _KINDS = "|".join(PREFIX_TO_KIND)
-_OWN_LIMITS = re.compile(rf"(/hf|/csg)?/api/((?!v1/)|v1/({_KINDS})(/|$))")
+_OWN_LIMITS = re.compile(rf"(/hf|/csg)?/(xet/|api/((?!v1/)|v1/({_KINDS})(/|$)))")
 _UPLOADS = ("/api/v1/chat/attachments", "/chat/project/file")
 
 
@@ -203,7 +203,7 @@ async def _answer(send: Send, status: int, body: dict[str, object]) -> None:
 
 
 def usual_limit(path: str, upload_mb: int = 1024) -> int | None:
-    """The limit for a path of this hub: Git, LFS and the Hugging Face dialect have their own, uploads take a file, the rest is small."""
+    """The limit for a path of this hub: Git, LFS, Xet and the Hugging Face dialect have their own, uploads take a file, the rest is small."""
     if path.startswith(_UPLOADS) or path.endswith("/upload_file"):
         return (upload_mb + 1) * MIB
     return None if protocol_of(path) or _OWN_LIMITS.match(path) else 16 * MIB

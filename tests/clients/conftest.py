@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -11,12 +12,21 @@ from fastapi import FastAPI
 from hub_core.accounts.tables import User
 from hub_core.authz import Scope, Visibility
 from hub_core.http.dialects import add_hub_routes
+from hub_core.http.middleware import BodyLimitMiddleware, usual_limit
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings
+from tests.common.databases import PostgresServer
 from tests.common.factories import actor_for, make_user
+from tests.common.hf_hub import on_swift
 from tests.common.live import serve
+from tests.common.swift import SwiftServer
+
+LOCAL = pytest.param("local")
+PRODUCTION = pytest.param("production", marks=pytest.mark.xdist_group("production"))
+BOTH = pytest.mark.parametrize("git_app_settings", [LOCAL, PRODUCTION], indirect=True)
+"""For tests of Git that run on SQLite and files, and again on PostgreSQL and S3; the others run on the first only."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,17 @@ class LiveHub:
 
 
 @pytest.fixture
-def git_app_settings(settings: Settings, sqlite_url: str) -> Settings:
-    """Settings of the live hub."""
-    return Settings(data_dir=settings.data_dir, database_url=sqlite_url, demo=False, max_body_mb=64)
+def git_app_settings(request: pytest.FixtureRequest, settings: Settings, sqlite_url: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of the live hub; see `BOTH`."""
+    local = Settings(data_dir=settings.data_dir, database_url=sqlite_url, demo=False, max_body_mb=64)
+    if getattr(request, "param", "local") == "local":
+        yield local
+        return
+    postgres: PostgresServer = request.getfixturevalue("postgres_server")
+    swift: SwiftServer = request.getfixturevalue("swift_server")
+    with postgres.database() as url:
+        shared = replace(local, database_url=url, secret_key="of-all-nodes-" * 3)
+        yield on_swift(shared, swift.endpoint, swift.access_key, swift.secret_key, tmp_path.name)
 
 
 @pytest.fixture
@@ -54,6 +72,7 @@ def live_git_hub(git_app_settings: Settings) -> Iterator[LiveHub]:
         ann, ben = make_user(services.db, "ann"), make_user(services.db, "ben")
         tokens = [services.tokens.create(actor_for(user), "git", Scope.WRITE).token for user in (ann, ben)]
         app = FastAPI()
+        app.add_middleware(BodyLimitMiddleware, limit_of=usual_limit)
         add_hub_routes(app, services)
         with serve(app) as url:
             yield LiveHub(url, services, ann, ben, *tokens)

@@ -17,6 +17,7 @@ from hub_core.accounts.tables import Org, User
 from hub_core.authz import Role, Scope, Visibility
 from hub_core.git import FileChange
 from hub_core.http.dialects import add_hub_routes
+from hub_core.http.middleware import BodyLimitMiddleware, usual_limit
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services, open_services
@@ -77,6 +78,7 @@ def hf_hub(settings: Settings) -> Iterator[HfHub]:
         lab = make_org(services.db, "lab", {ann: Role.ADMIN})
         ann_token, ben_token = [services.tokens.create(actor_for(user), "laptop", Scope.WRITE).token for user in (ann, ben)]
         app = FastAPI()
+        app.add_middleware(BodyLimitMiddleware, limit_of=usual_limit)
         add_hub_routes(app, services)
         with serve(app) as url:
             yield HfHub(url, services, ann, ben, lab, ann_token, ben_token)

@@ -126,6 +126,7 @@ def test_a_body_within_the_limit_passes(client: TestClient) -> None:
 def test_routes_with_a_limit_of_their_own_are_left_alone() -> None:
     assert usual_limit("/acme/m.git/git-receive-pack") is None
     assert usual_limit("/acme/m.git/info/lfs/objects/abc") is None
+    assert usual_limit("/xet/0a1b/v1/xorbs/default/abc") is usual_limit("/hf/xet/0a1b/v1/shards") is None
     assert usual_limit("/api/v1/chat/attachments", 10) == usual_limit("/chat/project/file", 10) == 11 * 1024 * 1024
     assert usual_limit("/api/v1/chat") == usual_limit("/api/v1/tools/get_repo") == 16 * 1024 * 1024
 
