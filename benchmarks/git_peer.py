@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,27 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.hub import free_port, process
+from benchmarks import nginx
 
-NGINX = """
-{user}
-daemon off;
-worker_processes 2;
-error_log {folder}/error.log;
-pid {folder}/nginx.pid;
-events {{ worker_connections 256; }}
-http {{
-  access_log off;
-  client_max_body_size 0;
-  client_body_temp_path {folder}/body;
-  fastcgi_temp_path {folder}/fastcgi;
-  proxy_temp_path {folder}/proxy;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port};
-    location = /alive {{ return 200 "ok"; }}
-    location / {{
+LOCATION = """
       fastcgi_pass unix:{folder}/fcgi.sock;
       fastcgi_param SCRIPT_FILENAME {backend};
       fastcgi_param GIT_PROJECT_ROOT {folder}/repos;
@@ -46,9 +27,6 @@ http {{
       fastcgi_param REMOTE_USER bench;
       fastcgi_buffering off;
       fastcgi_request_buffering off;
-    }}
-  }}
-}}
 """
 
 
@@ -69,7 +47,7 @@ class GitPeer:
 
 def available() -> bool:
     """Whether the peer's programs are installed."""
-    return all(shutil.which(program) for program in ("nginx", "fcgiwrap", "git"))
+    return nginx.available("fcgiwrap", "git")
 
 
 @contextmanager
@@ -77,10 +55,6 @@ def running_peer(folder: Path) -> Iterator[GitPeer]:
     """Start nginx and fcgiwrap in `folder`; stop them at the end."""
     (folder / "repos").mkdir(parents=True)
     exec_path = subprocess.run(["git", "--exec-path"], capture_output=True, text=True, check=True).stdout.strip()
-    port = free_port()
-    user = "user root;" if os.getuid() == 0 else ""
-    config = folder / "nginx.conf"
-    config.write_text(NGINX.format(user=user, folder=folder, port=port, backend=f"{exec_path}/git-http-backend"))
     with ExitStack() as stack:
         workers = subprocess.Popen(
             ["fcgiwrap", "-f", "-c", "4", "-s", f"unix:{folder / 'fcgi.sock'}"],
@@ -89,5 +63,5 @@ def running_peer(folder: Path) -> Iterator[GitPeer]:
         # Its children outlive it, so the whole group is stopped.
         stack.callback(workers.wait)
         stack.callback(os.killpg, workers.pid, signal.SIGTERM)
-        stack.enter_context(process(["nginx", "-p", str(folder), "-c", str(config)], f"http://127.0.0.1:{port}/alive"))
-        yield GitPeer(f"http://127.0.0.1:{port}", folder)
+        location = LOCATION.format(folder=folder, backend=f"{exec_path}/git-http-backend")
+        yield GitPeer(stack.enter_context(nginx.running_nginx(folder, location)), folder)

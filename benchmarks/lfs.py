@@ -14,8 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks.file_peer import available, running_nginx
 from benchmarks.hub import TOKEN, Hub, folder, running_hub
+from benchmarks.nginx import available, running_file_server
 from benchmarks.report import Row, compared, interleaved
 
 SUBJECT = "lfs"
@@ -28,10 +28,10 @@ MEDIA_TYPE = "application/vnd.git-lfs+json"
 
 def measure() -> list[Row]:
     """Rates of the transfers alone, in turn; and how much more memory the hub had taken at its peak than before."""
-    if not available():
+    if not available("curl"):
         print("lfs: nginx and curl are needed; left out")
         return []
-    with folder() as scratch, running_hub(scratch / "hub") as hub, running_nginx(scratch / "peer") as nginx:
+    with folder() as scratch, running_hub(scratch / "hub") as hub, running_file_server(scratch / "peer") as nginx:
         hub.tool("create_repo", name=REPO, kind="model")
         hub.wait_for_all_parts()
         source = random_file(scratch / "source", SIZE)

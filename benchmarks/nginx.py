@@ -1,4 +1,4 @@
-"""The peer of the measurement of large files: nginx, which takes them by PUT (WebDAV) and gives them by GET from the same disk."""
+"""nginx as a peer: one configuration, of which each subject gives what is served."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.hub import free_port, process
 
-NGINX = """
+_CONFIG = """
 {user}
 daemon off;
 worker_processes 2;
@@ -30,24 +30,34 @@ http {{
   server {{
     listen 127.0.0.1:{port};
     location = /alive {{ return 200 "ok"; }}
-    location / {{ root {folder}/files; dav_methods PUT; }}
+    location / {{
+      {location}
+    }}
   }}
 }}
 """
 
 
-def available() -> bool:
-    """Whether the peer and the client are installed."""
-    return all(shutil.which(program) for program in ("nginx", "curl"))
+def available(*programs: str) -> bool:
+    """Whether nginx and these programs are installed."""
+    return all(shutil.which(program) for program in ("nginx", *programs))
 
 
 @contextmanager
-def running_nginx(folder: Path) -> Iterator[str]:
-    """Start nginx on `folder`, stop it at the end; gives its address."""
-    (folder / "files").mkdir(parents=True)
+def running_nginx(folder: Path, location: str) -> Iterator[str]:
+    """Start nginx on `folder`, stop it at the end; gives its address. `location` is what it does with a request."""
     port = free_port()
     user = "user root;" if os.getuid() == 0 else ""
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(user=user, folder=folder, port=port))
+    config.write_text(_CONFIG.format(user=user, folder=folder, port=port, location=location))
     with process(["nginx", "-p", str(folder), "-c", str(config)], f"http://127.0.0.1:{port}/alive"):
         yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def running_file_server(folder: Path) -> Iterator[str]:
+    """A server that takes files by PUT (WebDAV) and gives them by GET, below `files` of the folder."""
+    files = folder / "files"
+    files.mkdir(parents=True)
+    with running_nginx(folder, f"root {files}; dav_methods PUT;") as url:
+        yield url
