@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.answer import parts, trust
 from agent.answer.parts import Step
-from agent.answer.tables import COLUMNS, table
+from agent.answer.tables import COLUMNS, listing, table
 from agent.answer.words import plain, shown, word
 
 
@@ -50,4 +50,29 @@ def _event(language: str, event: dict[str, Any]) -> str:
     return f"{who} → {text}"
 
 
-RENDERERS: Mapping[str, Callable[[str, Step], str]] = {"get_job": _job, "get_discussion": _thread}
+def _notifications(language: str, step: Step) -> str:
+    """What is new, each event in a few words, and how often it happened."""
+
+    def rows(items: list[dict[str, Any]]) -> str:
+        told = [{**item, "event": word(language, "event", item["action"]) + _times(item["count"])} for item in items]
+        return table(language, COLUMNS["list_notifications"], told)
+
+    return listing(language, step, rows)
+
+
+def _times(count: int) -> str:
+    return f" ×{count}" if count > 1 else ""
+
+
+def _webhooks(language: str, step: Step) -> str:
+    """Where a repo sends its events, and why it no longer does."""
+
+    def rows(items: list[dict[str, Any]]) -> str:
+        return table(language, COLUMNS["list_webhooks"], [{**item, "why": item["reason"] or item["last_error"]} for item in items])
+
+    return listing(language, step, rows)
+
+
+RENDERERS: Mapping[str, Callable[[str, Step], str]] = {
+    "get_job": _job, "get_discussion": _thread, "list_notifications": _notifications, "list_webhooks": _webhooks,
+}  # fmt: skip

@@ -13,7 +13,12 @@ from agent.answer.words import act
 from hub_core import errors
 from hub_core.accounts.preferences import LANGUAGES as PREFERRED
 from hub_core.authz import Role, Scope, Visibility
+from hub_core.deployments.preparing import FETCH_JOB, INSTALL_JOB
+from hub_core.deployments.tables import Status as DeploymentStatus
+from hub_core.notices.rules import RULES
 from hub_core.repos.kinds import RepoKind
+from hub_core.scanning.imports import Verdict
+from hub_core.scanning.work import SCAN, VERIFY
 from prompts import LANGUAGES, PromptError, has_message, load, message, messages, variables_of
 from tools.contract import Effect
 from tools.registry import default_registry
@@ -92,6 +97,18 @@ def test_words_of_ours_are_translated(language: str) -> None:
     for group, values in (("role", Role), ("scope", Scope), ("visibility", Visibility), ("kind", RepoKind)):
         for value in values:
             assert has_message(language, f"word.{group}.{value}")
+    for action in RULES:
+        assert has_message(language, f"word.event.{action}")
+    for job in (SCAN, VERIFY, INSTALL_JOB, FETCH_JOB):
+        assert has_message(language, f"word.kind.{job.name}")
+    for status in DeploymentStatus:
+        assert has_message(language, f"word.status.{status}")
+        assert has_message(language, f"next.{status}")
+    for verdict in (*Verdict, "unknown"):
+        assert has_message(language, f"word.level.{verdict}")
+    for tool in TOOLS:
+        assert has_message(language, f"word.group.{tool.group}")
+        assert has_message(language, f"examples.{tool.group}")
 
 
 def test_no_message_speaks_to_a_tool_that_is_not_there() -> None:
