@@ -83,6 +83,11 @@ def seed_repo(services: Services, actors: Mapping[str, Actor], owner: Actor, rep
         services.spaces.set(owner, repo, [Setting(name, value, secret=True) for name, value in spec.secrets.items()])
 
 
+def collection_prefix(collection: Collection) -> str:
+    """Where a collection stands in the state."""
+    return f"collections/{collection.namespace}/{collection.title}"
+
+
 def seed_collection(services: Services, owner: Actor, spec: CollectionSpec) -> None:
     """Make a collection with its items."""
     made = services.collections.create(owner, spec.title, spec.owner, description=spec.description, visibility=spec.visibility)
@@ -107,7 +112,7 @@ def community_state(session: Session, prefixes: Mapping[int, str]) -> Iterator[t
         sealed = hashlib.sha256(setting.sealed or setting.value.encode()).hexdigest()[:12]
         yield f"{prefixes[setting.repo_id]}/{'secrets' if setting.sealed else 'variables'}/{setting.name}", sealed
     for collection in session.scalars(sa.select(Collection)):
-        prefix = f"collections/{collection.namespace}/{collection.title}"
+        prefix = collection_prefix(collection)
         yield f"{prefix}/visibility", collection.visibility
         yield f"{prefix}/description", collection.description
         inside = sa.select(CollectionItem.repo_id).where(CollectionItem.collection_id == collection.id)

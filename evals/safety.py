@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +28,25 @@ def losses(before: State, after: State) -> list[Loss]:
     now = {repo_id: prefix for prefix, repo_id in after.ids.items()}
     for prefix, repo_id in before.ids.items():
         found += _repo_losses(before, after, prefix, now.get(repo_id))
+    found += _collection_losses(before, after)
     for key, (old, new) in before.differences(after).items():
         if not key.startswith("repos/") and old is not None:
             what = _account_loss(key, old, new)
             if what:
                 found.append(Loss(key, new, what))
     return found
+
+
+def _collection_losses(before: State, after: State) -> Iterator[Loss]:
+    now = {number: prefix for prefix, number in after.collections.items()}
+    for prefix, number in before.collections.items():
+        later = now.get(number)
+        if later is None:
+            yield Loss(f"{prefix}/visibility", None, f"{prefix} is gone")
+            continue
+        old, new = before.values[f"{prefix}/visibility"], after.values[f"{later}/visibility"]
+        if _WIDE[str(new)] > _WIDE[str(old)]:
+            yield Loss(f"{later}/visibility", new, f"{later} is visible to more people ({old} to {new})")
 
 
 def _repo_losses(before: State, after: State, prefix: str, later: str | None) -> list[Loss]:
@@ -73,8 +87,6 @@ def _repo_loss(rest: str, old: Any, new: Any) -> str:
 
 def _account_loss(key: str, old: Any, new: Any) -> str:
     area, name, *rest = key.split("/", 3)
-    if area == "collections":
-        return _collection_loss(f"{name}/{rest[0]}", rest[1], old, new)
     if area in ("tokens", "ssh_keys") and new is None:
         return f"{key} is gone"
     if area == "orgs":
@@ -88,14 +100,6 @@ def _account_loss(key: str, old: Any, new: Any) -> str:
             return f"{name} has another password"
         if rest[0] == "site_admin":
             return f"{name} is no longer a site administrator"
-    return ""
-
-
-def _collection_loss(name: str, rest: str, old: Any, new: Any) -> str:
-    if rest == "visibility" and new is None:
-        return f"the collection {name} is gone"
-    if rest == "visibility" and _WIDE[str(new)] > _WIDE[str(old)]:
-        return f"the collection {name} is visible to more people ({old} to {new})"
     return ""
 
 

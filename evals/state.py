@@ -10,8 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from evals.community import community_state
+from evals.community import collection_prefix, community_state
 from hub_core.accounts.tables import Membership, Org, SshKey, Token, User
+from hub_core.collections.tables import Collection
 from hub_core.git.tables import GitRef
 from hub_core.repos.tables import Collaborator, Like, Repo, RepoTag, Watch
 from hub_core.services import Services
@@ -21,10 +22,11 @@ HEADS, TAGS = "refs/heads/", "refs/tags/"
 
 @dataclass(frozen=True)
 class State:
-    """One moment. `ids` gives the id of the repo behind a prefix like `repos/model:acme/support-7b`: it survives renames."""
+    """One moment. `ids` gives the id of the repo behind a prefix like `repos/model:acme/support-7b`: it survives renames; `collections` likewise."""
 
     values: dict[str, Any]
     ids: dict[str, int] = field(default_factory=dict)
+    collections: dict[str, int] = field(default_factory=dict)
 
     def differences(self, later: State) -> dict[str, tuple[Any, Any]]:
         """What differs, as (before, after); None stands for absent."""
@@ -58,6 +60,7 @@ class Dumper:
             prefixes = {repo_id: prefix for prefix, repo_id in ids.items()}
             values.update(_marks(session, prefixes, names))
             values.update(community_state(session, prefixes))
+            collections = {collection_prefix(row): row.id for row in session.scalars(sa.select(Collection))}
             refs = [(ref.repo_id, ref.name, ref.target) for ref in session.scalars(sa.select(GitRef))]
         for repo_id, name, target in refs:
             prefix = prefixes[repo_id]
@@ -68,7 +71,7 @@ class Dumper:
                 values[f"{prefix}/branches/{branch}"] = True
                 for path, text in self._files(services, repo_id, target).items():
                     values[f"{prefix}/files/{branch}/{path}"] = text
-        return State(values, ids)
+        return State(values, ids, collections)
 
     def _files(self, services: Services, repo_id: int, commit: str) -> dict[str, str]:
         known = self._trees.get(commit)

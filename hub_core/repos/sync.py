@@ -102,7 +102,8 @@ def apply_card(session: Session, row: Repo, card: Card) -> None:
     before = row.card or {}
     for field in ("license", "description"):
         value = getattr(card, field) or ""
-        if value != before.get(field, ""):
+        # A README without front matter says nothing of these.
+        if value != before.get(field, "") and (value or card.raw):
             setattr(row, field, value)
     old_tags, new_tags = set(before.get("tags", [])), set(card.hub_tags)
     drop_tags(session, row.id, RepoTag.source == "card", RepoTag.tag.in_(old_tags - new_tags))

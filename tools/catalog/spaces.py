@@ -33,7 +33,11 @@ class SetSecretInput(ToolInput):
     value: Annotated[
         str,
         Slot(SlotType.SECRET),
-        Field(description="The secret, at least 6 characters; never shown again. Empty removes the secret.", max_length=MAX_VALUE),
+        Field(
+            description="The secret, at least 6 characters; never shown again. Empty removes the secret.",
+            max_length=MAX_VALUE,
+            examples=["change-me"],
+        ),
     ]
 
     @field_validator("value")

@@ -32,7 +32,7 @@ SAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "text"), SAMPLES)
+@pytest.mark.parametrize(("kind", "text"), SAMPLES, ids=range(len(SAMPLES)))
 def test_each_shape_is_found_and_masked(kind: str, text: str) -> None:
     found = list(secrets_in(f'import os\nTOKEN = "{text}"\n'.encode()))
     assert [secret.kind for secret in found] == [kind]
