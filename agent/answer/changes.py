@@ -8,6 +8,8 @@ from agent.answer.prices import cost_lines
 from agent.answer.words import act, joined, plain, say, shown, word
 from prompts import has_message
 
+# Their way back is known only after the run.
+_UNDONE_LATER = frozenset({"undo", "create_webhook"})
 # What can let more people see something, or use it.
 _SERVES = frozenset({"deploy_model", "update_deployment"})
 _SHOWS = frozenset({"set_visibility", "undo", "create_collection", "update_collection"}) | _SERVES
@@ -70,7 +72,7 @@ def fact_lines(language: str, tool: str, plan: dict[str, Any]) -> list[str]:
         lines.append(say(language, "fact.title", title=plain(facts["title"])))
     if facts.get("last_used_at"):
         lines.append(say(language, "fact.last_used", when=shown(language, "last_used_at", facts["last_used_at"])))
-    if plan.get("effect") in ("destructive", "spend") and plan.get("undo") is None and tool != "undo":
+    if plan.get("effect") in ("destructive", "spend") and plan.get("undo") is None and tool not in _UNDONE_LATER:
         lines.append(say(language, "approve.cannot_undo"))
     return lines
 

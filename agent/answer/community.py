@@ -57,7 +57,7 @@ def _notifications(language: str, step: Step) -> str:
         told = [{**item, "event": word(language, "event", item["action"]) + _times(item["count"])} for item in items]
         return table(language, COLUMNS["list_notifications"], told)
 
-    return listing(language, step, rows)
+    return listing(language, step, rows, unread=step["result"]["unread"])
 
 
 def _times(count: int) -> str:

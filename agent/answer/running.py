@@ -89,7 +89,7 @@ def _deployment_table(language: str, items: list[dict[str, Any]]) -> str:
             **item,
             "copies": say(language, "word.ready", ready=item["ready"], replicas=item["replicas"]),
             "price": money(item["price_per_hour"], item["currency"]) if item["price_per_hour"] else "",
-            "why": item["reason"],
+            "why": "".join(_why(item)),
         }
         for item in items
     ]

@@ -41,10 +41,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def listing(language: str, step: Step, draw: Callable[[list[dict[str, Any]]], str] | None = None) -> str:
-    """A list: the sentence above it, its items as a table (or as `draw` tells them), and whether there are more."""
+def listing(language: str, step: Step, draw: Callable[[list[dict[str, Any]]], str] | None = None, **more: Any) -> str:
+    """A list: the sentence above it, its items as a table (or as `draw` tells them), and whether there are more.
+
+    `more` are values of the sentence that stand before arguments of the same name.
+    """
     tool, items = step["tool"], step["result"]["items"]
-    values = parts.values(language, step) | {"n": len(items)}
+    values = parts.values(language, step) | {"n": len(items), **more}
     if "visibility" in step["result"]:
         values["visibility"] = word(language, "visibility", step["result"]["visibility"])
     key = f"{'some' if items else 'none'}.{tool}"

@@ -16,7 +16,7 @@ every_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
 def told(language: str, tool: str, result: dict[str, Any], **args: Any) -> str:
-    given = REGISTRY.get(tool).output.model_validate(result).model_dump(mode="json")
+    given = REGISTRY.get(tool).output.model_validate(result).model_dump(mode="json", exclude_none=True)
     return result_text(language, {"tool": tool, "args": args, "effect": "read", "status": "ok", "result": given})
 
 
@@ -26,7 +26,7 @@ def test_a_notification_says_in_words_what_happened_and_how_often(language: str)
         "id": 1, "action": "discussion.comment", "reason": "mention", "actor": "bob", "repo": "acme/x", "kind": "model", "title": "A | B",
         "details": {}, "count": 2, "at": AT, "read": False,
     }  # fmt: skip
-    text = told(language, "list_notifications", {"items": [item], "unread": 7})
+    text = told(language, "list_notifications", {"items": [item], "unread": 7}, unread=True)
     assert "discussion.comment" not in text
     assert " ×2 | acme/x | A \\| B |" in text
     assert "7" in text

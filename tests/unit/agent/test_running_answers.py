@@ -45,7 +45,7 @@ every_language = pytest.mark.parametrize("language", LANGUAGES)
 
 def told(language: str, tool: str, result: dict[str, Any], effect: str = "read", facts: dict[str, Any] | None = None, **args: Any) -> str:
     plan = {"changes": [{"what": "status", "before": "a", "after": "b"}], "facts": facts or {}}
-    given = REGISTRY.get(tool).output.model_validate(result).model_dump(mode="json")  # as the tool itself gives it
+    given = REGISTRY.get(tool).output.model_validate(result).model_dump(mode="json", exclude_none=True)  # as the tool itself gives it
     return result_text(language, {"tool": tool, "args": args, "effect": effect, "status": "ok", "result": given, "plan": plan})
 
 
