@@ -28,8 +28,10 @@ LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "list_discussions": ("discussion", ("number",)),
     "list_webhooks": ("webhook", ("url", "id")),
     "list_jobs": ("job", ("id", "job")),
+    "list_deployments": ("deployment", ("name",)),
 }
-_FOCUS_FIELD = {"repo": "repo", "user": "user", "path": "path", "branch": "branch", "revision": "revision", "collection": "collection"}
+_FOCUS_FIELD = {"repo": "repo", "user": "user", "path": "path", "branch": "branch", "revision": "revision", "collection": "collection",
+                "deployment": "deployment"}  # fmt: skip
 _NEW_NAME_TOOLS = ("create_repo", "move_repo", "fork_repo", "restore_repo", "get_repo")
 
 
@@ -47,6 +49,8 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
         focus.path = args["path"]
     if tool.endswith("_collection"):
         focus.collection = result["slug"] if isinstance(result.get("slug"), str) else None
+    if tool.endswith("_deployment") or tool in ("deploy_model", "get_logs"):
+        focus.deployment = str(result["name"]) if isinstance(result.get("name"), str) else args.get("deployment") or args.get("target")
     if isinstance(result.get("number"), int) and not isinstance(result["number"], bool):
         focus.discussion = result["number"]
     if isinstance(result.get("commit"), str) and tool != "show_commit":
@@ -69,7 +73,7 @@ def note_args(focus: Focus, args: dict[str, Any]) -> None:
     """Note the entities among the arguments of a call that ran, waits, or lacks something."""
     for key, field in (
         ("repo", "repo"), ("username", "user"), ("org", "org"), ("branch", "branch"), ("path", "path"), ("revision", "revision"), ("tag", "git_tag"),
-        ("collection", "collection"),
+        ("collection", "collection"), ("deployment", "deployment"), ("target", "deployment"),
     ):  # fmt: skip
         value = args.get(key)
         if isinstance(value, str) and value:

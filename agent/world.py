@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -18,9 +18,13 @@ from agent.planner.types import Entity
 from hub_core.accounts.tables import Org, SshKey, Token, User
 from hub_core.audit import AuditEvent
 from hub_core.authz import Actor, Role
+from hub_core.collections.access import visible_collections
+from hub_core.collections.tables import Collection
 from hub_core.datasets.describe import DatasetFacts, describe
 from hub_core.datasets.formats import data_files
 from hub_core.datasets.loaded import Budget
+from hub_core.deployments.access import visible_deployments
+from hub_core.deployments.tables import Deployment
 from hub_core.errors import HubError
 from hub_core.repos.access import visible, with_role
 from hub_core.repos.kinds import RepoKind
@@ -189,7 +193,20 @@ def _load(session: Session, actor: Actor) -> list[Entity]:
     found += [Entity("token", name, own=True) for name in session.scalars(sa.select(Token.name).where(Token.user_id == actor.user_id))]
     keys = sa.select(SshKey.title).where(SshKey.user_id == actor.user_id)
     found += [Entity("ssh_key", title, own=True) for title in session.scalars(keys)]
-    return found
+    return [*found, *_collections(session, actor), *_deployments(session, actor)]
+
+
+def _collections(session: Session, actor: Actor) -> Iterator[Entity]:
+    query = sa.select(Collection).where(visible_collections(actor)).order_by(Collection.id.desc()).limit(MAX_NAMES)
+    for row in session.scalars(query):
+        yield Entity("collection", row.slug, own=row.namespace_id == actor.user_id, aliases=(row.title,))
+
+
+def _deployments(session: Session, actor: Actor) -> Iterator[Entity]:
+    columns = (Repo.namespace, Deployment.name, Repo.name, Repo.namespace_id)
+    query = sa.select(*columns).join(Repo, Repo.id == Deployment.repo_id).where(visible_deployments(actor))
+    for namespace, name, model, owner in session.execute(query.order_by(Deployment.id.desc()).limit(MAX_NAMES)):
+        yield Entity("deployment", f"{namespace}/{name}", own=owner == actor.user_id, aliases=(name, f"{namespace}/{model}"))
 
 
 def _aliases(session: Session, actor: Actor) -> dict[str, tuple[str, ...]]:

@@ -20,7 +20,7 @@ _STAND_INS = {
     "revision": "main", "license": "apache-2.0", "text": '"Answers support tickets"', "number": "20", "token": "ci-token", "sshkey": "macbook",
     "sql": "`select team, count(*) from data group by team`", "newname": "support-8b", "email": "bob@example.com", "file": "train.csv",
     "query": "support", "collection": "best-support-models", "discussion": "#3", "url": "https://ci.example.com/hook", "webhook": "https://ci.example.com/hook",
-    "title": '"Wrong licence in the card"', "body": '"The card says MIT"', "secretname": "API_KEY", "deployment": "acme/support-7b", "hardware": "one A10",
+    "title": '"Wrong licence in the card"', "body": '"The card says MIT"', "secretname": "API_KEY", "deployment": "acme/support-7b", "endpoint": "acme/support-7b", "hardware": "one A10",
 }  # fmt: skip
 _WORDS = {
     "en": {"role": "write", "visibility": "private", "kind": "model", "scope": "read", "lang": "Japanese", "when": "last week", "it": "it", "ordinal": "the second one"},

@@ -52,6 +52,8 @@ class Filler:
         lang, pick = self.language, self.rng.choice
         if slot in made_up.UNKNOWN and self.rng.random() < made_up.UNKNOWN_SHARE[slot]:
             return str(pick(made_up.UNKNOWN[slot]))
+        if slot == "deployment" and self.rng.random() < 0.5:
+            slot = "model"  # most deployments are called as their model is
         if slot in REPO_SLOTS:
             full = pick(self._repos[slot])
             return full if self.rng.random() < 0.35 else full.partition("/")[2]
@@ -75,7 +77,7 @@ class Filler:
         plain = {"user": made_up.USERS, "org": made_up.ORGS, "token": made_up.TOKENS, "sshkey": made_up.KEYS, "branch": ["main", *made_up.BRANCHES], "gittag": made_up.GIT_TAGS, "path": made_up.PATHS, "newpath": made_up.NEW_PATHS,
                  "revision": made_up.REVISIONS, "license": made_up.LICENSES, "file": made_up.FILES, "sql": made_up.SQL, "email": made_up.EMAILS, "tag": made_up.TAG_WORDS, "newname": made_up.NEW_NAMES,
                  "number": ("3", "5", "10", "20", "100"), "text": made_up.TEXTS[lang], "query": made_up.QUERIES[lang], "when": made_up.WHENS[lang], "it": made_up.PRONOUNS[lang], "ordinal": made_up.ORDINALS[lang],
-                 "url": made_up.URLS, "webhook": made_up.URLS, "secretname": made_up.SECRET_NAMES}  # fmt: skip
+                 "url": made_up.URLS, "webhook": made_up.URLS, "secretname": made_up.SECRET_NAMES, "deployment": made_up.ENDPOINTS, "endpoint": made_up.ENDPOINTS, "hardware": made_up.HARDWARE[lang]}  # fmt: skip
         return pick(plain[slot]) if slot in plain else slot
 
 
@@ -131,7 +133,7 @@ def _walk(tree: list[object], filler: Filler, parts: list[str], state: dict[str,
             parts.append(part)
         elif part[0] == "slot":  # type: ignore[index]
             slot = str(part[1])  # type: ignore[index]
-            if slot == "it" or (slot in REPO_SLOTS and state["pronoun"]):
+            if slot == "it" or (slot in (*REPO_SLOTS, "deployment", "endpoint") and state["pronoun"]):
                 slot, state["pronoun"], state["points"] = "it", False, True
             quoted = bool(parts) and parts[-1][-1:] in "\"'「『`:：“《"
             spoken = cue("discussion_noun").search("".join(parts)[-14:].lower())

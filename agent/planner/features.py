@@ -18,13 +18,13 @@ HASHES = 1 << 15
 _SIGNS = {
     "repo": "\ue000", "user": "\ue001", "org": "\ue002", "token": "\ue003", "ssh_key": "\ue004", "ident": "\ue005", "repo_ref": "\ue006", "path": "\ue007",
     "branch": "\ue008", "git_tag": "\ue009", "revision": "\ue00a", "sql": "\ue00b", "text": "\ue00c", "email": "\ue00d", "url": "\ue00e", "public_key": "\ue00f",
-    "attachment": "\ue010", "license": "\ue011", "when": "\ue012", "number": "\ue013",
+    "attachment": "\ue010", "license": "\ue011", "when": "\ue012", "number": "\ue013", "collection": "\ue014", "discussion": "\ue015", "deployment": "\ue016", "hardware": "\ue017",
 }  # fmt: skip
 _KIND_SIGNS = {"model": "\ue020", "dataset": "\ue021", "space": "\ue022", "code": "\ue023"}
 _STAND_INS = {
     "repo": "RepoX", "user": "Bob", "org": "OrgX", "token": "TokenX", "ssh_key": "KeyX", "ident": "Foo", "repo_ref": "Foo", "path": "file.txt",
     "branch": "BranchX", "git_tag": "v1.0", "revision": "abc123", "sql": "SQL", "text": '"text"', "email": "bob@mail.com", "url": "link", "public_key": "ssh-rsa AAAA",
-    "attachment": "upload.csv", "license": "MIT", "when": "", "number": "5",
+    "attachment": "upload.csv", "license": "MIT", "when": "", "number": "5", "collection": "CollectionX", "discussion": "#5", "deployment": "EndpointX", "hardware": "A10",
 }  # fmt: skip
 _KIND_STAND_INS = {"model": "ModelX", "dataset": "DataX", "space": "SpaceX", "code": "CodeX"}
 _COUNTED = (
@@ -46,6 +46,11 @@ _COUNTED = (
     "attachment",
     "license",
     "number",
+    "collection",
+    "discussion",
+    "url",
+    "deployment",
+    "hardware",
 )
 _TOPICS = ("role", "visibility", "kind", "scope", "lang")
 _CUES = (
@@ -59,6 +64,10 @@ _CUES = (
     "user_noun",
     "deleted",
     "mine",
+    "collection_noun",
+    "discussion_noun",
+    "webhook_noun",
+    "deployment_noun",
 )
 # Things listed side by side count as one: "delete a and b" is an order like "delete a".
 _LISTED = ("repo", "user", "org", "token")

@@ -11,6 +11,7 @@ from agent.planner import fill_credentials as credentials
 from agent.planner import fill_entities as entities
 from agent.planner import fill_names as names
 from agent.planner import fill_paths as paths
+from agent.planner import fill_running as running
 from agent.planner import fill_texts as texts
 from agent.planner import fill_values as values
 from agent.planner.document import Document
@@ -27,6 +28,7 @@ _BY_TYPE: Mapping[str, Filler] = {
     "sql": texts.sql, "number": values.number, "flag": values.flag, "email": values.email, "when": values.when, "status": values.status, "language": values.language,
     "attachment": paths.attachment, "choice": values.choice, "secret": texts.secret,
     "collection": community.collection, "discussion": community.discussion, "webhook": community.webhook, "url": community.url,
+    "deployment": running.deployment, "hardware": running.hardware,
 }  # fmt: skip
 _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("create_repo", "kind"): values.kind,
@@ -34,6 +36,7 @@ _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("list_collections", "query"): community.about,
     ("list_discussions", "type"): community.thread_kind,
     ("set_secret", "value"): credentials.space_secret,
+    ("deploy_model", "name"): running.name,
     ("compare_revisions", "base"): entities.compare,
     ("compare_revisions", "head"): entities.compare,
 }
@@ -44,9 +47,12 @@ _BY_NAME: Mapping[str, Filler] = {
     "reason": community.body,
     "decision": community.choice,
     "gated": community.choice,
+    "runtime": running.runtime,
+    "environment": running.environment,
+    "replicas": running.replicas,
 }
 # Slots that leave others their pick: what is bound by shape or by its own words first, free names and texts last.
-_ORDER = ("sql", "attachment", "url", "webhook", "repo", "collection", "discussion", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",
+_ORDER = ("sql", "attachment", "url", "webhook", "deployment", "hardware", "repo", "collection", "discussion", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",
           "status", "flag", "tags", "choice", "language", "number", "when", "secret", "new_name", "kind", "query", "text")  # fmt: skip
 _FIRST = {
     "create_repo": ("license", "text", "new_name"),

@@ -40,7 +40,7 @@ def new_name(form: Form, slot: SlotSpec) -> Any:
         return _target_name(form)
     if tool in ("create_branch", "create_tag"):
         return _new_ref(form, slot)
-    name = _cued(form) or _fresh(form)
+    name = cued_name(form) or _fresh(form)
     if name is None and tool == "add_ssh_key":
         keys = form.doc.of("public_key")
         comment = str(keys[0].value).split()[2:] if keys else []
@@ -52,7 +52,7 @@ def new_name(form: Form, slot: SlotSpec) -> Any:
     return name
 
 
-def _cued(form: Form) -> str | None:
+def cued_name(form: Form) -> str | None:
     """A name after `called`, before `という`, and the like; also when it is an ordinary word or exists already."""
     text = form.doc.text
     for pattern in _NAMED:
@@ -197,4 +197,4 @@ def _new_ref(form: Form, slot: SlotSpec) -> str | None:
     ranked = sorted(spans, key=lambda s: (not form.near(noun, s), types.index(s.type) if s.type in types else 9, s.start))
     if ranked:
         return str(form.use(ranked[0]))
-    return _cued(form) or word_beside(form, noun)
+    return cued_name(form) or word_beside(form, noun)

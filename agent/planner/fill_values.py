@@ -106,7 +106,7 @@ def scope(form: Form, slot: SlotSpec) -> Any:
     return next((value for value in ("admin", "write", "read") if value in said), None)
 
 
-_STATUS_OF = {"list_jobs": "job_status", "list_discussions": "thread_status"}
+_STATUS_OF = {"list_jobs": "job_status", "list_discussions": "thread_status", "list_deployments": "deployment_status"}
 
 
 def status(form: Form, slot: SlotSpec) -> Any:

@@ -324,6 +324,13 @@ URLS = (
     "https://northwind.dev/api/events",
 )
 SECRET_NAMES = ("HF_TOKEN", "OPENAI_KEY", "DB_PASSWORD", "WANDB_API_KEY", "SERVICE_URL", "s3_secret")
+ENDPOINTS = ("answer-bot", "chat-prod", "harbor-live", "faq-api", "embedder-1", "nimbus-serving", "demo-endpoint", "ranker-canary")
+HARDWARE = {
+    "en": ("one A10", "an A100", "2 x A100", "a T4", "one H100", "CPU", "a GPU", "two L4s", "4 H100s", "cpu-large", "one L40S", "A10"),
+    "zh": ("一张A10", "两张A100", "A10", "CPU", "1块T4", "4张H100", "一块GPU", "L40S", "cpu-large", "2张L4"),
+    "ja": ("A10", "A100を2枚", "T4", "CPU", "H100 1枚", "GPU", "L4", "cpu-large", "L40S"),
+    "ko": ("A10 한 장", "A100 두 장", "T4", "CPU", "H100 1개", "GPU", "L4", "cpu-large", "A10"),
+}
 FREE: Mapping[str, Mapping[str, Sequence[str]]] = {"text": TEXTS, "title": TITLES, "body": BODIES, "collection": COLLECTIONS}
 REPO_SLOTS = ("repo", "model", "dataset", "space", "code")
 
@@ -342,6 +349,9 @@ def made_up_world() -> StaticWorld:
     for number, title in enumerate(titles):
         slug = f"{rng.choice(ORGS + USERS[:8])}/{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-') or 'c'}-{number:024x}"
         entities.append(Entity("collection", slug, own=number % 4 == 0, aliases=(title,)))
+    for number, name in enumerate(ENDPOINTS):
+        owner = rng.choice(ORGS + USERS[:8])
+        entities.append(Entity("deployment", f"{owner}/{name}", own=number % 4 == 0, aliases=(name,)))
     for name in ("test", "demo", "data", "logs", "prompts-en", "exp"):
         entities.append(Entity("repo", f"{rng.choice(ORGS)}/{name}", rng.choice(kinds)))
     repos = [e.value for e in entities if e.type == "repo"]

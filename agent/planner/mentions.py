@@ -9,6 +9,7 @@ from functools import cache
 from agent.planner.document import Document, Span
 from agent.planner.lexicon import bounded, follow, load, spot, talk
 from agent.planner.linker import Index
+from agent.planner.spans_running import find_pointed
 from agent.planner.types import Entity, Focus
 
 _POINTERS = (
@@ -49,6 +50,8 @@ def resolve(doc: Document, focus: Focus, index: Index, me: str = "") -> None:
             if doc.add(Span(match.start(), match.end(), type_, value, entities, "pronoun")):
                 break
     if focus.collection and not doc.of("collection") and _of_collection(doc, focus):
+        return
+    if find_pointed(doc, focus):
         return
     if focus.tool in _OF_ORGS and focus.org and not doc.of("org", "repo"):
         # "add minji to it" after an organisation was made or shown.

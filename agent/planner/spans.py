@@ -15,6 +15,7 @@ from agent.planner.linker import Index, Link, link
 from agent.planner.moments import find_moments
 from agent.planner.normalise import fold, lower
 from agent.planner.spans_community import find_collections, find_numbers
+from agent.planner.spans_running import find_hardware
 from agent.planner.types import Entity, Focus, World
 
 _DEFAULT_BRANCHES = ("main", "master", "develop", "dev")
@@ -123,9 +124,6 @@ SLANG = re.compile(
 )
 
 
-_HARDWARE = re.compile(r"\d*x?(?:[gct]pu|a10|a100|h100|h200|t4|l4|v100)s?x?\d*")
-
-
 @dataclass(frozen=True, slots=True)
 class Lexis:
     """Words that are language, not names: those of the example sentences, and whatever is common."""
@@ -153,6 +151,7 @@ def annotate(text: str, world: World, focus: Focus, index: Index, lexis: Lexis, 
     _looks(doc)
     for start, end, value in find_moments(doc.low, now):
         doc.add(Span(start, end, "when", value))
+    find_hardware(doc)
     find_numbers(doc)
     _numbers(doc)
     _idents(doc, lexis)
@@ -277,7 +276,7 @@ def _weak(doc: Document, found: Link, span: Span, lexis: Lexis) -> bool:
         return all(part in lexis.vocabulary for part in re.split(r"[ -]+", said))
     if not lexis.is_word(said) or (said not in lexis.vocabulary and said not in _LOAN):
         return False
-    noun = {"repo": "repo_noun", "user": "user_noun", "org": "org_noun"}[span.type]
+    noun = {"repo": "repo_noun", "user": "user_noun", "org": "org_noun", "deployment": "deployment_noun"}[span.type]
     before, after = doc.low[max(0, found.start - 14) : found.start], doc.low[found.end : found.end + 14]
     if any(m.end() >= len(before.rstrip()) for m in cue(noun).finditer(before)):
         return False
@@ -302,7 +301,7 @@ def _as_role(doc: Document, found: Link) -> bool:
 
 def _entity_span(doc: Document, start: int, end: int, entities: tuple[Entity, ...], how: str) -> Span:
     """A span for all entities of the likeliest type: what the words beside it say, else repo, user, organisation, token, key."""
-    order = ["repo", "user", "org", "token", "ssh_key"]
+    order = ["repo", "user", "org", "token", "ssh_key", "deployment"]
     near = doc.low[max(0, start - 16) : start] + "\x1f" + doc.low[end : end + 10]
     for type_, noun in (
         ("ssh_key", "key_noun"),
@@ -310,6 +309,7 @@ def _entity_span(doc: Document, start: int, end: int, entities: tuple[Entity, ..
         ("org", "org_noun"),
         ("user", "user_noun"),
         ("repo", "repo_noun"),
+        ("deployment", "deployment_noun"),
     ):
         if cue(noun).search(near):
             order.remove(type_)
@@ -401,7 +401,7 @@ def _idents(doc: Document, lexis: Lexis) -> None:
             continue
         if re.fullmatch(r"[a-z]+(?:-[a-z]+)+", bare) and all(lexis.is_word(part) for part in bare.split("-")) and bare in lexis.vocabulary:
             continue
-        if _HARDWARE.fullmatch(bare) or bare in ("read/write", "read-only", "read-write", "and/or"):
+        if bare in ("read/write", "read-only", "read-write", "and/or"):
             continue
         type_ = "repo_ref" if bare.count("/") == 1 and not re.match(r"feature|fix|hotfix|release|bugfix|exp", bare) else "ident"
         doc.add(

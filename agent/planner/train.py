@@ -28,6 +28,7 @@ from agent.planner.linker import index_of
 from agent.planner.made_up import made_up_world
 from agent.planner.mentions import resolve
 from agent.planner.spans import Lexis, annotate
+from agent.planner.spans_running import RUNNING_TOOLS
 from agent.planner.types import LANGUAGES, PSEUDO_TOOLS, Entity, Focus, StaticWorld
 from tools import examples
 
@@ -84,6 +85,8 @@ def annotated(sentences: list[Sentence], world: StaticWorld, lexis: Lexis) -> li
         if sentence.pronoun and repos and rng.random() < 0.6:
             kinds = [e for e in repos if e.kind in ("model", "dataset")]
             focus.repo = rng.choice(kinds).value
+            if sentence.tool in (*RUNNING_TOOLS, "delete_deployment"):
+                focus.deployment, focus.tool = focus.repo, "get_deployment"
         doc = annotate(sentence.text, world, focus, index, lexis)
         doc.language = sentence.language
         resolve(doc, focus, index)

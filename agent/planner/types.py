@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
-EntityType = Literal["repo", "user", "org", "token", "ssh_key", "collection"]
+EntityType = Literal["repo", "user", "org", "token", "ssh_key", "collection", "deployment"]
 ReadingKind = Literal["act", "ask", "choose_tool", "preview", "small_talk", "out_of_scope", "not_available", "forbidden"]
 LANGUAGES = ("en", "zh", "ja", "ko")
 PSEUDO_TOOLS = ("out_of_scope", "not_available", "small_talk")
@@ -37,7 +37,7 @@ class World(Protocol):
     attachments: Sequence[str]
 
     def entities(self) -> Sequence[Entity]:
-        """All visible repos, users, organisations and collections, own tokens and own SSH keys. The same object as long as nothing changed."""
+        """All visible repos, users, organisations, collections and deployments (the model as an alias), own tokens and own SSH keys. The same object as long as nothing changed."""
         ...
 
     def branches(self, repo: str) -> Sequence[str]:
@@ -100,7 +100,7 @@ class Focus:
     """What the thread is about; JSON-able (`to_json`, `from_json`) and kept in the graph's state.
 
     Attributes:
-        repo, user, org, branch, path, revision, git_tag, collection, discussion: mentioned or used last.
+        repo, user, org, branch, path, revision, git_tag, collection, discussion, deployment: mentioned or used last.
         tool, args: the call that ran last. listed: what the last answer showed, in order, as `{type, value, kind}`.
         question: asked last and not answered. pending: the call that waits for approval, `{tool, args}`.
         language: the thread's language.
@@ -115,6 +115,7 @@ class Focus:
     git_tag: str | None = None
     collection: str | None = None
     discussion: int | None = None
+    deployment: str | None = None
     tool: str | None = None
     args: dict[str, Any] = field(default_factory=dict)
     listed: list[dict[str, Any]] = field(default_factory=list)
