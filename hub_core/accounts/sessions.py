@@ -25,6 +25,7 @@ _BY_DIGEST = (
     .select_from(sa.join(WebSession.__table__, User.__table__, _sessions.user_id == _users.id))
     .where(_sessions.digest == sa.bindparam("digest"))
 )
+_BY_ID = sa.select(_users.id, _users.username, _users.is_admin, _users.status).where(_users.id == sa.bindparam("id"))
 
 
 class SessionService:
@@ -86,8 +87,8 @@ class SessionService:
         """
         if user_id is None:
             return Actor(channel=channel)
-        with self._db.read() as session:
-            user = session.get(User, user_id)
+        with self._db.connection() as connection:
+            user = connection.execute(_BY_ID, {"id": user_id}).one_or_none()
         if user is None or user.status != "active":
             raise Unauthenticated("This account is disabled.", hint="Ask an administrator.")
         return replace(_actor(user.id, user.username, user.is_admin, channel), credential=CredentialKind.TOKEN, scope=SCOPE_FOR[permission])

@@ -24,6 +24,12 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _DRAIN = 64 * 1024 * MIB
 
 
+async def small_body(request: Request) -> bytes | None:
+    """The whole body where it is announced to be of a MiB at most; None, and nothing is read, where it is not."""
+    announced = request.headers.get("content-length", "")
+    return await request.body() if announced.isdecimal() and int(announced) <= MIB else None
+
+
 async def chunks_of(request: Request, size: int = MIB) -> AsyncIterator[bytes]:
     """The body in pieces of about `size` bytes; small pieces would cost a thread hop each."""
     held = bytearray()
@@ -162,7 +168,8 @@ def blob_response(
 ) -> Response:
     """Answer GET or HEAD for a blob, whole or one range; `read` gives the bytes `[start, end)`, or the file at `path` has them.
 
-    A range beyond the end is 416; several ranges, or a malformed one, are answered with the whole.
+    A range beyond the end is 416; several ranges, or a malformed one, are answered with the whole. Call it in a thread: what is small it
+    reads at once.
     """
     headers = {"Accept-Ranges": "bytes", "X-Content-Type-Options": "nosniff", **(headers or {})}
     asked = request.headers.get("range", "")
@@ -179,6 +186,8 @@ def blob_response(
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=media_type)
     chunks = read(start, end) if path is None else _of_file(path, start, end)
+    if end - start <= MIB and path is not None:
+        return Response(b"".join(chunks), status_code=status, headers=headers, media_type=media_type)
     return StreamingResponse(in_threads(chunks), status_code=status, headers=headers, media_type=media_type)
 
 

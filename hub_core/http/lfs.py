@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,18 +15,19 @@ from hub_core.accounts.lookup import storable
 from hub_core.authz import Actor, Permission
 from hub_core.errors import HubError, InvalidInput, LockHeld, NotFound, PermissionDenied, RepoNotFound, TooLarge
 from hub_core.http.auth import actor_dependency
-from hub_core.http.bodies import MIB, blob_response, pour
+from hub_core.http.bodies import MIB, blob_response, pour, small_body
 from hub_core.http.errors import status_headers, status_of
 from hub_core.http.lfs_access import LfsAccess
 from hub_core.http.lfs_parts import LfsParts, takes_parts
 from hub_core.http.lfs_passes import LfsPasses
 from hub_core.http.openapi import LFS, purpose
 from hub_core.http.paths import GIT_PREFIXES, base_url
+from hub_core.http.routes import PlainRoute
 from hub_core.http.signing import UrlSigner, load_key
 from hub_core.lfs.locks import Lock, LockService
 from hub_core.lfs.parts import PartsService
 from hub_core.lfs.pointer import LfsPointer
-from hub_core.lfs.service import BatchItem
+from hub_core.lfs.service import BatchItem, Upload
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -40,7 +40,7 @@ Act = Callable[[Request, Actor, RepoKind], Awaitable[Response]]
 
 def lfs_router(services: Services) -> APIRouter:
     """Routes below `.../info/lfs` of every kind of repo."""
-    router = APIRouter(include_in_schema=False, tags=[LFS])
+    router = APIRouter(tags=[LFS])
     edge = _LfsEdge(services)
     acts: list[tuple[str, str, Act]] = [
         ("POST", "objects/batch", edge.batch),
@@ -58,9 +58,8 @@ def lfs_router(services: Services) -> APIRouter:
     for prefix, kind in GIT_PREFIXES.items():
         base = f"/{prefix}/{{namespace}}/{{name}}" if prefix else "/{namespace}/{name}"
         for method, path, act in acts:
-            router.add_api_route(
-                f"{base}/info/lfs/{path}", edge.handler(kind, act), methods=[method], summary=None if prefix else purpose(act)
-            )
+            summary = None if prefix else purpose(act)
+            router.routes.append(PlainRoute(f"{base}/info/lfs/{path}", edge.handler(kind, act), [method], act.__name__, summary))
     return router
 
 
@@ -163,24 +162,24 @@ class _LfsEdge:
             actions.update({"upload": in_parts} if in_parts else {})
         return {**found, "authenticated": True, "actions": actions}
 
-    async def _allowed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str) -> tuple[Repo, int | None]:
+    def _allowed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str) -> tuple[Repo, int | None]:
         """The repo and announced size: by the signature in the address, or by the caller's own right."""
         params, oid = request.query_params, request.path_params["oid"]
         if "s" not in params:
             permission = Permission.REPO_FILES if purpose == "download" else Permission.REPO_WRITE
-            return await self._access.repo(request, actor, kind, permission), None
+            return self._access.find(request, actor, kind, permission), None
         size = params.get("size", "")
         facts = (oid,) if purpose == "download" else (oid, size)
-        repo, _ = await self._access.signed(request, actor, kind, purpose, *facts)
+        repo, _ = self._access.find_signed(request, actor, kind, purpose, *facts)
         return repo, int(size) if size.isdecimal() else None
 
     async def put(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`PUT objects/{oid}`: the bytes, hashed while they come in."""
-        repo, size = await self._allowed(request, actor, kind, "upload")
-        length = request.headers.get("content-length", "")
-        if size is None and length.isdecimal():
-            size = int(length)
-        upload = await run_in_threadpool(self._lfs.begin_upload, repo.id, request.path_params["oid"], size)
+        whole = await small_body(request)
+        if whole is not None:
+            await run_in_threadpool(self._take, request, actor, kind, whole)
+            return Response(status_code=200)
+        upload = await run_in_threadpool(self._begin, request, actor, kind)
         try:
             await pour(request, upload.write)
             await run_in_threadpool(upload.finish)
@@ -188,29 +187,43 @@ class _LfsEdge:
             upload.abort()
         return Response(status_code=200)
 
+    def _begin(self, request: Request, actor: Actor, kind: RepoKind) -> Upload:
+        repo, size = self._allowed(request, actor, kind, "upload")
+        length = request.headers.get("content-length", "")
+        if size is None and length.isdecimal():
+            size = int(length)
+        return self._lfs.begin_upload(repo.id, request.path_params["oid"], size)
+
+    def _take(self, request: Request, actor: Actor, kind: RepoKind, whole: bytes) -> None:
+        with self._begin(request, actor, kind) as upload:
+            upload.write(whole)
+            upload.finish()
+
     async def get(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`GET objects/{oid}`, whole or a range."""
-        repo, _ = await self._allowed(request, actor, kind, "download")
-        oid = request.path_params["oid"]
-        size, path = await run_in_threadpool(self._held, repo.id, oid)
-        headers = {"ETag": f'"{oid}"', "Cache-Control": "private, max-age=31536000, immutable"}
-        return blob_response(request, size, lambda start, end: self._lfs.read(repo.id, oid, start, end), path=path, headers=headers)
+        return await run_in_threadpool(self._give, request, actor, kind)
 
-    def _held(self, repo_id: int, oid: str) -> tuple[int, Path | None]:
-        """The size of an object that the repo holds, and its file on this machine."""
-        size = self._lfs.has(repo_id, oid)
+    def _give(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
+        repo, _ = self._allowed(request, actor, kind, "download")
+        oid = request.path_params["oid"]
+        size = self._lfs.has(repo.id, oid)
         if size is None:
             raise NotFound("This repo has no such object.", hint="Push it with git-lfs.")
-        return size, self._lfs.source.local_path(oid)
+        headers = {"ETag": f'"{oid}"', "Cache-Control": "private, max-age=31536000, immutable"}
+        path = self._lfs.source.local_path(oid)
+        return blob_response(request, size, lambda start, end: self._lfs.read(repo.id, oid, start, end), path=path, headers=headers)
 
     async def verify(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST objects/{oid}/verify`."""
-        repo, _ = await self._allowed(request, actor, kind, "verify")
-        pointers = _objects({"objects": [await _json(request)]})
-        if pointers[0].oid != request.path_params["oid"]:
-            raise InvalidInput("The address belongs to another object.")
-        await run_in_threadpool(self._lfs.verify, repo.id, pointers[0].oid, pointers[0].size)
+        await run_in_threadpool(self._verify, request, actor, kind, await _json(request))
         return lfs_json({})
+
+    def _verify(self, request: Request, actor: Actor, kind: RepoKind, content: dict[str, Any]) -> None:
+        repo, _ = self._allowed(request, actor, kind, "verify")
+        pointer = _objects({"objects": [content]})[0]
+        if pointer.oid != request.path_params["oid"]:
+            raise InvalidInput("The address belongs to another object.")
+        self._lfs.verify(repo.id, pointer.oid, pointer.size)
 
     async def complete(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST objects/{oid}/complete`: all parts were sent."""

@@ -23,9 +23,10 @@ class LfsAccess:
 
     async def repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         """The repo in the path, with `permission` checked."""
-        return await run_in_threadpool(self._repo, request, actor, kind, permission)
+        return await run_in_threadpool(self.find, request, actor, kind, permission)
 
-    def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
+    def find(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
+        """`repo`, in the thread of the caller."""
         namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
         return self._services.repos.open_repo(actor, kind, namespace, name, permission)
 
@@ -35,6 +36,10 @@ class LfsAccess:
         return await run_in_threadpool(self._services.pulls.open_for_push, actor, kind, namespace, name)
 
     async def signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
+        """`find_signed`, in a thread."""
+        return await run_in_threadpool(self.find_signed, request, actor, kind, purpose, *facts)
+
+    def find_signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
         """The repo of a signed address, and the user it was made for; the repo's id is the first of its facts.
 
         Raises:
@@ -42,16 +47,17 @@ class LfsAccess:
             PermissionDenied: it has expired, or that user has no right to it any more.
             RepoNotFound: that user may not see it any more.
         """
-        return await run_in_threadpool(self._signed, request, actor, kind, purpose, *facts)
-
-    def _signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
         permission = Permission.REPO_FILES if purpose == "download" else Permission.REPO_WRITE
-        repo = self._repo(request, SYSTEM, kind, permission)
+        repo = self.find(request, SYSTEM, kind, permission)
         try:
             user_id = self._signer.check(request.query_params, purpose, repo.id, *facts)
         except Unauthenticated:
             # Who may not see the repo hears nothing of signatures, as if it were not there.
-            self._repo(request, actor, kind, Permission.REPO_READ)
+            self.find(request, actor, kind, Permission.REPO_READ)
             raise
         # The hub gave this address to somebody with the right to use it; they must have it still.
-        return self._repo(request, self._services.sessions.person(user_id, permission), kind, permission), user_id
+        person = self._services.sessions.person(user_id, permission)
+        self._services.repos.require(
+            person, permission, repo, f"{request.path_params['namespace']}/{repo_name(request.path_params['name'])}"
+        )
+        return repo, user_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from hub_core.db import Database, utcnow
+from hub_core.db import Base, Database, utcnow
 from hub_core.errors import HashMismatch, InvalidInput, NotFound, QuotaExceeded, TooLarge, Unavailable
 from hub_core.lfs.objects import ObjectSource, WholeObjects
 from hub_core.lfs.pointer import LfsPointer, valid_oid
@@ -162,8 +162,8 @@ class LfsService:
         return BatchItem(item.oid, item.size, "upload")
 
     def _held(self, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
-        with self._db.read() as session:
-            return _linked(session, repo_id, [oid for oid in oids if valid_oid(oid)])
+        with self._db.connection() as connection:
+            return _linked(connection, repo_id, [oid for oid in oids if valid_oid(oid)])
 
     def has(self, repo_id: int, oid: str) -> int | None:
         """The size of an object that the repo holds, or None."""
@@ -275,10 +275,12 @@ class LfsService:
         """
         sizes = {pointer.oid: pointer.size for pointer in pointers}
         self._reserve(session, repo_id, sizes)
-        new = {oid for oid in sizes if session.get(LfsObject, oid, with_for_update=True) is None}
-        session.add_all(LfsObject(oid=oid, size=sizes[oid], created_at=utcnow()) for oid in sizes if oid in new)
-        session.flush()
-        _link(session, repo_id, list(sizes))
+        new = set(sizes)
+        for part in _parts(sorted(sizes)):
+            new.difference_update(session.scalars(_LOCKED, {"oids": part}))
+        if new:
+            session.execute(_NEW_OBJECT, [{"oid": oid, "size": sizes[oid], "created_at": utcnow()} for oid in new])
+        _link(session, repo_id, list(sizes), new)
         return new
 
     def link(self, session: Session, repo_id: int, source_repo_id: int, oids: Iterable[str]) -> None:
@@ -387,8 +389,8 @@ class LfsService:
     def _unknown(self, oids: Sequence[str]) -> list[str]:
         known: set[str] = set()
         with self._db.read() as session:
-            for first in range(0, len(oids), 500):
-                known.update(session.scalars(sa.select(LfsObject.oid).where(LfsObject.oid.in_(oids[first : first + 500]))))
+            for part in _parts(oids):
+                known.update(session.scalars(sa.select(LfsObject.oid).where(LfsObject.oid.in_(part))))
         return [oid for oid in oids if oid not in known]
 
     def damaged(self, *, hashes: bool = True) -> Iterator[str]:
@@ -409,16 +411,34 @@ class LfsService:
         return check.hexdigest() == oid
 
 
-def _link(session: Session, repo_id: int, oids: Sequence[str]) -> None:
-    there = _linked(session, repo_id, oids)
-    session.add_all(LfsLink(repo_id=repo_id, oid=oid, created_at=utcnow()) for oid in oids if oid not in there)
-    session.flush()
+def _link(session: Session, repo_id: int, oids: Sequence[str], new: Collection[str] = ()) -> None:
+    """Link what is not linked; nobody can have linked what is new."""
+    there = _linked(session, repo_id, [oid for oid in oids if oid not in new])
+    if links := [{"repo_id": repo_id, "oid": oid, "created_at": utcnow()} for oid in oids if oid not in there]:
+        session.execute(_NEW_LINK, links)
 
 
-def _linked(session: Session, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
+def _linked(session: Session | sa.Connection, repo_id: int, oids: Sequence[str]) -> dict[str, int]:
     """Those of the objects that a repo holds, and their sizes."""
     found: dict[str, int] = {}
-    for first in range(0, len(oids), 500):
-        query = sa.select(LfsObject.oid, LfsObject.size).join(LfsLink, LfsLink.oid == LfsObject.oid)
-        found.update(session.execute(query.where(LfsLink.repo_id == repo_id, LfsObject.oid.in_(oids[first : first + 500]))).all())
+    for part in _parts(oids):
+        found.update(session.execute(_LINKED, {"repo_id": repo_id, "oids": part}).all())
     return found
+
+
+def _parts(oids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at a time as a statement may name."""
+    return (oids[first : first + 500] for first in range(0, len(oids), 500))
+
+
+# What is asked for every file that goes through: plain Core, built once, compiled once.
+_objects, _links = (Base.metadata.tables[table.__tablename__] for table in (LfsObject, LfsLink))
+_LINKED = (
+    sa.select(_objects.c.oid, _objects.c.size)
+    .join(_links, _links.c.oid == _objects.c.oid)
+    .where(_links.c.repo_id == sa.bindparam("repo_id"), _objects.c.oid.in_(sa.bindparam("oids", expanding=True)))
+)
+_LOCKED = (
+    sa.select(_objects.c.oid).where(_objects.c.oid.in_(sa.bindparam("oids", expanding=True))).order_by(_objects.c.oid).with_for_update()
+)
+_NEW_OBJECT, _NEW_LINK = sa.insert(_objects), sa.insert(_links)

@@ -76,6 +76,11 @@ class RepoService:
             require_repo(session, actor, permission, repo, said)
             return repo
 
+    def require(self, actor: Actor, permission: Permission, repo: Repo, said: str) -> None:
+        """Check a permission on a repo that was found for somebody else; raises like `find`."""
+        with self._db.read() as session:
+            require_repo(session, actor, permission, repo, said)
+
     def numbered(self, actor: Actor, repo_id: int, permission: Permission = Permission.REPO_READ) -> Repo:
         """The live repo of that number, with `permission` checked; raises like `find`."""
         with self._db.read() as session:

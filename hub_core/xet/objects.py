@@ -19,6 +19,8 @@ from hub_core.xet.store import UnknownXorbError, XorbStore
 from hub_core.xet.tables import XetFile
 
 _LAYOUTS = 16
+# Asked for every file that goes through: built once, compiled once.
+_CREATED = sa.select(XetFile.__table__.c.created_at).where(XetFile.__table__.c.oid == sa.bindparam("oid"))
 
 
 class XetObjects:
@@ -34,7 +36,7 @@ class XetObjects:
     def layout(self, oid: str) -> Layout | None:
         """The terms of an object; None when it is not kept as chunks."""
         with self._db.connection() as connection:
-            created = connection.scalar(sa.select(XetFile.created_at).where(XetFile.oid == oid))
+            created = connection.scalar(_CREATED, {"oid": oid})
         return None if created is None else self._loaded(oid, created)
 
     def _load(self, oid: str, _created: dt.datetime) -> Layout | None:
@@ -74,7 +76,8 @@ class XetObjects:
 
     def download_url(self, oid: str, *, filename: str = "") -> str | None:
         """See `ObjectSource`; chunks are put together by the hub itself."""
-        return None if self.layout(oid) else self._whole.download_url(oid, filename=filename)
+        url = self._whole.download_url(oid, filename=filename)  # a local store has none, and the database need not be asked
+        return None if url is None or self.layout(oid) else url
 
     def put_file(self, oid: str, path: Path) -> None:
         """See `ObjectSource`."""

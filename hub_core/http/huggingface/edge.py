@@ -18,7 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
+from starlette.routing import Match
 from starlette.types import Scope
 
 from hub_core.authz import Actor, Permission
@@ -29,6 +29,7 @@ from hub_core.http.errors import json_response
 from hub_core.http.huggingface.errors import hf_error
 from hub_core.http.openapi import purpose
 from hub_core.http.paths import base_url, repo_name
+from hub_core.http.routes import PlainRoute
 from hub_core.repos.kinds import KINDS, PREFIX_TO_KIND, RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -64,18 +65,12 @@ class EncodedRoute(APIRoute):
         return super().matches(_as_sent(scope))
 
 
-class ActRoute(Route):
-    """The same for an act. A plain route: FastAPI's own takes ten times as long to match, and a hub has a hundred of them."""
-
-    def __init__(self, path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str], name: str, summary: str) -> None:
-        super().__init__(path, endpoint, methods=methods, name=name, include_in_schema=False)
-        self.methods = set(methods)
-        self.summary = summary
+class ActRoute(PlainRoute):
+    """The same for an act."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match the path as it came over the wire; the metrics ask for the route that served."""
-        match, found = super().matches(_as_sent(scope))
-        return match, {**found, "route": self} if found else found
+        """Match the path as it came over the wire."""
+        return super().matches(_as_sent(scope))
 
 
 def _as_sent(scope: Scope) -> Scope:
