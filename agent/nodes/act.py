@@ -10,11 +10,11 @@ from langgraph.runtime import Runtime
 from agent.dependencies import depends_on, structural
 from agent.focus import note_args
 from agent.nodes import pseudo
-from agent.nodes.outcomes import ask, ask_which, done, effect_of, failed, waits
+from agent.nodes.outcomes import AMBIGUOUS, ask, ask_which, done, effect_of, failed, waits
 from agent.nodes.work import Work
 from agent.state import MAX_MALFORMED, MAX_TOOL_CALLS, Call, Context, State
 from hub_core.authz import Permission
-from hub_core.errors import AmbiguousRepo, HubError, InvalidArguments, LimitExceeded, LLMUnavailable, SecretNotKept, ToolNotFound
+from hub_core.errors import HubError, InvalidArguments, LimitExceeded, LLMUnavailable, SecretNotKept, ToolNotFound
 from hub_core.vault import has_lost_secret
 from tools import invoke
 from tools.contract import Effect, Plan
@@ -103,7 +103,7 @@ def _perform(work: Work, call: Call) -> None:
             _run(work, call)
     except ToolNotFound as error:
         _malformed(work, call, error)
-    except AmbiguousRepo as error:
+    except tuple(AMBIGUOUS) as error:
         ask_which(work, call, error)
     except InvalidArguments as error:
         missing = [item["argument"] for item in error.details.get("errors", []) if item["problem"] == "Field required"]

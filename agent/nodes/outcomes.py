@@ -10,7 +10,7 @@ from agent.nodes.work import Work, error_json
 from agent.planner.types import Question
 from agent.schema import Event
 from agent.state import Call
-from hub_core.errors import AmbiguousRepo, HubError
+from hub_core.errors import AmbiguousCollection, AmbiguousDeployment, AmbiguousRepo, HubError
 from tools import invoke
 
 
@@ -53,11 +53,16 @@ def ask(work: Work, call: Call, args: dict[str, Any], missing: list[str], choice
     work.offers = [{"label": value, "tool": tool, "args": {**args, slot: value}} for value in choices[slot]] if slot and not others else []
 
 
-def ask_which(work: Work, call: Call, error: AmbiguousRepo) -> None:
+# What is asked back when a name fits several things, and the argument it usually stands in.
+AMBIGUOUS: dict[type[HubError], str] = {AmbiguousRepo: "repo", AmbiguousCollection: "collection", AmbiguousDeployment: "deployment"}
+
+
+def ask_which(work: Work, call: Call, error: HubError) -> None:
     """Ask which of several things was meant."""
-    said = str(error.details.get("repo", ""))
+    usual = AMBIGUOUS[type(error)]
+    said = str(error.details.get(usual, ""))
     args = dict(call.get("args") or {})
-    slot = next((key for key, value in args.items() if value == said), "repo")
+    slot = next((key for key, value in args.items() if value == said), usual)
     args.pop(slot, None)
     ask(work, call, args, [slot], {slot: [str(choice) for choice in error.details.get("choices", [])]})
 

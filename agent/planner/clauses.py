@@ -16,8 +16,8 @@ from agent.planner.types import PSEUDO_TOOLS, Entity, EntityType, Focus, Step
 
 
 def about(turn: Turn, doc: Document, focus: Focus, type_: EntityType = "repo") -> Document:
-    """The message with the thread's repo (or organisation) put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
-    value = str((focus.repo if type_ == "repo" else focus.org) or "")
+    """The message with the thread's repo (organisation, collection) put in front, as people who leave it out mean it (`削除して`, `지워줘`)."""
+    value = str(getattr(focus, type_) or "")
     glue = {"ja": "を" if type_ == "repo" else "に", "ko": " " if type_ == "repo" else "에 ", "en": ": "}.get(doc.language, "")
     prefix = "X" + glue
     at = len(prefix)
@@ -143,6 +143,11 @@ def _after(
         full = about(turn, doc, focus, "org")
         better = turn.scored([full])[0]
         return (full, better) if better[0][0] in turn.tools and better[0][1] >= WRITE_AT else (doc, scores)
+    if before.tool == "create_collection" and doc.of("repo") and not doc.of("collection"):
+        full = about(turn, doc, focus, "collection")
+        better = turn.scored([full])[0]
+        if better[0][0] == "add_to_collection" and better[0][1] >= WRITE_AT:
+            return full, better
     made = bool(before.args.get("repo")) or before.tool == "create_repo"
     return elliptic(turn, doc, scores, focus, clause=True, made=made)
 

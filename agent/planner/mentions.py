@@ -9,6 +9,7 @@ from functools import cache
 from agent.planner.document import Document, Span
 from agent.planner.lexicon import bounded, follow, load, spot, talk
 from agent.planner.linker import Index
+from agent.planner.spans_community import find_thread
 from agent.planner.spans_running import find_pointed
 from agent.planner.types import Entity, Focus
 
@@ -51,7 +52,7 @@ def resolve(doc: Document, focus: Focus, index: Index, me: str = "") -> None:
                 break
     if focus.collection and not doc.of("collection") and _of_collection(doc, focus):
         return
-    if find_pointed(doc, focus):
+    if find_pointed(doc, focus) or find_thread(doc, focus):
         return
     if focus.tool in _OF_ORGS and focus.org and not doc.of("org", "repo"):
         # "add minji to it" after an organisation was made or shown.
@@ -179,8 +180,11 @@ def _entities(index: Index, type_: str, value: str) -> tuple[Entity, ...]:
 def _listed(doc: Document, focus: Focus, index: Index) -> None:
     if not focus.listed:
         return
+    numbered = focus.listed[0]["type"] in ("discussion", "job")  # their own numbers: "number 1" is no place in the list
     for at, pattern in ordinals():
         for match in pattern.finditer(doc.low):
+            if numbered and re.search(r"\d", match.group()):
+                continue
             if (at if at >= 0 else 0) < len(focus.listed):
                 _add_item(doc, match.start(), match.end(), focus.listed[at], index)
     both = follow("both").search(doc.low)

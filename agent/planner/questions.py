@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.planner.document import Document
-from agent.planner.lexicon import bounded
+from agent.planner.lexicon import bounded, cue
 from agent.planner.linker import index_of
 from agent.planner.normalise import fold
 from agent.planner.patterns import SQL_HEAD
@@ -30,6 +30,7 @@ SURE = 0.6
 _TABLE_TOOLS = ("query_dataset", "describe_dataset", "preview_dataset")
 # Words that no order is given with.
 _QUESTION_WORDS = frozenset(["count", "how_much", "which", "who", "where", "when", "percent"])
+_SPOKEN = (("discussion", "discussion_noun"), ("pull_request", "discussion_noun"), ("job", "job_noun"))
 _PLAIN_COUNT = 'SELECT count(*) AS "count" FROM data'
 
 
@@ -80,7 +81,7 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
     repo, named = _dataset(reading.focus.repo, doc, world)
     if repo is None and about and not named:
         repo, named = _dataset(about, doc, world)
-    on_tables = reading.kind in ("act", "ask") and all(step.tool in _TABLE_TOOLS for step in reading.steps)
+    on_tables = reading.kind in ("act", "ask") and all(step.tool in _TABLE_TOOLS or _unspoken(step, doc) for step in reading.steps)
     if repo is None:
         return reading
     sql = _asked(repo, text, doc, world)
@@ -88,7 +89,7 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         return _puzzled(reading, repo, text, doc, world, tools) if named or on_tables or _open_to_tables(reading, world) else reading
     if not (named or on_tables or _open_to_tables(reading, world) or _calculates(sql)):
         return reading
-    if _changes(reading, tools) and not _calculates(sql):
+    if not on_tables and _changes(reading, tools) and not _calculates(sql):
         return reading
     if sql == _PLAIN_COUNT and (reading.kind == "act" or not (named or on_tables)):
         return reading
@@ -101,6 +102,12 @@ def refine(reading: Reading, text: str, doc: Document, world: World, tools: Mapp
         reading.language,
         focus,
     )
+
+
+def _unspoken(step: Step, doc: Document) -> bool:
+    """Whether a step is about discussions or jobs, of which the message says no word: its words are those of a table, then."""
+    noun = next((noun for part, noun in _SPOKEN if part in step.tool), None)
+    return noun is not None and not cue(noun).search(doc.low)
 
 
 def _named(repo: str, world: World, tools: Mapping[str, ToolSpec]) -> dict[str, str]:

@@ -6,10 +6,11 @@ import re
 
 from agent.planner import patterns as pat
 from agent.planner.document import Document, Span
-from agent.planner.lexicon import cue
-from agent.planner.types import World
+from agent.planner.lexicon import cue, talk
+from agent.planner.types import Focus, World
 
 MAX_COLLECTIONS = 300
+_THREAD_TOOLS = ("open_discussion", "get_discussion", "comment_discussion", "close_discussion", "reopen_discussion", "list_discussions")
 # A title without the word for a collection is taken for one only where something goes into it or comes out of it.
 _INTO = re.compile(r"(?:\b(?:to|into|in|from|out of|off|onto)\s+(?:my |the |our )?|[到进从在入]|里的?)\s*$")
 _PUT = re.compile(r"^\s*(?:[にからへ]|から|へ|에서|에|(?:으)?로|里|中)")
@@ -24,7 +25,7 @@ def find_collections(doc: Document, world: World) -> None:
     names = [(name, entity) for entity in known for name in (entity.value, *entity.aliases) if len(name) >= 2]
     for name, entity in sorted(names, key=lambda pair: -len(pair[0])):
         for match in re.finditer(
-            rf"(?<![\w./-]){re.escape(name.lower())}(?![\w/-])" if name.isascii() else re.escape(name.lower()), doc.low
+            rf"(?<![A-Za-z0-9_./-]){re.escape(name.lower())}(?![A-Za-z0-9_/-])" if name.isascii() else re.escape(name.lower()), doc.low
         ):
             placed = _INTO.search(doc.low[: match.start()]) or _PUT.match(doc.low, match.end())
             quoted = [
@@ -38,6 +39,18 @@ def find_collections(doc: Document, world: World) -> None:
             start, end = (quoted[0].start, quoted[0].end) if quoted else match.span()
             same = tuple(other for title, other in names if title.lower() == name.lower())
             doc.add(Span(start, end, "collection", entity.value, same or (entity,)))
+
+
+def find_thread(doc: Document, focus: Focus) -> bool:
+    """`it` right after a discussion was shown, opened or commented on: `merge it`, `把它关掉`."""
+    if focus.tool not in _THREAD_TOOLS or not focus.discussion or doc.of("discussion", "number", "repo", "repo_ref"):
+        return False
+    if cue("repo_noun").search(doc.masked):
+        return False
+    for match in talk("pronoun_repo").finditer(doc.low):
+        if doc.add(Span(match.start(), match.end(), "discussion", focus.discussion, (), "pronoun")):
+            return True
+    return False
 
 
 def find_numbers(doc: Document) -> None:

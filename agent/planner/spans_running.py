@@ -16,7 +16,7 @@ _NAME = r"(?P<name>(?:a10g?|a30|a40|a100|a800|h20|h100|h200|h800|l4|l20|l40s?|t4
 _WORD = "|".join(sorted(_COUNTS, key=len, reverse=True))
 _COUNTER = r"(?:x|×|\*|times|张|块|个|枚|台|つ|本|장|개|대)"
 _HARDWARE = re.compile(
-    rf"(?:(?<![a-z0-9_./-])(?P<before>\d{{1,2}}|{_WORD})\s*{_COUNTER}?\s*(?:の|의)?\s*)?(?<![a-z0-9_./-])(?P<maker>nvidia |英伟达\s?)?{_NAME}(?![a-z0-9_/-]|\.\d)"
+    rf"(?:(?<![a-z0-9_./-])(?P<before>\d{{1,2}}|{_WORD})\s*{_COUNTER}?\s*(?:の|의)?\s*)?(?<![a-z0-9_./-])(?P<maker>nvidia |英伟达\s?)?{_NAME}(?:(?![a-z0-9_/-]|\.\d)|(?=\d{{1,2}} ?(?:枚|台|個|つ|장|개|대|张|块)))"
     rf"(?:\s?(?:gpu|card|卡|显卡))?(?:\s*(?:を|가|를|을|이)?\s*(?:x\s*)?(?P<after>\d{{1,2}}|{_WORD})\s*(?:張|{_COUNTER})(?![a-z]))?"
 )
 _SIZES = re.compile(r"(?<![a-z])(?P<size>small|medium|large|xlarge)\s*$")

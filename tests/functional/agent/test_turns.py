@@ -99,6 +99,17 @@ def test_an_ambiguous_name_is_asked_with_choices_and_a_number_answers_it(hub: Hu
         assert_well_formed(talk)
 
 
+def test_a_title_of_several_collections_is_asked_with_choices(hub: Hub) -> None:
+    for number in (1, 2):
+        hub.services.collections.create(hub.alice, "Baselines", ("alice", "acme")[number - 1], visibility=Visibility.PUBLIC)
+    with hub.talk(call("get_collection", collection="Baselines"), actor=hub.bob) as talk:
+        answer = talk.say("show the collection Baselines")
+        assert (answer.outcome, len(answer.choices)) == ("needs_input", 2)
+        after = talk.say("2")
+        assert (after.outcome, after.steps[0].tool) == ("done", "get_collection")
+        assert_well_formed(talk)
+
+
 def test_a_choice_of_acts_is_offered_as_buttons(hub: Hub) -> None:
     candidates = [{"tool": "list_files", "args": {"repo": "vision"}}, {"tool": "list_commits", "args": {"repo": "vision"}}]
     with hub.talk(call("ask_user", candidates=candidates)) as talk:

@@ -24,6 +24,14 @@ def test_only_visible_names_are_known(any_hub: Hub) -> None:
     assert names(any_hub, any_hub.bob, cache, "token") == set()
 
 
+def test_only_visible_collections_are_known(any_hub: Hub) -> None:
+    cache = WorldCache()
+    private = any_hub.services.collections.create(any_hub.alice, "Mine", "alice", visibility=Visibility.PRIVATE)
+    public = any_hub.services.collections.create(any_hub.alice, "Ours", "alice", visibility=Visibility.PUBLIC)
+    assert names(any_hub, any_hub.alice, cache, "collection") == {private.slug, public.slug}
+    assert names(any_hub, any_hub.bob, cache, "collection") == {public.slug}
+
+
 def test_the_list_is_kept_until_something_changes(hub: Hub) -> None:
     cache = WorldCache()
     world = HubWorld(hub.alice, hub.services, [], cache)

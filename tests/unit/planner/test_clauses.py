@@ -221,8 +221,8 @@ def test_making_without_a_name_asks_for_it(text: str, reads: Reads) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "add a webhook to etl-jobs https://ci.example.com/hook", "give etl-jobs a webhook at https://ci.example.com/hook", "给etl-jobs挂个webhook，地址https://ci.example.com/hook",
-        "etl-jobsにウェブフック付けといて https://ci.example.com/hook", "etl-jobs에 웹훅좀 걸어줘 https://ci.example.com/hook 여기로", "open a pull request on etl-jobs",
+        "fine-tune zeta/reviews-9b on birdcalls", "train birdcalls into zeta/reviews-9b for 3 epochs", "用birdcalls微调zeta/reviews-9b",
+        "birdcallsでzeta/reviews-9bをファインチューニングして", "zeta/reviews-9b birdcalls로 파인튜닝해줘", "convert zeta/reviews-9b to gguf",
     ],
 )  # fmt: skip
 def test_what_the_hub_does_not_have_is_said(text: str, reads: Reads) -> None:
