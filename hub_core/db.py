@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,9 +92,10 @@ class Database:
             _configure_sqlite(self.engine)
         else:
             _configure_postgres(self.engine)
+        self._writing = threading.Lock()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # Same pool, without a transaction around a statement, which on PostgreSQL takes two round trips.
-        self._single = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single = self.engine.execution_options(**({"sqlite_begin": ""} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -109,10 +111,20 @@ class Database:
             StorageFull: the disk of the database is full; nothing was changed.
             Unavailable: the database does not answer.
         """
-        with database_errors(), self._sessions.begin() as session:
+        with database_errors(), self._turn(), self._sessions.begin() as session:
             if self.is_sqlite:
                 session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
             yield session
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite takes one writer at a time, and lets others ask again after sleeps that get longer; in here they wake one another."""
+        taken = self.is_sqlite and self._writing.acquire(timeout=LOCK_S)
+        try:
+            yield
+        finally:
+            if taken:
+                self._writing.release()
 
     @contextmanager
     def connection(self) -> Iterator[sa.Connection]:
@@ -191,5 +203,5 @@ def _configure_sqlite(engine: sa.Engine) -> None:
             # Takes no lock, so it cannot fail; SQLAlchemy's own way to run a statement costs more than the statement.
             driver: Any = connection.connection.driver_connection
             driver.execute("BEGIN DEFERRED")
-        else:
+        elif mode:
             connection.exec_driver_sql(f"BEGIN {mode}")

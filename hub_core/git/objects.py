@@ -8,6 +8,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from hub_core.errors import CorruptStorage, RevisionNotFound
 from hub_core.git.cache import NodeCache
 from hub_core.git.types import ZERO, RepoState
 from hub_core.lfs.pointer import MAX_POINTER, LfsPointer, parse_pointer
+from hub_core.memo import Memo
 
 if TYPE_CHECKING:
     from dulwich.pack import PackIndex
@@ -29,8 +31,17 @@ _CHUNK = 1024 * 1024
 _PACKED = 256 * 1024
 _MAX_IDLE = 96
 _MAX_FACTS = 200_000
-BlobFacts = dict[str, tuple[int, LfsPointer | None]]
+Folder = dict[bytes, tuple[int, ObjectID]]
 _MAX_TAG_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was read of objects before, of any repo: an id never means other bytes. Sizes and pointers of blobs, trees of commits, folders."""
+
+    facts: dict[str, tuple[int, LfsPointer | None]] = field(default_factory=dict)
+    roots: Memo[str, str] = field(default_factory=lambda: Memo(10_000))
+    folders: Memo[str, Folder] = field(default_factory=lambda: Memo(100_000, weight=lambda folder: len(folder) + 1))
 
 
 class CheckedPack(Pack):
@@ -43,9 +54,9 @@ class CheckedPack(Pack):
 class SnapshotStore(DiskObjectStore):
     """The objects of one snapshot, or of a quarantine with the snapshot behind it."""
 
-    def __init__(self, path: Path, behind: SnapshotStore | None = None, facts: BlobFacts | None = None) -> None:
+    def __init__(self, path: Path, behind: SnapshotStore | None = None, known: Known | None = None) -> None:
         super().__init__(path)
-        self._facts: BlobFacts = {} if facts is None else facts
+        self._known = known or Known()
         self._use_midx = False
         self._use_commit_graph = False
         self._behind = [behind] if behind else []
@@ -97,6 +108,14 @@ class SnapshotStore(DiskObjectStore):
         if not isinstance(found, Tree):
             raise CorruptStorage("A folder of this repo is missing in the storage.", hint="Run `hubtalk doctor`.")
         return found
+
+    def root(self, commit: str) -> str:
+        """The id of a commit's tree; raises like `commit`."""
+        return self._known.roots.get(commit, lambda: self.commit(commit).tree.decode())
+
+    def folder(self, sha: str) -> Folder:
+        """Mode and id of each name in a tree; raises like `tree`."""
+        return self._known.folders.get(sha, lambda: {item.path: (item.mode, item.sha) for item in self.tree(sha).iteritems()})
 
     def blob(self, sha: str) -> bytes:
         """The content of that id.
@@ -168,13 +187,13 @@ class SnapshotStore(DiskObjectStore):
 
     def blob_facts(self, sha: str) -> tuple[int, LfsPointer | None]:
         """The size of a blob, and the pointer that it is, if it is one; remembered, since an id never means other bytes."""
-        known = self._facts.get(sha)
+        known = self._known.facts.get(sha)
         if known is None:
             size = self.blob_size(sha)
             known = size, parse_pointer(self.blob(sha)) if 100 < size < MAX_POINTER else None
-            if len(self._facts) > _MAX_FACTS:
-                self._facts.clear()
-            self._facts[sha] = known
+            if len(self._known.facts) > _MAX_FACTS:
+                self._known.facts.clear()
+            self._known.facts[sha] = known
         return known
 
     def blob_size(self, sha: str) -> int:
@@ -313,14 +332,14 @@ class ObjectPool:
     def __init__(self, cache: NodeCache) -> None:
         self._cache = cache
         self._idle: list[tuple[Path, SnapshotStore]] = []
-        self._facts: BlobFacts = {}
+        self._known = Known()
         self._lock = threading.Lock()
 
     @contextmanager
     def open(self, state: RepoState) -> Iterator[SnapshotStore]:
         """A reader of the repo at `state`."""
         folder = self._cache.snapshot(state)
-        store = self._take(folder) or SnapshotStore(folder / "objects", facts=self._facts)
+        store = self._take(folder) or SnapshotStore(folder / "objects", known=self._known)
         try:
             yield store
         finally:

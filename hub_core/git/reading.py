@@ -36,6 +36,8 @@ def resolve(state: RepoState, store: SnapshotStore, revision: str) -> str:
         if target is not None and store.kind_of(target) == 1:
             return target
     short = wanted.lower()
+    if len(short) == 40 and _HEX.fullmatch(short) and store.kind_of(short) == 1:
+        return short
     if _HEX.fullmatch(short):
         found = [short] if len(short) == 40 else store.by_prefix(short)
         commits = sorted({peeled for sha in found if (peeled := store.behind_tags(sha)) and store.kind_of(peeled) == 1})
@@ -83,11 +85,10 @@ def find(store: SnapshotStore, tree: str, path: str) -> tuple[int, str] | None:
     for part in _parts(path):
         if not stat.S_ISDIR(mode):
             return None
-        folder, name = store.tree(sha), part.encode("utf-8", "surrogateescape")
-        if name not in folder:
+        found = store.folder(sha).get(part.encode("utf-8", "surrogateescape"))
+        if found is None:
             return None
-        mode, found = folder[name]
-        sha = found.decode()
+        mode, sha = found[0], found[1].decode()
     return mode, sha
 
 
@@ -113,7 +114,7 @@ def entry(store: SnapshotStore, commit: str, path: str) -> TreeEntry:
         EntryNotFound: nothing is there.
         RevisionNotFound: no such commit.
     """
-    found = find(store, store.commit(commit).tree.decode(), path)
+    found = find(store, store.root(commit), path)
     if found is None or not _parts(path):
         raise _missing(path)
     return describe(store, "/".join(_parts(path)), *found)
@@ -126,7 +127,7 @@ def tree(store: SnapshotStore, commit: str, path: str, recursive: bool) -> list[
         EntryNotFound: no such folder.
         LimitExceeded: more than 500,000 entries.
     """
-    found = find(store, store.commit(commit).tree.decode(), path)
+    found = find(store, store.root(commit), path)
     if found is None or not stat.S_ISDIR(found[0]):
         raise _missing(path)
     prefix = "/".join(_parts(path))
@@ -138,7 +139,7 @@ def tree(store: SnapshotStore, commit: str, path: str, recursive: bool) -> list[
 
 def tree_page(store: SnapshotStore, commit: str, path: str, recursive: bool, after: str, limit: int) -> list[TreeEntry]:
     """Like `tree`, at most `limit` entries that follow the path `after`."""
-    found = find(store, store.commit(commit).tree.decode(), path)
+    found = find(store, store.root(commit), path)
     if found is None or not stat.S_ISDIR(found[0]):
         raise _missing(path)
     page = islice(walk(store, found[1], "/".join(_parts(path)), recursive, after), limit)
