@@ -155,10 +155,11 @@ class _LfsEdge:
             query = self._signer.query("download", repo.id, item.oid, user_id=actor.user_id, seconds=_EXPIRES_S)
             actions["download"] = {"href": direct or f"{root}/{item.oid}?{query}", "expires_in": 3000 if direct else _EXPIRES_S}
         else:
-            for purpose, suffix in (("upload", ""), ("verify", "/verify")):
+            in_parts = self.parts.action(root, repo, actor, LfsPointer(item.oid, item.size), even_one=workers) if parted else None
+            # What comes in one piece is hashed as it comes: there is nothing left to ask for after it.
+            for purpose, suffix in {"upload": "", "verify": "/verify"}.items() if in_parts else [("upload", "")]:
                 query = self._signer.query(purpose, repo.id, item.oid, item.size, user_id=actor.user_id, seconds=_EXPIRES_S)
                 actions[purpose] = {"href": f"{root}/{item.oid}{suffix}?{query}&size={item.size}", "expires_in": _EXPIRES_S}
-            in_parts = self.parts.action(root, repo, actor, LfsPointer(item.oid, item.size), even_one=workers) if parted else None
             actions.update({"upload": in_parts} if in_parts else {})
         return {**found, "authenticated": True, "actions": actions}
 

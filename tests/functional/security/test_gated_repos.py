@@ -26,6 +26,7 @@ from hub_core.gating.tables import Gating, RequestStatus
 from hub_core.git import FileChange
 from hub_core.http.dialects import add_hub_routes
 from hub_core.http.errors import add_error_handlers
+from hub_core.http.routes import RouteTable
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services, open_services
@@ -168,6 +169,8 @@ def walk(routes: list[BaseRoute]) -> Iterator[tuple[str, str]]:
             continue  # the same again, under another prefix
         if included := getattr(route, "original_router", None):
             yield from walk(included.routes)
+        if isinstance(route, RouteTable):
+            yield from walk(list(route.routes))
         if isinstance(route, Route):
             values = {name: VALUES.get(name, "1") for name in route.param_convertors}
             for kind in ("models", "datasets") if "kind" in values else ("models",):
