@@ -14,7 +14,7 @@ from agent.planner.lexicon import compiled, load
 from agent.planner.types import SlotSpec, ToolSpec
 
 # A new clause begins after these.
-_EDGE = re.compile(r"[,;、。.!:]\s*|(?<=[てでたけ])\s*|(?<=고)\s+|(?<=줘)\s+|\s(?:and|with)\s")
+_EDGE = re.compile(r"[,;、。.!?:]\s*|(?<=[てでたけ])\s*|(?<=고)\s+|(?<=줘)\s+|\s(?:and|with)\s")
 # Contents may hold anything, so they go on to the end.
 _TO_THE_END = ("content",)
 REASON = "reason"

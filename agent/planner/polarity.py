@@ -57,6 +57,10 @@ def polarity(doc: Document) -> Polarity | None:
     return "forbidden" if ban(doc) or _TAKEN_BACK.search(masked) else None
 
 
+# `消さないでおいて`, `触らないでください`: the verb that a Japanese ban goes on with is part of it.
+_ASKED_FOR = re.compile(r"で?(?:おい[てと]|いて|くださ|下さ|くれ|ほし|欲し|お願)[^、。,!?\s]*")
+
+
 def ban(doc: Document) -> tuple[int, int] | None:
     """The range of a ban in the text, up to the end of its clause."""
     masked = doc.masked
@@ -65,6 +69,8 @@ def ban(doc: Document) -> tuple[int, int] | None:
     match = talk("forbid").search(masked.replace("\x1f", "x"))
     if match is None:
         return None
+    if asked := _ASKED_FOR.match(masked, match.end()):
+        return match.start(), asked.end()
     end = _CLAUSE_END.search(masked, match.end() - 1)
     return match.start(), end.end() if end else len(masked)
 

@@ -196,7 +196,11 @@ def _forbidden(turn: Turn, doc: Document) -> Reading:
             again = reresolved(turn, rest, focus)
             again = again if again.spans or not focus.repo else about(turn, again, focus)
             again, scores = elliptic(turn, again, turn.scored([again])[0], focus)
-            if scores[0][0] in turn.tools and scores[0][1] >= 0.6:
+            if (
+                scores[0][0] in turn.tools
+                and scores[0][1] >= 0.6
+                and (rest.spans or not scores[0][0].startswith(("delete_", "remove_", "revoke_")))
+            ):
                 found = turn.steps(again, scores[0][0], focus)
                 if not any(step.missing for step in found):
                     steps.extend(replace(step, confidence=scores[0][1]) for step in found)

@@ -13,7 +13,7 @@ MAX_COLLECTIONS = 300
 _THREAD_TOOLS = ("open_discussion", "get_discussion", "comment_discussion", "close_discussion", "reopen_discussion", "list_discussions")
 # A title without the word for a collection is taken for one only where something goes into it or comes out of it.
 _INTO = re.compile(r"(?:\b(?:to|into|in|from|out of|off|onto)\s+(?:my |the |our )?|[到进从在入]|里的?)\s*$")
-_PUT = re.compile(r"^\s*(?:[にからへ]|から|へ|에서|에|(?:으)?로|里|中)")
+_PUT = re.compile(r"\s*(?:[にへ]|から|へ|에서|에|(?:으)?로|里|中)")
 _NUMBER_BEFORE = re.compile(r"\s*(?:number|no\.?|nr\.?|#|号|番号|번호)?\s*$")
 _COUNTED = re.compile(r"^\s*(?:号|号的|番目?の?|번째?(?: ?의)?|th|st|nd|rd)\s*")
 
