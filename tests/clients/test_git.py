@@ -13,7 +13,7 @@ from hub_core.authz import Role, Visibility
 from hub_core.errors import PermissionDenied
 from hub_core.git import FileChange, ingest, maintenance, process, upload
 from hub_core.repos.kinds import KINDS, RepoKind
-from tests.clients.conftest import LiveHub
+from tests.clients.conftest import BOTH, LiveHub
 from tests.common.factories import actor_for
 from tests.common.git_client import commit_file, git
 
@@ -40,6 +40,7 @@ def test_every_kind_is_cloned_and_pushed_under_its_prefix(live_git_hub: LiveHub,
     assert live_git_hub.services.git.verify(repo.id) == []
 
 
+@BOTH
 @pytest.mark.parametrize("protocol", ["0", "1", "2"])
 def test_all_protocol_versions_clone_fetch_and_push(live_git_hub: LiveHub, work: Path, protocol: str) -> None:
     live_git_hub.repo("thing")
@@ -56,6 +57,7 @@ def test_all_protocol_versions_clone_fetch_and_push(live_git_hub: LiveHub, work:
     assert git(two, "rev-parse", "v1^{commit}").stdout.strip() == commit
 
 
+@BOTH
 def test_a_push_of_several_megabytes_arrives_chunked(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     folder = clone(live_git_hub, work, "thing")
@@ -65,6 +67,7 @@ def test_a_push_of_several_megabytes_arrives_chunked(live_git_hub: LiveHub, work
     assert live_git_hub.services.git.verify(repo.id) == []
 
 
+@BOTH
 def test_shallow_clone_deepens_and_partial_clone_fetches_on_demand(live_git_hub: LiveHub, work: Path) -> None:
     live_git_hub.repo("thing")
     source = clone(live_git_hub, work, "thing", "source")
@@ -81,6 +84,52 @@ def test_shallow_clone_deepens_and_partial_clone_fetches_on_demand(live_git_hub:
     assert git(partial, "show", "HEAD:f3.txt").stdout == "content 3\n" * 100
 
 
+@BOTH
+def test_a_clone_leaves_out_what_it_is_told_to(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("thing")
+    source = clone(live_git_hub, work, "thing", "source")
+    commit_file(source, "small.txt", "small")
+    commit_file(source, "sub/large.txt", "large\n" * 2000)
+    git(source, "push", "-q", "origin", "main", "main:side")
+    for name, options, missing in (
+        ("limit", ("--filter=blob:limit=4k", "--no-checkout"), {"sub/large.txt"}),
+        ("trees", ("--filter=tree:0", "--no-checkout"), None),
+        ("since", ("--shallow-since=2000-01-01",), set()),
+        ("single", ("--single-branch", "--no-tags"), set()),
+        ("sparse", ("--filter=blob:none", "--sparse"), {"sub/large.txt"}),
+    ):
+        folder = clone(live_git_hub, work, "thing", name, *options)
+        absent = {
+            line.removeprefix("?")
+            for line in git(folder, "rev-list", "--objects", "--missing=print", "HEAD").stdout.split("\n")
+            if line.startswith("?")
+        }
+        if missing is not None:
+            assert absent == {git(source, "rev-parse", f"HEAD:{path}").stdout.strip() for path in missing}, name
+        else:
+            assert absent
+        assert git(folder, "show", "HEAD:sub/large.txt").stdout == "large\n" * 2000, "what was left out is fetched when it is asked for"
+    assert git(work / "single", "branch", "-r").stdout.split() == ["origin/HEAD", "->", "origin/main", "origin/main"]
+    assert not (work / "sparse/sub").exists()
+    git(work / "sparse", "sparse-checkout", "add", "sub")
+    assert (work / "sparse/sub/large.txt").exists()
+
+
+def test_a_mirror_has_every_ref_and_moves_to_another_repo(live_git_hub: LiveHub, work: Path) -> None:
+    live_git_hub.repo("thing")
+    other = live_git_hub.repo("other")
+    source = clone(live_git_hub, work, "thing", "source")
+    commit_file(source, "a.txt", "a")
+    git(source, "tag", "v1")
+    git(source, "push", "-q", "origin", "main", "main:side", "v1")
+    mirror = clone(live_git_hub, work, "thing", "mirror", "--mirror")
+    git(mirror, "push", "-q", "--mirror", live_git_hub.address("/ann/other.git", live_git_hub.ann_token))
+    assert set(live_git_hub.services.git.refs(other.id)) == {"refs/heads/main", "refs/heads/side", "refs/tags/v1"}
+    told = git(work, "ls-remote", "--symref", live_git_hub.address("/ann/other.git"), "HEAD").stdout
+    assert told.startswith("ref: refs/heads/main\tHEAD")
+
+
+@BOTH
 def test_a_push_from_a_shallow_clone_is_accepted(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     source = clone(live_git_hub, work, "thing", "source")
@@ -94,6 +143,7 @@ def test_a_push_from_a_shallow_clone_is_accepted(live_git_hub: LiveHub, work: Pa
     assert live_git_hub.services.git.verify(repo.id) == []
 
 
+@BOTH
 def test_branches_and_tags_are_pushed_forced_and_deleted_but_the_default_branch_stays(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     folder = clone(live_git_hub, work, "thing")
@@ -117,6 +167,7 @@ def test_branches_and_tags_are_pushed_forced_and_deleted_but_the_default_branch_
     assert "in the way" in clash.stderr
 
 
+@BOTH
 def test_an_atomic_push_changes_all_refs_or_none(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     folder = clone(live_git_hub, work, "thing")
@@ -144,6 +195,7 @@ def test_reserved_refs_are_refused_with_a_reason(live_git_hub: LiveHub, work: Pa
         assert reason in refused.stderr
 
 
+@BOTH
 def test_of_eight_pushes_to_one_branch_at_once_exactly_one_wins(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     clones = [clone(live_git_hub, work, "thing", f"c{number}") for number in range(8)]
@@ -316,6 +368,7 @@ def test_the_history_of_the_default_branch_is_rewritten_by_admins_only(live_git_
     assert head(live_git_hub, repo.id) == other
 
 
+@BOTH
 def test_push_options_are_taken_and_change_nothing(live_git_hub: LiveHub, work: Path) -> None:
     repo = live_git_hub.repo("thing")
     folder = clone(live_git_hub, work, "thing")

@@ -23,7 +23,7 @@ from hub_core.repos.kinds import RepoKind
 from hub_core.services import open_services
 from hub_core.settings import Settings
 from hub_core.ssh.server import SshServer
-from tests.clients.conftest import LiveHub
+from tests.clients.conftest import BOTH, LiveHub
 from tests.common.databases import free_port
 from tests.common.factories import actor_for, make_user
 from tests.common.git_client import commit_file, git
@@ -108,6 +108,7 @@ def ssh_hub(git_app_settings: Settings, tmp_path: Path) -> Iterator[SshHub]:
             loop.close()
 
 
+@BOTH
 @pytest.mark.parametrize("protocol", ["0", "2"])
 def test_clone_push_and_fetch(ssh_hub: SshHub, work: Path, protocol: str) -> None:
     ssh_hub.hub.repo("m")
@@ -186,6 +187,7 @@ def test_broken_pushes_change_nothing(ssh_hub: SshHub, sent: bytes) -> None:
     assert ssh_hub.hub.services.git.refs(repo.id) == before
 
 
+@BOTH
 def test_large_files_go_over_http_with_a_pass(ssh_hub: SshHub, work: Path) -> None:
     ssh_hub.hub.repo("big", visibility=Visibility.PRIVATE)
     address, content = ssh_hub.address("ann/big.git"), os.urandom(300_000)

@@ -10,12 +10,10 @@ import huggingface_hub
 import pytest
 
 from hub_core.settings import Settings
+from tests.clients.conftest import LOCAL, PRODUCTION
 from tests.common.databases import PostgresServer
 from tests.common.hf_hub import HfHub, hf_hub, on_swift
 from tests.common.swift import SwiftServer
-
-LOCAL = pytest.param("local")
-PRODUCTION = pytest.param("production", marks=pytest.mark.xdist_group("production"))
 
 
 @pytest.fixture(scope="module", params=[LOCAL, PRODUCTION])
