@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from agent.planner.question_columns import ColumnInfo
+from agent.planner.threads import Thread
 from agent.planner.types import Entity
 from hub_core.accounts.tables import Org, SshKey, Token, User
 from hub_core.audit import AuditEvent
@@ -25,6 +26,8 @@ from hub_core.datasets.formats import data_files
 from hub_core.datasets.loaded import Budget
 from hub_core.deployments.access import visible_deployments
 from hub_core.deployments.tables import Deployment
+from hub_core.discussions.reading import DiscussionQuery
+from hub_core.discussions.views import Status
 from hub_core.errors import HubError
 from hub_core.repos.access import visible, with_role
 from hub_core.repos.kinds import RepoKind
@@ -34,6 +37,7 @@ from hub_core.services import Services
 
 MAX_ENTITIES = 20_000
 MAX_NAMES = 500
+MAX_THREADS = 50
 CACHED_PEOPLE = 16
 CACHED_TABLES = 64
 # What is looked at of a table to know its columns and their values, so that a question never waits long.
@@ -126,6 +130,18 @@ class HubWorld:
             return self._services.files.paths(self._actor, row)[:MAX_NAMES] if row else ()
         except HubError:
             return ()
+
+    def threads(self, repo: str) -> Sequence[Thread]:
+        """The newest discussions and pull requests of a repo; none when it cannot be read."""
+        row = self._repo(repo)
+        try:
+            page = self._services.discussions.page(self._actor, row, DiscussionQuery(limit=MAX_THREADS)) if row else None
+        except HubError:
+            return ()
+        return [
+            Thread(view.number, view.title, view.author, view.is_pull_request, view.status in (Status.OPEN, Status.DRAFT))
+            for view in (page.items if page else ())
+        ]
 
     def columns(self, repo: str) -> Sequence[ColumnInfo]:
         """The columns of a dataset's table; none when there is no table that can be read."""

@@ -9,6 +9,7 @@ from agent.planner.document import Document, Span
 from agent.planner.lexicon import cue, follow, talk
 from agent.planner.mentions import resolve
 from agent.planner.polarity import LEFT_ALONE
+from agent.planner.spans_community import THREAD_TOOLS
 from agent.planner.split import is_remark
 from agent.planner.telling import words
 from agent.planner.turn import WRITE_AT, Turn
@@ -49,6 +50,13 @@ def elliptic(
 
     After a clause that `made` a repo, people and unknown names are no object of their own either.
     """
+    if (
+        focus.tool in THREAD_TOOLS
+        and focus.discussion
+        and follow("replies").search(doc.low)
+        and not doc.of("repo", "repo_ref", "deployment")
+    ):
+        return doc, [("comment_discussion", 0.95), *((tool, p * 0.05) for tool, p in scores if tool != "comment_discussion")]
     other = ("repo", "repo_ref", "org", "token", "ssh_key", "sql", *(() if made else ("user", "ident")))
     if focus.org and not doc.spans and scores[0][0] == "list_users" and cue("member_noun").search(doc.low):
         return doc, [("get_org", scores[0][1]), *scores]

@@ -11,10 +11,14 @@ from typing import Any
 
 from agent.planner.form import Form
 from agent.planner.lexicon import bounded, cue, load
+from agent.planner.threads import KnowsThreads, meant
 from agent.planner.types import SlotSpec
 
 MAX_CHOICES = 8
 MAX_TITLE = 200
+# A plain number in a longer message is more likely part of what is said than the number of a discussion.
+_SHORT = 60
+_OPEN_OR_NOT = {"merge_pull_request": True, "close_discussion": True, "reopen_discussion": False, "comment_discussion": None}
 
 
 def collection(form: Form, slot: SlotSpec) -> Any:
@@ -40,11 +44,30 @@ def collection(form: Form, slot: SlotSpec) -> Any:
 
 
 def discussion(form: Form, slot: SlotSpec) -> Any:
-    """A number said as one of a discussion or pull request, any other number, or the one the thread is about."""
-    if spans := form.free("discussion", "number"):
+    """A number said as one of a discussion, the one that fits what is said of it, any other number, or the one the thread is about."""
+    if spans := form.free("discussion"):
         return int(form.use(spans[0]))
     same = form.args.get("repo") in (None, form.focus.repo)
+    if (found := _by_what_is_said(form, slot, required=not (form.inherit and same and form.focus.discussion))) is not None:
+        return found
+    if (spans := form.free("number")) and len(form.doc.text) <= _SHORT:
+        return int(form.use(spans[0]))
     return form.focus.discussion if form.inherit and same else None
+
+
+def _by_what_is_said(form: Form, slot: SlotSpec, *, required: bool) -> int | None:
+    repo = form.args.get("repo") or form.focus.repo
+    if not isinstance(form.world, KnowsThreads) or not isinstance(repo, str) or form.free("number"):
+        return None
+    low = form.doc.low
+    pull = any(value == "pull_request" and pattern.search(low) for value, pattern in _values("thread_kind"))
+    other = any(value == "discussion" and pattern.search(low) for value, pattern in _values("thread_kind"))
+    pulls = True if form.spec.name == "merge_pull_request" or (pull and not other) else None
+    wanted = _OPEN_OR_NOT.get(form.spec.name)
+    authors = [str(span.value) for span in form.free("user")]
+    thread = meant(form.world.threads(repo), low, authors, pulls=pulls, is_open=wanted, required=required and slot.required)
+    form.used.extend(span for span in form.free("user") if thread and span.value == thread.author)
+    return thread.number if thread else None
 
 
 def url(form: Form, slot: SlotSpec) -> Any:
@@ -98,9 +121,10 @@ def title(form: Form, slot: SlotSpec) -> str | None:
     texts = form.free("text")
     if texts:
         return str(form.use(texts[0]))[:MAX_TITLE]
-    if form.spec.name in ("create_collection", "update_collection") and (names := form.free("ident", "repo_ref")):
-        return str(form.use(names[0]))
     found = announced(form, "title")
+    if form.spec.name in ("create_collection", "update_collection") and (names := form.free("ident", "repo_ref")):
+        named = str(form.use(names[0]))
+        return found[:MAX_TITLE] if found and found.startswith(named) else named
     return found[:MAX_TITLE] if found else None
 
 

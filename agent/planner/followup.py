@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from agent.planner.answers import Context, padding_left, slot_value, without_values
 from agent.planner.document import Document
 from agent.planner.lexicon import cue, follow, spot, talk
+from agent.planner.telling import words
 from agent.planner.types import Focus, Question, Step, ToolSpec
 
 _SETTABLE = {"set_visibility": ("visibility",), "add_org_member": ("role",), "update_org_member": ("role",), "grant_access": ("role",)}
@@ -142,13 +144,43 @@ def _meant(doc: Document) -> Document:
 
 
 def refine(doc: Document, step: Step, ctx: Context) -> Step:
-    """A search after a search that only narrows it down keeps the earlier words."""
+    """A search after a search that only narrows it down keeps the earlier words; a removal is of what was shown, not of the repo behind it."""
     focus = ctx.focus
+    if step.tool == "delete_repo":
+        return _of_what_was_shown(doc, step, ctx)
     if step.tool != "search_repos" or focus.tool != "search_repos" or not focus.args or not follow("narrow").search(doc.low):
         return step
     if step.args.get("query") and step.args.get("query") != focus.args.get("query") and not follow("among").search(doc.low):
         return step
     return replace(step, args={**focus.args, **step.args})
+
+
+_COLLECTIONS = ("get_collection", "create_collection", "add_to_collection", "remove_from_collection")
+_WEBHOOKS = ("list_webhooks", "create_webhook")
+_DELETES = re.compile(r"delet|eras|destroy|trash|wipe|删|刪|销毁|消|削除|삭제|지우|지워")
+
+
+def _of_what_was_shown(doc: Document, step: Step, ctx: Context) -> Step:
+    """`delete it` after a webhook was shown is about the webhook; `take the second one out` of a collection leaves the repo alone."""
+    focus = ctx.focus
+    if cue("repo_noun").search(doc.masked):
+        return step
+    named = [span for span in doc.of("repo") if span.how not in ("pronoun", "focus", "ordinal")]
+    if focus.tool in _WEBHOOKS and not named and focus.repo:
+        urls = [str(item["value"]) for item in focus.listed if item["type"] == "webhook"] or [str(focus.args.get("url") or "")]
+        args = {"repo": focus.repo, "webhook": urls[0]} if len(urls) == 1 and urls[0] else {"repo": focus.repo}
+        return Step(
+            "delete_webhook",
+            args,
+            () if "webhook" in args else ("webhook",),
+            {} if "webhook" in args else {"webhook": urls},
+            step.confidence,
+        )
+    if focus.tool in _COLLECTIONS and focus.collection and step.args.get("repo") and not _DELETES.search(doc.low):
+        return Step("remove_from_collection", {"collection": focus.collection, "repo": step.args["repo"]}, confidence=step.confidence)
+    if not named and not words("deletes").search(doc.low):
+        return replace(step, confidence=min(step.confidence, 0.3))  # neither a repo nor a word for deleting was said
+    return step
 
 
 _TAKES_OUT = {

@@ -164,7 +164,7 @@ def _blocks(doc: Document) -> None:
         doc.add(Span(match.start(), match.end(), "sql" if pat.SQL_HEAD.match(body) else "text", body, how="quoted"))
     for pattern, type_ in ((pat.PUBLIC_KEY, "public_key"), (pat.URL, "url"), (pat.EMAIL, "email")):
         for match in pattern.finditer(doc.text):
-            doc.add(Span(match.start(), match.end(), type_, match.group().rstrip(".,;")))
+            doc.add(Span(match.start(), match.end(), type_, match.group().rstrip(".,;?!")))
     for match in pat.QUOTED.finditer(doc.text):
         inner = match[match.lastgroup or 0]
         if pat.SQL_HEAD.match(inner):

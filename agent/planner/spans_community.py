@@ -10,7 +10,7 @@ from agent.planner.lexicon import cue, talk
 from agent.planner.types import Focus, World
 
 MAX_COLLECTIONS = 300
-_THREAD_TOOLS = ("open_discussion", "get_discussion", "comment_discussion", "close_discussion", "reopen_discussion", "list_discussions")
+THREAD_TOOLS = ("open_discussion", "get_discussion", "comment_discussion", "close_discussion", "reopen_discussion", "list_discussions")
 # A title without the word for a collection is taken for one only where something goes into it or comes out of it.
 _INTO = re.compile(r"(?:\b(?:to|into|in|from|out of|off|onto)\s+(?:my |the |our )?|[到进从在入]|里的?)\s*$")
 _PUT = re.compile(r"\s*(?:[にへ]|から|へ|에서|에|(?:으)?로|里|中)")
@@ -43,7 +43,7 @@ def find_collections(doc: Document, world: World) -> None:
 
 def find_thread(doc: Document, focus: Focus) -> bool:
     """`it` right after a discussion was shown, opened or commented on: `merge it`, `把它关掉`."""
-    if focus.tool not in _THREAD_TOOLS or not focus.discussion or doc.of("discussion", "number", "repo", "repo_ref"):
+    if focus.tool not in THREAD_TOOLS or not focus.discussion or doc.of("discussion", "number", "repo", "repo_ref"):
         return False
     if cue("repo_noun").search(doc.masked):
         return False
