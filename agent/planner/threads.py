@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from agent.planner.patterns import CJK
 
 # Shares of a title's words (or pairs of characters, in Chinese and Japanese) that a message must have to mean it.
-_ENOUGH = 0.5
+_ENOUGH = 0.4
 
 
 @dataclass(frozen=True, slots=True)
