@@ -1,195 +1,123 @@
-"""The compatibility page: what the tests in `tests/clients` do with each client, and why some calls have nothing to do here.
+"""The compatibility page: every call of each client, what becomes of it here, and the test that shows it.
 
-The tests are read, not run: a call that a test makes works; one that is only made where the test expects an error is refused.
-Whether they pass is the test suite's to say. What no test calls needs a reason in `compatibility.yaml`, or the page is not written.
+What no test calls needs a reason in `compatibility.yaml`, or the page is not written.
 """
 
 from __future__ import annotations
 
-import ast
 import fnmatch
 import importlib.metadata
-import inspect
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
-from huggingface_hub import HfApi
+
+from docs.client_tests import Test, Uses, api_calls, csghub_commands, hf_commands, tests_by_name, uses_of_api, uses_of_commands
 
 FOLDER = Path(__file__).parent
-TESTS = FOLDER.parent / "tests" / "clients"
-# What runs a command in these tests, and the commands of it that speak to the hub; every command of others does.
-_COMMANDS = {"git": ("clone", "fetch", "pull", "push", "ls-remote", "lfs"), "hf": (), "run": ("download", "upload", "upload-large-folder")}
-_LOCAL = ("LOCAL_ONLY", "through_the_hub")
+_INTRO = """\
+# What works with which client
 
+<!-- Written by `make docs` from the tests in tests/clients. Change the tests, not this page. -->
 
-@dataclass
-class Uses:
-    """Where a call is made: tests in which it works, tests in which it is refused, and whether on both kinds of storage."""
+Every call that each client has, and what becomes of it on this hub. How to set the clients up: [Clients](clients.md), [Git and LFS](git.md).
 
-    works: set[str] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)
-    everywhere: bool = False
+| state | meaning |
+| --- | --- |
+| works | a test makes the call with the real client against a running hub |
+| **refused** | the client raises its own exception, or ends with an error, and says why; a test shows it |
+| not here | it has nothing to do with a private hub, or never asks one; the reason follows |
 
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    kind: str
-    name: str
-    test: str
-    refused: bool
-    everywhere: bool
-
-
-def calls() -> dict[str, dict[str, Uses]]:
-    """Calls by kind (`api`, `git`, `hf`, `run`) and name."""
-    found: dict[str, dict[str, Uses]] = {}
-    for path in sorted(TESTS.rglob("test_*.py")):
-        for call in _calls_of(path):
-            uses = found.setdefault(call.kind, {}).setdefault(call.name, Uses())
-            (uses.refused if call.refused else uses.works).add(call.test)
-            uses.everywhere = uses.everywhere or call.everywhere
-    return found
-
-
-def _calls_of(path: Path) -> Iterator[_Call]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    where = path.relative_to(TESTS.parent.parent).as_posix()
-    marks = next((node.value for node in tree.body if isinstance(node, ast.Assign) and _is(node.targets[0], "pytestmark")), None)
-    both = path.parent.name in ("huggingface", "csghub")
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            everywhere = both and not _local([*([marks] if marks else []), *node.decorator_list])
-            for kind, name, refused in _names(node, refused=False):
-                yield _Call(kind, name, where, refused, everywhere)
-
-
-def _local(nodes: Iterable[ast.AST]) -> bool:
-    """Whether a mark keeps the test on SQLite and local files."""
-    text = " ".join(ast.dump(node) for node in nodes)
-    return any(name in text for name in _LOCAL) or ("'local'" in text and "'production'" not in text)
-
-
-def _names(node: ast.AST, *, refused: bool) -> Iterator[tuple[str, str, bool]]:
-    """Calls inside a node, in order."""
-    if isinstance(node, ast.With) and any(
-        isinstance(sub, ast.Attribute) and sub.attr == "raises" for item in node.items for sub in ast.walk(item)
-    ):
-        refused = True
-    if isinstance(node, ast.Call):
-        yield from ((kind, name, refused or fails) for kind, name, fails in _called(node))
-    for child in ast.iter_child_nodes(node):
-        yield from _names(child, refused=refused)
-
-
-def _called(node: ast.Call) -> Iterator[tuple[str, str, bool]]:
-    fails = any(
-        keyword.arg == "fails" and isinstance(keyword.value, ast.Constant) and bool(keyword.value.value) for keyword in node.keywords
-    )
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
-    words = [arg.value if isinstance(arg, ast.Constant) and isinstance(arg.value, str) else "" for arg in node.args]
-    if name in _COMMANDS:
-        said = [word for word in words if word.replace("-", "").isalpha() and not word.startswith("-")]
-        spoken = _COMMANDS[name]
-        start = next((at for at, word in enumerate(said) if word in spoken), len(said)) if spoken else 0
-        command = said[start : start + (2 if name == "hf" or said[start : start + 1] == ["lfs"] else 1)]
-        if command:
-            yield name, " ".join(command), fails
-    elif isinstance(node.func, ast.Attribute) and name in _API and "services" not in ast.dump(node.func.value):
-        yield "api", name, fails
-    for word in words:  # code that a test runs in a process of its own
-        if "huggingface_hub" in word or "HfApi" in word:
-            yield from (("api", known, False) for known in _API if f".{known}(" in word or f"import {known}" in word)
-
-
-def _is(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
-
-
-def _public(owner: type) -> dict[str, str]:
-    """Public methods and the first line of their docstrings."""
-    return {
-        name: (inspect.getdoc(value) or "").split("\n", 1)[0].rstrip(".")
-        for name, value in inspect.getmembers(owner, callable)
-        if not name.startswith("_")
-    }
-
-
-_API = _public(HfApi)
+*Both* means that a test runs on SQLite with local files and again on PostgreSQL with an S3 store; *local* on the first only.
+"""
 
 
 def page() -> str:
     """The page.
 
     Raises:
-        SystemExit: a call of the client is in no test and has no reason.
+        SystemExit: a call of a client is in no test and has no reason.
     """
-    reasons: dict[str, dict[str, str]] = yaml.safe_load((FOLDER / "compatibility.yaml").read_text(encoding="utf-8"))
-    found = calls()
+    said: dict[str, Any] = yaml.safe_load((FOLDER / "compatibility.yaml").read_text(encoding="utf-8"))
+    api, hf, csghub = api_calls(), hf_commands(), csghub_commands()
     lines = [
-        "# What works with which client",
-        "",
-        "<!-- Written by `make docs` from the tests. Change the tests, not this page. -->",
-        "",
-        "Each line comes from the tests in `tests/clients`, which drive the real clients against a running hub. *Both* means on SQLite with "
-        "local files and on PostgreSQL with an S3 store; *local* on the first only, where the storage makes no difference.",
-        *_api_part(found.get("api", {}), reasons["api"]),
-        *_command_part("The `hf` command line", "hf", found.get("hf", {})),
-        *_command_part("Git and Git LFS", "git", found.get("git", {})),
-        *_command_part("csghub-cli", "csghub-cli", found.get("run", {})),
-        "",
-        "## Libraries",
-        "",
-        "| library | what the tests do |",
-        "| --- | --- |",
-        *(f"| `{name}` {_version(name)} | {text} |" for name, text in reasons["libraries"].items()),
+        _INTRO,
+        *_calls("huggingface_hub", "call of `HfApi`", "", api, uses_of_api(api), said["api"]),
+        *_calls("The hf command line", "command", "hf ", hf, uses_of_commands("hf", hf), said["hf"]),
+        *_calls("csghub-cli", "command", "csghub-cli ", csghub, uses_of_commands("run", csghub), said["csghub-cli"]),
     ]
+    tests = tests_by_name()
+    for title, rows in said["features"].items():
+        lines += _features(title, rows, tests)
     return "\n".join(lines) + "\n"
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-
-
-def _api_part(found: dict[str, Uses], reasons: dict[str, str]) -> list[str]:
-    here = {name for name in _API if name in found}
-    elsewhere = {name: why for name in _API if name not in here and (why := _reason(name, reasons))}
-    if missing := sorted(set(_API) - here - set(elsewhere)):
-        raise SystemExit(f"no test in tests/clients calls {', '.join(missing)}, and docs/compatibility.yaml has no reason for it")
+def _calls(
+    title: str, head: str, prefix: str, offered: Mapping[str, str], uses: Mapping[str, Uses], reasons: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """One client's table: what is tested, in order of name, then what is not here, by reason."""
     lines = [
         "",
-        f"## huggingface_hub {_version('huggingface_hub')}",
+        f"## {title}",
         "",
-        "| call of `HfApi` | state | on | tested in |",
-        "| --- | --- | --- | --- |",
+        _version(title),
+        "",
+        f"| {head} | what it does | state | on | tested in |",
+        "| --- | --- | --- | --- | --- |",
     ]
-    lines += [_row(name, found[name]) for name in sorted(here)]
-    lines += ["", "Not here, with the reason:", "", "| call of `HfApi` | why |", "| --- | --- |"]
-    by_reason: dict[str, list[str]] = {}
-    for name, why in elsewhere.items():
-        by_reason.setdefault(why, []).append(f"`{name}`")
-    return lines + [f"| {', '.join(names)} | {why} |" for why, names in by_reason.items()]
+    elsewhere: dict[str, list[str]] = {}
+    missing = []
+    for name, about in sorted(offered.items()):
+        used, refused = uses.get(name, Uses()), _reason(name, reasons["refused"])
+        if name in uses and (used.works or refused):
+            state = f"**refused**: {refused}" if refused else "works"
+            tests = used.refused or used.works if refused else used.works
+            lines.append(f"| `{prefix}{name}` | {_cell(about)} | {state} | {_storages(tests)} | {_links(tests)} |")
+        elif why := _reason(name, reasons["elsewhere"]):
+            elsewhere.setdefault(why, []).append(f"`{prefix}{name}`")
+        else:
+            missing.append(name)
+    if missing:
+        raise SystemExit(f"{title}: neither tested nor explained in docs/compatibility.yaml: {', '.join(missing)}")
+    return lines + [f"| {', '.join(names)} | | not here: {why} | | |" for why, names in elsewhere.items()]
 
 
-def _reason(name: str, reasons: dict[str, str]) -> str:
+def _features(title: str, rows: Iterable[Mapping[str, Any]], tests: Mapping[str, Test]) -> list[str]:
+    lines = ["", f"## {title}", "", _version(title), "", "| what | state | on | tested in |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        named = row.get("tests", [])
+        if unknown := [name for name in named if name not in tests]:
+            raise SystemExit(f"docs/compatibility.yaml names tests that are not there: {', '.join(unknown)}")
+        found = {tests[name] for name in named}
+        state = f"**refused**: {row['refused']}" if "refused" in row else f"not here: {row['elsewhere']}" if "elsewhere" in row else "works"
+        if state == "works" and not found:
+            raise SystemExit(f"docs/compatibility.yaml: no test for '{row['what']}'")
+        lines.append(f"| {row['what']} | {state} | {_storages(found)} | {_links(found)} |")
+    return lines
+
+
+def _reason(name: str, reasons: Mapping[str, str]) -> str:
     return next((why for pattern, why in reasons.items() if fnmatch.fnmatchcase(name, pattern)), "")
 
 
-def _row(name: str, uses: Uses) -> str:
-    state = "works" if uses.works else "refused with a clear error"
-    tests = sorted(uses.works or uses.refused)
-    shown = ", ".join(f"`{Path(test).name}`" for test in tests[:3]) + (" …" if len(tests) > 3 else "")
-    return f"| `{name}` | {state} | {'both' if uses.everywhere else 'local'} | {shown} |"
+def _storages(tests: Iterable[Test]) -> str:
+    found = {test.both for test in tests}
+    return "both" if True in found else "local" if found else ""
 
 
-def _command_part(title: str, program: str, found: dict[str, Uses]) -> list[str]:
-    lines = ["", f"## {title}", "", "| command | state | tested in |", "| --- | --- | --- |"]
-    for name, uses in sorted(found.items()):
-        state = "works" if uses.works else "refused with a clear error"
-        shown = ", ".join(f"`{Path(test).name}`" for test in sorted(uses.works or uses.refused)[:3])
-        lines.append(f"| `{program} {name}` | {state} | {shown} |")
-    return lines
+def _links(tests: Iterable[Test], most: int = 3) -> str:
+    paths = sorted({test.path for test in tests})
+    return ", ".join(f"[{Path(path).name}](../{path})" for path in paths[:most]) + (" …" if len(paths) > most else "")
+
+
+def _version(title: str) -> str:
+    package = {"The hf command line": "huggingface_hub", "csghub-cli": "csghub-sdk"}.get(title, title.lower())
+    try:
+        return f"Tested with {package} {importlib.metadata.version(package)}."
+    except importlib.metadata.PackageNotFoundError:
+        return "Tested with the programs of the machine that runs the tests."
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")

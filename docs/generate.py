@@ -1,4 +1,4 @@
-"""Writes the reference pages from the code: tools, settings, permissions and errors.
+"""Writes the reference pages from the code (tools, settings, permissions, errors), and from the tests: what works with which client.
 
 `python -m docs.generate` writes them, `python -m docs.generate --check` fails when one of them is not what would be written.
 """
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from docs import compatibility
 from docs.shapes import type_of
 from hub_core.authz import PERMISSIONS, SCOPE_FOR
 from hub_core.errors import HubError
@@ -178,6 +179,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "permissions.md": permissions_page,
     "errors.md": errors_page,
+    "compatibility.md": compatibility.page,
 }
 
 

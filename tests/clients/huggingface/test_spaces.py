@@ -7,6 +7,7 @@ import logging
 import httpx
 import pytest
 import sqlalchemy as sa
+from huggingface_hub import Volume
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 
 from hub_core.authz import SYSTEM, Visibility
@@ -154,6 +155,12 @@ def test_running_is_refused_with_a_reason(hub: HfHub) -> None:
         api.enable_space_dev_mode(repo.full_name)
     with pytest.raises(BadRequestError, match="cannot be run"):
         api.delete_space_volumes(repo.full_name)
+    with pytest.raises(BadRequestError, match="cannot be run"):
+        api.disable_space_dev_mode(repo.full_name)
+    with pytest.raises(BadRequestError, match="cannot be run"):
+        api.set_space_volumes(repo.full_name, [Volume(type="model", source="ann/x", mount_path="/data")])
+    with pytest.raises(BadRequestError, match="cannot be run"):
+        list(api.fetch_space_logs(repo.full_name))
 
 
 def test_other_kinds_have_none_of_this(hub: HfHub) -> None:
