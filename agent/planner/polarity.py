@@ -13,7 +13,7 @@ from agent.planner.normalise import lower
 Polarity = Literal["forbidden", "hypothetical", "reported"]
 
 _NO_BAN = re.compile(
-    r"(?:do not|don't|dont) (?:forget|hesitate|you|worry|need|want to (?:keep|have))|why don't (?:you|we)|(?:can't|couldn't|won't) you|(?:别|不要)忘|公開(?:を|は)?(?:やめ|止め|取りやめ|取り消)|(?:不要|别)再?公开了|공개(?:는|를)?\s?(?:그만|중단)|通知|提醒|关注|打扰|订阅|忘れ(?:ない|ず)|잊지|알림|通知",
+    r"shouldn't [^,.;]*\bany ?(?:more|longer)|(?:do not|don't|dont) (?:forget|hesitate|you|worry|need|want to (?:keep|have))|why don't (?:you|we)|(?:can't|couldn't|won't) you|(?:别|不要)忘|公開(?:を|は)?(?:やめ|止め|取りやめ|取り消)|(?:不要|别)再?公开了|공개(?:는|를)?\s?(?:그만|중단)|通知|提醒|关注|打扰|订阅|忘れ(?:ない|ず)|잊지|알림|通知",
     re.IGNORECASE,
 )
 _DOWNSTREAM = re.compile(r"downstream|depend|lineage|derived|uses it|下游|依赖|派生|依存|派生|의존|파생", re.IGNORECASE)

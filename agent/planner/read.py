@@ -267,10 +267,11 @@ def _order(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Readin
     for name, odds in scores[:4]:
         if name in turn.tools:
             steps = turn.steps(doc, name, turn.focus)
-            options.append((odds * 0.7 ** min(2, len(steps[0].missing)), name, steps))
+            options.append((odds * _weight(turn.tools[name], steps[0]), name, steps))
     if not options:
         return _beside_the_point(turn, doc, scores)
-    _, name, steps = max(options, key=lambda item: item[0])
+    options.sort(key=lambda item: -item[0])
+    _, name, steps = options[0]
     p = next(odds for tool_, odds in scores if tool_ == name)
     rival = max((odds for tool_, odds in scores if tool_ != name), default=0.0)
     if p >= 0.35 and p >= 4 * rival and doc.spans:
@@ -281,8 +282,16 @@ def _order(turn: Turn, doc: Document, scores: list[tuple[str, float]]) -> Readin
     if any(_unsure(turn, step, asked="?" in doc.text and not _POLITE.search(doc.low)) for step in steps):
         if scores[0][0] in turn.tools and not doc.spans and p < READ_AT and padding_left(doc) == "":
             return _pseudo("out_of_scope", turn, tuple(scores[:3]))
-        return _choose(turn, doc, scores[:3])
+        odds_of = dict(scores)
+        return _choose(turn, doc, [(name, odds_of[name]) for _, name, _ in options[:3]])
     return _acts(turn, steps, tuple(scores[:3]))
+
+
+def _weight(spec: ToolSpec, step: Step) -> float:
+    """How much a tool loses by what a message leaves out: more for a choice, whose words are the very verbs of such an order."""
+    slots = [spec.slot(name) for name in step.missing]
+    choices = sum(slot is not None and slot.type == "choice" for slot in slots)
+    return float(0.4**choices * 0.7 ** min(2, len(slots) - choices))
 
 
 # A request put as a question.
