@@ -183,7 +183,7 @@ def test_a_disabled_user_is_told_to_sign_in(hub: HubProcess, open_page: Callable
     chat = Chat(open_page(), hub.url)
     chat.sign_in("leaver", "a-long-password-1")
     hub.tool("set_user_status", username="leaver", status="disabled")
-    chat.say("list all repos")
+    chat.send("list all repos")
     expect(chat.page).to_have_url(re.compile("/login"))
     hub.tool("set_user_status", username="leaver", status="active")
 

@@ -28,6 +28,20 @@ PRODUCTION = pytest.param("production", marks=pytest.mark.xdist_group("productio
 BOTH = pytest.mark.parametrize("git_app_settings", [LOCAL, PRODUCTION], indirect=True)
 """For tests of Git that run on SQLite and files, and again on PostgreSQL and S3; the others run on the first only."""
 
+# What these test is in the database alone, and their units run on PostgreSQL too: driving the client once more is for `make test-slow`.
+ONCE_MORE = frozenset(
+    f"test_{name}"
+    for name in ("discussions", "community", "listing", "info", "gated", "repos", "tree", "webhooks", "collections", "spaces", "checks")
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the second storage of some modules to the slow tests."""
+    for item in items:
+        module = item.path.stem
+        if item.path.is_relative_to(Path(__file__).parent) and module in ONCE_MORE and "production" in item.name:
+            item.add_marker(pytest.mark.slow)
+
 
 @dataclass(frozen=True)
 class LiveHub:

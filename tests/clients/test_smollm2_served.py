@@ -23,7 +23,7 @@ from tests.common.git_client import commit_file, git
 from tests.common.hub_process import HubProcess, run_hub
 from tests.common.working import wait_until
 
-pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("smollm2")]
+pytestmark = [pytest.mark.clients, pytest.mark.slow, pytest.mark.xdist_group("smollm2")]
 
 QUESTION = "What is the capital of France? Answer in one sentence."
 

@@ -54,6 +54,7 @@ def test_what_one_may_not_see_is_not_downloaded(hub: HfHub, run: Run, tmp_path: 
     assert "404" in done.stdout + done.stderr or done.returncode
 
 
+@pytest.mark.slow  # the client tries a refused file again for half a minute
 @LOCAL_ONLY
 @BOTH
 def test_a_gated_repo_is_downloaded_by_who_was_let_in(hub: HfHub, run: Run, tmp_path: Path, native: bool) -> None:
