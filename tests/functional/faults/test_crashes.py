@@ -17,6 +17,7 @@ from tests.common.forked_hub import ENDLESS, ForkedHub
 from tests.common.git_client import commit_file, git
 from tests.functional.faults.conftest import clone
 
+pytestmark = pytest.mark.slow
 REPO = {"repo": "admin/thing"}
 
 
@@ -81,7 +82,6 @@ def test_a_push_with_large_files_is_cut_off(hub: ForkedHub, work: Path) -> None:
     crash_pushes(hub, work, every=17)
 
 
-@pytest.mark.slow
 def test_a_push_with_large_files_is_cut_off_at_every_step(hub: ForkedHub, work: Path) -> None:
     crash_pushes(hub, work, every=1)
 
@@ -179,7 +179,6 @@ def test_a_change_by_the_api_is_cut_off(hub: ForkedHub, copy_of: Any, name: str)
     crash_changes(hub, copy_of, *CHANGES[name], every=15)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_by_the_api_is_cut_off_at_every_step(hub: ForkedHub, copy_of: Any, name: str) -> None:
     crash_changes(hub, copy_of, *CHANGES[name], every=1)

@@ -81,6 +81,7 @@ def test_a_push_cut_off_in_the_middle_leaves_nothing(hub: ForkedHub, work: Path,
     assert hub.tool("get_repo", **REPO)["head"] == new
 
 
+@pytest.mark.slow
 def test_two_servers_on_one_hub_see_each_others_work_and_lose_nothing(hub: ForkedHub, work: Path) -> None:
     hub.tool("create_repo", name="thing", kind="model")
     with forked_hub(hub.settings) as other:

@@ -13,6 +13,8 @@ from hub_core.services import Services, open_services
 from hub_core.settings import Settings
 from tests.common.working import MARK, add, row, wait_until, with_kinds, worker_process
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def hub(settings: Settings, db_url: str) -> Iterator[Services]:
