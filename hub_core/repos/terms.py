@@ -7,6 +7,7 @@ database narrows a search down to what may fit; whether a word is really there i
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 import zlib
@@ -54,8 +55,11 @@ def fold(text: str) -> str:
 
 
 def words_of(said: str) -> list[str]:
-    """The words of a search, folded; quotation marks around them are taken off, and no more than eight are looked for."""
-    found = (word.strip("\"'") for word in fold(said).split())
+    """The words of a search, folded, no more than eight.
+
+    Quotation marks around them are taken off, and accents in front that no letter stands before: in a text they are part of the letter.
+    """
+    found = ("".join(itertools.dropwhile(unicodedata.combining, word.strip("\"'"))) for word in fold(said).split())
     return list(dict.fromkeys(word for word in found if word))[:MAX_WORDS]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub_core.repos.terms import Findable, any_of, findable, fold, term, word_terms, words_of
@@ -13,6 +13,8 @@ LETTERS = "abzAZ019 -_./#\"'ßİıſﬁＡｂ１㎏éeé中文客服机器翻譯
 TEXT = st.text(st.sampled_from(LETTERS) | st.characters(), max_size=60)
 
 
+@example("¨", [])
+@example("'\u0308a", [])
 @given(TEXT, st.lists(TEXT, max_size=3))
 def test_the_index_never_misses_a_text_that_has_the_word(word: str, parts: list[str]) -> None:
     for said in words_of(word):
