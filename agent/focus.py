@@ -30,8 +30,8 @@ LISTED: dict[str, tuple[str, tuple[str, ...]]] = {
     "list_jobs": ("job", ("id", "job")),
     "list_deployments": ("deployment", ("name",)),
 }
-_FOCUS_FIELD = {"repo": "repo", "user": "user", "path": "path", "branch": "branch", "revision": "revision", "collection": "collection",
-                "deployment": "deployment"}  # fmt: skip
+# Types of listed things that the focus has a field of the same name for.
+_FOCUS_FIELDS = ("repo", "user", "path", "branch", "revision", "collection", "deployment")
 _NEW_NAME_TOOLS = ("create_repo", "move_repo", "fork_repo", "restore_repo", "get_repo")
 
 
@@ -65,8 +65,8 @@ def after_call(focus: Focus, tool: str, args: dict[str, Any], result: dict[str, 
 
 def _note_only_one(focus: Focus) -> None:
     """The only thing of its type on a list is what "it" means from now on."""
-    if len(focus.listed) == 1 and focus.listed[0]["type"] in _FOCUS_FIELD:
-        setattr(focus, _FOCUS_FIELD[str(focus.listed[0]["type"])], str(focus.listed[0]["value"]))
+    if len(focus.listed) == 1 and focus.listed[0]["type"] in _FOCUS_FIELDS:
+        setattr(focus, str(focus.listed[0]["type"]), str(focus.listed[0]["value"]))
 
 
 def note_args(focus: Focus, args: dict[str, Any]) -> None:

@@ -60,9 +60,7 @@ def _by_what_is_said(form: Form, slot: SlotSpec, *, required: bool) -> int | Non
     if not isinstance(form.world, KnowsThreads) or not isinstance(repo, str) or form.free("number"):
         return None
     low = form.doc.low
-    pull = any(value == "pull_request" and pattern.search(low) for value, pattern in _values("thread_kind"))
-    other = any(value == "discussion" and pattern.search(low) for value, pattern in _values("thread_kind"))
-    pulls = True if form.spec.name == "merge_pull_request" or (pull and not other) else None
+    pulls = True if form.spec.name == "merge_pull_request" or thread_kind(form, slot) else None
     wanted = _OPEN_OR_NOT.get(form.spec.name)
     authors = [str(span.value) for span in form.free("user")]
     thread = meant(form.world.threads(repo), low, authors, pulls=pulls, is_open=wanted, required=required and slot.required)

@@ -41,19 +41,13 @@ def deployment(form: Form, slot: SlotSpec) -> Any:
     if spans := form.free("repo_ref", "ident"):
         return str(form.use(spans[0]))
     for weak in form.doc.weak:
-        if weak.type == "repo" and (
-            found := [e.value for e in known if {a.lower() for a in e.aliases} & {r.value.lower() for r in weak.entities}]
-        ):
+        if weak.type == "repo" and (found := _serving({entity.value.lower() for entity in weak.entities}, known)):
             form.used.append(weak)
-            return found[0]
+            return found
     if form.inherit and form.focus.deployment:
         return form.focus.deployment
-    if (
-        form.inherit
-        and form.focus.repo
-        and (found := [e.value for e in known if form.focus.repo.lower() in {a.lower() for a in e.aliases}])
-    ):
-        return found[0]
+    if form.inherit and form.focus.repo and (found := _serving({form.focus.repo.lower()}, known)):
+        return found
     own = [entity.value for entity in known if entity.own] or [entity.value for entity in known]
     if slot.required and len(own) == 1:
         return own[0]
@@ -68,7 +62,12 @@ def _of_model(repos: list[str], known: list[Entity], said: Any) -> str:
     for entity in known:
         if entity.value.lower() in names:
             return entity.value
-    return next((entity.value for entity in known if names & {alias.lower() for alias in entity.aliases}), str(said))
+    return _serving(names, known) or str(said)
+
+
+def _serving(names: set[str], known: list[Entity]) -> str | None:
+    """The first deployment of a model of one of these names."""
+    return next((entity.value for entity in known if names & {alias.lower() for alias in entity.aliases}), None)
 
 
 def hardware(form: Form, slot: SlotSpec) -> Any:
