@@ -45,11 +45,12 @@ def serve(
 def worker(
     light: Annotated[int, typer.Option(help="How many light jobs (deliveries, scans of small repos) run at once.", min=0, max=64)] = 2,
     heavy: Annotated[int, typer.Option(help="How many heavy jobs run at once.", min=0, max=64)] = 1,
+    training: Annotated[int, typer.Option(help="How many fine-tunes and evaluations run at once.", min=0, max=8)] = 0,
 ) -> None:
     """Run background jobs of this hub, beside `hubtalk serve`, on this machine or another with the same settings."""
     from chat_ui.working import run_worker
 
-    run_worker(load_settings(), light, heavy)
+    run_worker(load_settings(), light, heavy, training)
 
 
 @app.command()

@@ -120,6 +120,30 @@ class NoRuntime(InvalidInput):
     code = "no_runtime"
 
 
+class UnsuitableData(InvalidInput):
+    """A dataset cannot be learned from or measured on: no rows, or no columns with texts; `details["columns"]` are those it has."""
+
+    code = "unsuitable_data"
+
+
+class UnsuitableModel(InvalidInput):
+    """The model cannot be fine-tuned or evaluated here: no text model, or no weights that can be loaded without running its code."""
+
+    code = "unsuitable_model"
+
+
+class TrainingDiverged(InvalidInput):
+    """The loss of a fine-tune is no number any more; a smaller learning rate or cleaner data helps."""
+
+    code = "training_diverged"
+
+
+class TrainingOutOfMemory(InvalidInput):
+    """A fine-tune or an evaluation needed more memory than its hardware has."""
+
+    code = "training_out_of_memory"
+
+
 class InvalidKey(InvalidInput):
     """An SSH key cannot be read, or is of a kind that is too weak."""
 
@@ -448,6 +472,12 @@ class RuntimeNotInstalled(Unavailable):
     """The packages of a runtime cannot be installed on this machine; the message has what the installer said."""
 
     code = "runtime_not_installed"
+
+
+class TrainingFailed(Unavailable):
+    """The program that trains or evaluates ended before its time; the job's log has its last lines."""
+
+    code = "training_failed"
 
 
 class LLMUnavailable(Unavailable):

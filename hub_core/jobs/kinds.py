@@ -19,6 +19,7 @@ class Lane(enum.StrEnum):
 
     LIGHT = "light"
     HEAVY = "heavy"
+    TRAINING = "training"  # hours of it must keep no scan waiting
     SETUP = "setup"  # what a deployment waits for: it stands behind no fine-tune and before no webhook
 
 

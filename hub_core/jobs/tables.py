@@ -49,3 +49,14 @@ class Job(Base):
     due_at: Mapped[dt.datetime | None]
     started_at: Mapped[dt.datetime | None]
     finished_at: Mapped[dt.datetime | None]
+
+
+class JobTrace(Base):
+    """What a long job tells while it runs: the last lines of its log, and measures over its steps, thinned."""
+
+    __tablename__ = "job_traces"
+
+    job_id: Mapped[int] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    log: Mapped[str] = mapped_column(sa.Text, default="")
+    series: Mapped[list[Any]] = mapped_column(default=list)
+    updated_at: Mapped[dt.datetime]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -32,6 +32,7 @@ from hub_core.settings import Settings
 from hub_core.spaces.tables import copy_variables
 
 Also = Callable[[Session, Repo], None]
+Fill = Callable[[Repo], Mapping[str, bytes]]
 HUB_AUTHOR = Author("hubtalk", "hub@localhost")
 MAX_DESCRIPTION = 2000
 NEVER_SEEN = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -129,11 +130,14 @@ class RepoService:
         license: str = "",  # noqa: A002
         *,
         sdk: str = "",
+        fill: Fill | None = None,
         also: Also | None = None,
     ) -> RepoView:
         """Make a repo with one first commit on `main`; raises like `plan_create`. `sdk` is what a Space is made with.
 
-        `also` acts in the transaction in which the repo appears.
+        Args:
+            fill: gives what else is in that first commit; large contents were put into LFS for the repo that it is called with.
+            also: acts in the transaction in which the repo appears.
         """
         repo_id = self.plan_create(actor, name, kind)
         with self._db.write() as session:
@@ -142,7 +146,7 @@ class RepoService:
             repo.description, repo.license = _check_description(description), license
             self._insert(session, repo)
         try:
-            self._first_commit(actor, repo, sdk, also)
+            self._first_commit(actor, repo, sdk, fill, also)
         except BaseException:
             # The row without its first commit would be a half-made repo.
             with self._db.write() as session:
@@ -150,18 +154,20 @@ class RepoService:
             raise
         return self.get(actor, f"{kind}:{repo.full_name}")
 
-    def _first_commit(self, actor: Actor, repo: Repo, sdk: str, also: Also | None) -> None:
-        files = initial_files(RepoKind(repo.kind), repo.name, repo.license, sdk)
+    def _first_commit(self, actor: Actor, repo: Repo, sdk: str, fill: Fill | None, also: Also | None) -> None:
+        files = initial_files(RepoKind(repo.kind), repo.name, repo.license, sdk) | (dict(fill(repo)) if fill else {})
         changes = [FileChange(path, content) for path, content in files.items()]
 
         def appear(change: RefsChange) -> RefsApply:
             def inside(session: Session, _applied: Sequence[RefUpdate]) -> None:
                 row = self._appear(session, repo)
-                row.initial_commit = change.updates[0].new
+                row.initial_commit = "" if fill else change.updates[0].new
                 if "README.md" in files:
                     apply_card(session, row, read_card(files["README.md"]))
                 details = {"kind": row.kind, "visibility": row.visibility}
                 audit.record(session, actor, "repo.create", row.full_name, repo_id=row.id, **details)
+                if fill is not None:
+                    self._lfs.quotas.check(session, row.id, change.size)
                 if also is not None:
                     also(session, row)
 

@@ -5,6 +5,7 @@ Only prebuilt packages are taken, in the pinned versions of the data file: no co
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,7 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from hub_core.errors import RuntimeNotInstalled
@@ -26,22 +30,48 @@ Tell = Callable[[float, str], None]
 """Told how far it is (0 to 1), and in what; raises to end it."""
 
 
-def environment_folder(data_dir: Path, runtime: Runtime) -> Path:
-    """Where the packages of a runtime are; other versions have another folder."""
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """What an environment is made of: its name, its title for people, and the pinned packages."""
+
+    name: str
+    title: str
+    requirements: tuple[str, ...]
+
+    def folder(self, data_dir: Path) -> Path:
+        """Where they are installed; other versions have another folder."""
+        pins = hashlib.sha256(json.dumps([*self.requirements, sys.version_info[:2]]).encode()).hexdigest()[:10]
+        return data_dir.resolve() / "runtimes" / f"{self.name}-{pins}"
+
+    def python(self, data_dir: Path) -> Path:
+        """The Python that has them."""
+        return self.folder(data_dir) / "bin" / "python"
+
+    def installed(self, data_dir: Path) -> bool:
+        """Whether they are all there."""
+        return (self.folder(data_dir) / _READY).exists()
+
+
+def packages_of(runtime: Runtime) -> Packages:
+    """The packages of a runtime."""
     assert runtime.local is not None
-    pins = hashlib.sha256(json.dumps([*runtime.local.requirements, sys.version_info[:2]]).encode()).hexdigest()[:10]
-    return data_dir.resolve() / "runtimes" / f"{runtime.name}-{pins}"
+    return Packages(runtime.name, runtime.title, runtime.local.requirements)
+
+
+def environment_folder(data_dir: Path, runtime: Runtime) -> Path:
+    """Where the packages of a runtime are."""
+    return packages_of(runtime).folder(data_dir)
 
 
 def python_of(data_dir: Path, runtime: Runtime) -> Path:
     """The Python that has the runtime's packages; the hub's own for a runtime that needs none."""
     assert runtime.local is not None
-    return environment_folder(data_dir, runtime) / "bin" / "python" if runtime.local.requirements else Path(sys.executable)
+    return packages_of(runtime).python(data_dir) if runtime.local.requirements else Path(sys.executable)
 
 
 def is_installed(data_dir: Path, runtime: Runtime) -> bool:
     """Whether the packages are all there."""
-    return not _needs(runtime) or (environment_folder(data_dir, runtime) / _READY).exists()
+    return runtime.local is None or not runtime.local.requirements or packages_of(runtime).installed(data_dir)
 
 
 def install(data_dir: Path, runtime: Runtime, tell: Tell) -> None:
@@ -50,31 +80,59 @@ def install(data_dir: Path, runtime: Runtime, tell: Tell) -> None:
     Raises:
         RuntimeNotInstalled: the packages cannot be had.
     """
-    if is_installed(data_dir, runtime):
-        return
-    assert runtime.local is not None
-    folder = environment_folder(data_dir, runtime)
-    shutil.rmtree(folder, ignore_errors=True)
+    if not is_installed(data_dir, runtime):
+        install_packages(data_dir, packages_of(runtime), tell)
+
+
+def install_packages(data_dir: Path, packages: Packages, tell: Tell) -> None:
+    """Make an environment; nothing happens where it is there, and one that another process is making is waited for.
+
+    Raises:
+        RuntimeNotInstalled: the packages cannot be had.
+    """
+    folder = packages.folder(data_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    tell(0.0, f"Making an environment for {runtime.title}")
-    _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], 0.05, runtime, tell)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--python", str(folder / "bin" / "python"), "install"]
-    _run([*pip, "--no-cache-dir", "--progress-bar", "off", "--only-binary", ":all:", *runtime.local.requirements], 0.1, runtime, tell)
-    (folder / _READY).write_text(json.dumps({"requirements": list(runtime.local.requirements)}), encoding="utf-8")
+    with _alone(folder, packages, tell):
+        if packages.installed(data_dir):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        tell(0.0, f"Making an environment for {packages.title}")
+        _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], 0.05, packages, tell)
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--python",
+            str(packages.python(data_dir)),
+            "install",
+        ]
+        _run([*pip, "--no-cache-dir", "--progress-bar", "off", "--only-binary", ":all:", *packages.requirements], 0.1, packages, tell)
+        (folder / _READY).write_text(json.dumps({"requirements": list(packages.requirements)}), encoding="utf-8")
 
 
-def _needs(runtime: Runtime) -> bool:
-    return runtime.local is not None and bool(runtime.local.requirements)
+@contextmanager
+def _alone(folder: Path, packages: Packages, tell: Tell) -> Iterator[None]:
+    with folder.with_name(f".{folder.name}.lock").open("w") as held:
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                tell(0.0, f"Waiting for the environment for {packages.title}")
+                time.sleep(POLL_S)
+        yield
 
 
-def _run(command: list[str], share: float, runtime: Runtime, tell: Tell) -> None:
+def _run(command: list[str], share: float, packages: Packages, tell: Tell) -> None:
     """Run an installer, telling its last line; its share of the whole grows with the lines it writes."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=foreign_environment())
         try:
             while process.poll() is None:
                 lines = _lines(said.fileno())
-                tell(min(0.95, share + 0.02 * len(lines)), f"{runtime.title}: {lines[-1]}" if lines else f"Installing {runtime.title}")
+                tell(min(0.95, share + 0.02 * len(lines)), f"{packages.title}: {lines[-1]}" if lines else f"Installing {packages.title}")
                 try:
                     process.wait(POLL_S)
                 except subprocess.TimeoutExpired:
@@ -86,7 +144,7 @@ def _run(command: list[str], share: float, runtime: Runtime, tell: Tell) -> None
         if process.returncode:
             lines = [line for line in _lines(said.fileno()) if "error" in line.lower()] or _lines(said.fileno())
             raise RuntimeNotInstalled(
-                f"{runtime.title} cannot be installed on this machine: {lines[0] if lines else 'the installer said nothing'}",
+                f"{packages.title} cannot be installed on this machine: {lines[0] if lines else 'the installer said nothing'}",
                 hint="The hub needs a package index that it can reach, once; see docs/deployments.md.",
             )
 

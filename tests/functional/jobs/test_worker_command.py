@@ -33,4 +33,4 @@ def test_it_runs_the_jobs_of_the_hub_and_stops_when_asked(tmp_path: Path) -> Non
             process.kill()
             process.wait()
         assert process.returncode == 0
-        assert "running jobs (1 light, 1 heavy at once)" in said
+        assert "running jobs (1 light, 1 heavy, 0 training at once)" in said
