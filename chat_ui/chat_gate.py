@@ -102,7 +102,8 @@ class ChatGate:
     async def _page(self, scope: Scope, headers: Headers, path: str) -> Response:
         actor = await run_in_threadpool(identify, self._services, headers)
         if actor is None:
-            return RedirectResponse("/login" if path in ("/", "/login") else f"/login?next={quote(scope['path'])}", 303)
+            asked = scope["path"] + (f"?{query}" if (query := scope["query_string"].decode("latin-1")) else "")
+            return RedirectResponse("/login" if asked in ("/chat", "/chat/") or path == "/login" else f"/login?next={quote(asked)}", 303)
         if path == "/login":
             return RedirectResponse("/chat", 303)
         page = await self._loaded()

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from chat_ui.addresses import AddressRoute, addresses_router
 from chat_ui.api_docs import api_docs_router
 from chat_ui.background import AgentLoader
 from chat_ui.chainlit_load import PATH, load_chainlit
@@ -105,7 +106,9 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))
+    app.include_router(addresses_router(services))
     app.mount(PATH, ChatGate(services, page.page))
+    app.router.routes.append(AddressRoute())
     app.state.dialects = add_hub_routes(app, services)
 
 

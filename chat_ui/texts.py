@@ -23,6 +23,7 @@ class Texts:
     chainlit: dict[str, str]
     login: dict[str, str]
     page: dict[str, str]
+    links: dict[str, str]
     starters: list[list[str]]
     cards: dict[str, dict[str, str]]
     changes: dict[str, str]

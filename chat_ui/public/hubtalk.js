@@ -15,3 +15,19 @@ window.history.pushState = function push(...args) {
   pushState.apply(this, args);
   leaveForSignIn();
 };
+
+// An address that a client printed was opened: a question about it stands in the box, to be sent or not.
+const about = new URLSearchParams(window.location.search).get("about");
+if (about && /\/chat\/?$/.test(window.location.pathname)) {
+  window.history.replaceState(window.history.state, "", "/chat");
+  const asked = fetch(`/chat/question?about=${encodeURIComponent(about)}`).then((answer) => answer.json());
+  const waiting = setInterval(async () => {
+    const box = document.getElementById("chat-input");
+    if (!box) return;
+    clearInterval(waiting);
+    const { text } = await asked;
+    if (!text || box.textContent) return;
+    box.focus();
+    document.execCommand("insertText", false, text);
+  }, 100);
+}

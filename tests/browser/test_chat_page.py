@@ -209,3 +209,14 @@ def test_the_language_setting_changes_the_page(hub: HubProcess, open_page: Calla
     chat.page.get_by_role("option", name="한국어").click()
     chat.page.get_by_role("button", name="Confirm").click()
     expect(chat.page.get_by_text("모든 저장소 보기")).to_be_visible()
+
+
+def test_an_address_that_a_client_printed_leads_to_a_question(hub: HubProcess, open_page: Callable[..., Page]) -> None:
+    chat = Chat(open_page(), hub.url)
+    chat.sign_in("admin", hub.password, path="/demo/tiny-sentiment/tree/main")
+    box = chat.page.locator("#chat-input")
+    expect(box).to_have_text("List the files of demo/tiny-sentiment")
+    assert chat.answers.count() == 0
+    box.press("Enter")
+    expect(chat.cards.last).to_contain_text("README.md")
+    assert httpx.get(f"{hub.url}/demo/tiny-sentiment/tree/main").status_code == 404

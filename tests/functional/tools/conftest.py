@@ -35,7 +35,7 @@ def copy_of(template: tuple[Path, World], folder: Path) -> Iterator[World]:
     """The world once more, in its own folder."""
     source, known = template
     shutil.copytree(source, folder, dirs_exist_ok=True)
-    with open_services(Settings(data_dir=folder, demo=False, deployment_wake_s=1)) as services:
+    with open_services(Settings(data_dir=folder, demo=False, deployment_wake_s=0)) as services:
         yield dataclasses.replace(known, services=services)
 
 
