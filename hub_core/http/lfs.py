@@ -23,7 +23,6 @@ from hub_core.http.lfs_passes import LfsPasses
 from hub_core.http.openapi import LFS, purpose
 from hub_core.http.paths import GIT_PREFIXES, base_url
 from hub_core.http.routes import PlainRoute
-from hub_core.http.signing import UrlSigner, load_key
 from hub_core.lfs.locks import Lock, LockService
 from hub_core.lfs.parts import PartsService
 from hub_core.lfs.pointer import LfsPointer
@@ -31,6 +30,7 @@ from hub_core.lfs.service import BatchItem, Upload
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
+from hub_core.signing import UrlSigner, load_key
 
 MEDIA_TYPE = "application/vnd.git-lfs+json"
 _MAX_JSON = 4 * MIB

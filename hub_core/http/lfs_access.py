@@ -8,10 +8,10 @@ from starlette.requests import Request
 from hub_core.authz import SYSTEM, Actor, Permission
 from hub_core.errors import Unauthenticated
 from hub_core.http.paths import repo_name
-from hub_core.http.signing import UrlSigner
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
+from hub_core.signing import UrlSigner
 
 
 class LfsAccess:

@@ -17,11 +17,11 @@ from hub_core.authz import Actor
 from hub_core.errors import HashMismatch, InvalidInput
 from hub_core.http.bodies import chunks_of, drain
 from hub_core.http.lfs_access import LfsAccess
-from hub_core.http.signing import UrlSigner
 from hub_core.lfs.parts import PartedUpload, PartsService
 from hub_core.lfs.pointer import LfsPointer
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.signing import UrlSigner
 
 _EXPIRES_S = 24 * 3600
 

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 from hub_core.accounts.sessions import SessionService
 from hub_core.authz import Actor, Permission
 from hub_core.errors import Unauthenticated
-from hub_core.http.signing import UrlSigner
+from hub_core.signing import UrlSigner
 
 PASS_SECONDS = 3600
 _MARK = "lfspass-"

@@ -11,8 +11,8 @@ import asyncssh
 from hub_core.authz import Actor
 from hub_core.errors import Unauthenticated
 from hub_core.http.lfs_passes import LfsPasses
-from hub_core.http.signing import UrlSigner, load_key
 from hub_core.services import Services
+from hub_core.signing import UrlSigner, load_key
 from hub_core.ssh.session import GitSession, Process
 from hub_core.storage import BlobStore
 

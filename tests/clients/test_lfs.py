@@ -15,7 +15,7 @@ import pytest
 
 from hub_core.authz import Visibility
 from hub_core.http import bodies
-from hub_core.http.signing import UrlSigner
+from hub_core.signing import UrlSigner
 from tests.clients.conftest import BOTH, LiveHub
 from tests.common.factories import actor_for, lfs_bytes
 from tests.common.git_client import commit_file, git

@@ -29,10 +29,10 @@ from hub_core.http.errors import json_response
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.errors import hf_error
 from hub_core.http.paths import base_url
-from hub_core.http.signing import UrlSigner, load_key
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
+from hub_core.signing import UrlSigner, load_key
 from hub_core.xet.reconstruct import Chunks, Plan
 from hub_core.xet.shards import MAX_SHARD
 
