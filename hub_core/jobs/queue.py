@@ -78,6 +78,10 @@ class JobQueue:
             return found  # somebody else was faster
         return job.id
 
+    def waiting(self, session: Session, key: str) -> int | None:
+        """The job of that key that waits or runs, if there is one."""
+        return _unfinished(session, key)
+
     def claim(self, lane: str, lease: dt.timedelta) -> Job | None:
         """Take the job of a lane that is due the longest, for one attempt; None when there is none.
 

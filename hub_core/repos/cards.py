@@ -109,6 +109,19 @@ def check_card(text: bytes) -> tuple[list[str], list[str]]:
     return [], list(read_card(text).warnings)
 
 
+def with_fields(text: bytes, fields: dict[str, Any]) -> bytes:
+    """The README with these fields in its front matter, which is made where there is none; its other fields and its text stay.
+
+    Raises:
+        InvalidInput: its front matter is not YAML that is read.
+    """
+    body = text.decode("utf-8", "replace")
+    match = _FRONT.match(body)
+    raw = (_load(match.group(2)) if match else {}) | fields
+    front = yaml.safe_dump(raw, sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{front}---\n{body[match.end() :] if match else chr(10) + body}".encode()
+
+
 def first_paragraph(body: str) -> str | None:
     """The first paragraph of prose in Markdown, without its marks; None where there is none."""
     plain = re.sub(r"\A.*?(?=^[^\s])", "", body[:20_000], flags=re.DOTALL | re.MULTILINE)

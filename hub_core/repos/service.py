@@ -131,6 +131,7 @@ class RepoService:
         *,
         sdk: str = "",
         fill: Fill | None = None,
+        message: str = INITIAL_MESSAGE,
         also: Also | None = None,
     ) -> RepoView:
         """Make a repo with one first commit on `main`; raises like `plan_create`. `sdk` is what a Space is made with.
@@ -146,7 +147,7 @@ class RepoService:
             repo.description, repo.license = _check_description(description), license
             self._insert(session, repo)
         try:
-            self._first_commit(actor, repo, sdk, fill, also)
+            self._first_commit(actor, repo, sdk, fill, message, also)
         except BaseException:
             # The row without its first commit would be a half-made repo.
             with self._db.write() as session:
@@ -154,7 +155,7 @@ class RepoService:
             raise
         return self.get(actor, f"{kind}:{repo.full_name}")
 
-    def _first_commit(self, actor: Actor, repo: Repo, sdk: str, fill: Fill | None, also: Also | None) -> None:
+    def _first_commit(self, actor: Actor, repo: Repo, sdk: str, fill: Fill | None, message: str, also: Also | None) -> None:
         files = initial_files(RepoKind(repo.kind), repo.name, repo.license, sdk) | (dict(fill(repo)) if fill else {})
         changes = [FileChange(path, content) for path, content in files.items()]
 
@@ -173,7 +174,7 @@ class RepoService:
 
             return inside
 
-        self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, INITIAL_MESSAGE, hook=appear, create=True)
+        self._git.commit(repo.id, "main", None, changes, HUB_AUTHOR, message, hook=appear, create=True)
 
     def _appear(self, session: Session, repo: Repo) -> Repo:
         """Show a repo that was inserted, now that it has what belongs in it.

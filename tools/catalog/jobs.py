@@ -9,6 +9,7 @@ from pydantic import Field
 
 from hub_core.authz import Permission
 from hub_core.jobs.service import STATUSES, JobView
+from hub_core.jobs.traces import read_trace
 from tools.catalog.fields import LimitArg
 from tools.catalog.outputs import Page
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolInput, ToolOutput
@@ -42,6 +43,7 @@ class JobOut(ToolOutput):
     attempts: int
     result: dict[str, Any] | None = None
     error: JobError | None = None
+    series: list[dict[str, float]] = Field(default_factory=list, description="Measures over the steps of a fine-tune: step, loss, lr.")
     created_at: dt.datetime
     started_at: dt.datetime | None = None
     finished_at: dt.datetime | None = None
@@ -88,7 +90,7 @@ class OneJob(ToolInput):
 
 
 class GetJob(Tool[OneJob, JobOut]):
-    """Show one background job: how far it is, what came of it, or why it failed."""
+    """Show one background job: how far it is, the loss of a fine-tune while it runs, what came of it, or why it failed."""
 
     name, group, input, output, permission = "get_job", "jobs", OneJob, JobOut, Permission.JOB_READ
 
@@ -98,7 +100,8 @@ class GetJob(Tool[OneJob, JobOut]):
 
     def run(self, ctx: ToolContext, args: OneJob, plan: Plan) -> JobOut:
         """Show it."""
-        return job_out(plan.prepared)
+        job: JobView = plan.prepared
+        return job_out(job).model_copy(update={"series": read_trace(ctx.services.db, job.id)[1]})
 
 
 class CancelJob(Tool[OneJob, JobOut]):
