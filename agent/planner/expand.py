@@ -77,7 +77,8 @@ class Filler:
         plain = {"user": made_up.USERS, "org": made_up.ORGS, "token": made_up.TOKENS, "sshkey": made_up.KEYS, "branch": ["main", *made_up.BRANCHES], "gittag": made_up.GIT_TAGS, "path": made_up.PATHS, "newpath": made_up.NEW_PATHS,
                  "revision": made_up.REVISIONS, "license": made_up.LICENSES, "file": made_up.FILES, "sql": made_up.SQL, "email": made_up.EMAILS, "tag": made_up.TAG_WORDS, "newname": made_up.NEW_NAMES,
                  "number": ("3", "5", "10", "20", "100"), "text": made_up.TEXTS[lang], "query": made_up.QUERIES[lang], "when": made_up.WHENS[lang], "it": made_up.PRONOUNS[lang], "ordinal": made_up.ORDINALS[lang],
-                 "url": made_up.URLS, "webhook": made_up.URLS, "secretname": made_up.SECRET_NAMES, "deployment": made_up.ENDPOINTS, "endpoint": made_up.ENDPOINTS, "hardware": made_up.HARDWARE[lang]}  # fmt: skip
+                 "url": made_up.URLS, "webhook": made_up.URLS, "secretname": made_up.SECRET_NAMES, "deployment": made_up.ENDPOINTS, "endpoint": made_up.ENDPOINTS, "hardware": made_up.HARDWARE[lang],
+                 "period": made_up.PERIODS[lang], "amount": made_up.AMOUNTS[lang], "job": ("12", "#7", "104", "3", "58")}  # fmt: skip
         return pick(plain[slot]) if slot in plain else slot
 
 

@@ -13,6 +13,8 @@ from agent.planner import fill_names as names
 from agent.planner import fill_paths as paths
 from agent.planner import fill_running as running
 from agent.planner import fill_texts as texts
+from agent.planner import fill_training as training
+from agent.planner import fill_usage as usage
 from agent.planner import fill_values as values
 from agent.planner.document import Document
 from agent.planner.form import Filler, Form
@@ -28,7 +30,7 @@ _BY_TYPE: Mapping[str, Filler] = {
     "sql": texts.sql, "number": values.number, "flag": values.flag, "email": values.email, "when": values.when, "status": values.status, "language": values.language,
     "attachment": paths.attachment, "choice": values.choice, "secret": texts.secret,
     "collection": community.collection, "discussion": community.discussion, "webhook": community.webhook, "url": community.url,
-    "deployment": running.deployment, "hardware": running.hardware,
+    "deployment": running.deployment, "hardware": running.hardware, "period": usage.period, "amount": usage.amount,
 }  # fmt: skip
 _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("create_repo", "kind"): values.kind,
@@ -37,6 +39,14 @@ _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("list_discussions", "type"): community.thread_kind,
     ("set_secret", "value"): credentials.space_secret,
     ("deploy_model", "name"): running.name,
+    ("start_finetune", "model"): training.repo,
+    ("start_finetune", "dataset"): training.repo,
+    ("start_finetune", "output"): training.output,
+    ("evaluate_model", "repo"): training.repo,
+    ("evaluate_model", "dataset"): training.repo,
+    ("get_logs", "target"): running.target,
+    ("get_metrics", "target"): running.target,
+    ("get_usage", "target"): running.used,
     ("compare_revisions", "base"): entities.compare,
     ("compare_revisions", "head"): entities.compare,
 }
@@ -50,6 +60,12 @@ _BY_NAME: Mapping[str, Filler] = {
     "runtime": running.runtime,
     "environment": running.environment,
     "replicas": running.replicas,
+    "traffic": usage.traffic,
+    "max": usage.most,
+    "learning_rate": usage.learning_rate,
+    "epochs": usage.counted("epochs"),
+    "max_steps": usage.counted("steps"),
+    "lora_rank": usage.counted("rank"),
 }
 # Slots that leave others their pick: what is bound by shape or by its own words first, free names and texts last.
 _ORDER = ("sql", "attachment", "url", "webhook", "deployment", "hardware", "repo", "collection", "discussion", "path", "new_path", "branch", "git_tag", "revision", "token", "ssh_key", "user", "org", "owner", "email", "license", "role", "visibility", "scope",

