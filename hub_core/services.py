@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub_core import tables
 from hub_core.accounts.orgs import OrgService
@@ -14,10 +14,13 @@ from hub_core.accounts.sshkeys import SshKeyService
 from hub_core.accounts.tokens import TokenService
 from hub_core.accounts.users import UserService
 from hub_core.approvals.service import ApprovalService
+from hub_core.budgets.service import BudgetService
 from hub_core.collections.service import CollectionService
 from hub_core.conversations.service import ConversationService
 from hub_core.datasets.query import QueryEngine
 from hub_core.db import Database
+from hub_core.deployments.load import LoadMeter
+from hub_core.deployments.passes import ModelPasses
 from hub_core.deployments.platform import Platform, open_platform
 from hub_core.deployments.service import DeploymentService
 from hub_core.discussions.merging import MergeService
@@ -31,7 +34,9 @@ from hub_core.jobs.kinds import all_kinds
 from hub_core.jobs.service import JobService
 from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
+from hub_core.metering.compute import ComputeMeter
 from hub_core.metering.meter import UsageMeter
+from hub_core.metering.reports import UsageReports
 from hub_core.notices.service import NoticeService
 from hub_core.quotas import Quotas
 from hub_core.repos.downloads import DownloadCounter
@@ -46,8 +51,11 @@ from hub_core.repos.social import SocialService
 from hub_core.repos.tags import TagService
 from hub_core.secretbox import SecretBox
 from hub_core.settings import Settings
+from hub_core.spaces.running import SpaceRuns
 from hub_core.spaces.service import SpaceService
 from hub_core.storage import BlobStore, open_blob_store
+from hub_core.training.service import TrainingService
+from hub_core.training.trainer import LocalTrainer
 from hub_core.vault import Vault
 from hub_core.webhooks.service import WebhookService
 from hub_core.xet.objects import XetObjects
@@ -91,7 +99,13 @@ class Services:
     jobs: JobService
     platform: Platform
     deployments: DeploymentService
+    space_runs: SpaceRuns
+    load: LoadMeter
+    training: TrainingService
     usage: UsageMeter
+    compute: ComputeMeter
+    reports: UsageReports
+    budgets: BudgetService
     webhooks: WebhookService
     notices: NoticeService
     queries: QueryEngine
@@ -120,9 +134,16 @@ def open_services(settings: Settings) -> Iterator[Services]:
         lfs = LfsService(db, blobs, settings.max_lfs_gb * GIB, objects, quotas)
         files = FileService(db, git, lfs)
         repos = RepoService(db, git, lfs, settings)
-        platform = open_platform(settings)
+        jobs = JobService(db, all_kinds())
+        spaces = SpaceService(db, SecretBox(settings))
+        passes = ModelPasses(db, blobs)
+        platform = replace(open_platform(settings, passes.make), environment_of=spaces.opened)
+        deployments = DeploymentService(db, git, files, platform)
+        budgets = BudgetService(db, platform.hardware.currency)
         usage = UsageMeter(db)
         stack.callback(usage.close)
+        load = LoadMeter(db)
+        stack.callback(load.close)
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
         yield Services(
@@ -134,7 +155,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             xet=XetService(db, xorbs, objects, lfs),
             users=UserService(db, settings, passwords),
             orgs=OrgService(db),
-            tokens=TokenService(db),
+            tokens=TokenService(db, passes),
             sessions=SessionService(db, passwords),
             ssh_keys=SshKeyService(db),
             repos=repos,
@@ -147,16 +168,22 @@ def open_services(settings: Settings) -> Iterator[Services]:
             downloads=DownloadCounter(db),
             tags=TagService(db),
             collections=CollectionService(db),
-            spaces=SpaceService(db, SecretBox(settings)),
+            spaces=spaces,
             lineage=LineageService(db),
             discussions=DiscussionService(db),
             pulls=PullService(db, git, files, repos),
             merges=MergeService(db, git, files),
             events=EventService(db),
-            jobs=JobService(db, all_kinds()),
+            jobs=jobs,
             platform=platform,
-            deployments=DeploymentService(db, git, files, platform),
+            deployments=deployments,
+            space_runs=SpaceRuns(db, git, files, platform, deployments),
+            training=TrainingService(db, git, files, repos, jobs, platform, LocalTrainer(settings.data_dir)),
+            load=load,
             usage=usage,
+            compute=ComputeMeter(db),
+            reports=UsageReports(db, usage),
+            budgets=budgets,
             webhooks=WebhookService(db, SecretBox(settings), settings.webhook_hosts),
             notices=NoticeService(db),
             queries=queries,

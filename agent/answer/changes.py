@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.answer import training
 from agent.answer.prices import cost_lines
+from agent.answer.rollout import rollout_lines
+from agent.answer.usage import fact_lines as usage_lines
 from agent.answer.words import act, joined, plain, say, shown, word
 from prompts import has_message
 
 # Their way back is known only after the run.
-_UNDONE_LATER = frozenset({"undo", "create_webhook"})
+_UNDONE_LATER = frozenset({"undo", "create_webhook", "start_finetune", "evaluate_model"})
 # What can let more people see something, or use it.
 _SERVES = frozenset({"deploy_model", "update_deployment"})
-_SHOWS = frozenset({"set_visibility", "undo", "create_collection", "update_collection"}) | _SERVES
+_SHOWS = frozenset({"set_visibility", "undo", "create_collection", "update_collection", "start_finetune"}) | _SERVES
 
 
 def act_of(language: str, tool: str, plan: dict[str, Any] | None, args: dict[str, Any]) -> str:
@@ -56,7 +59,12 @@ def fact_lines(language: str, tool: str, plan: dict[str, Any]) -> list[str]:
         lines.append(say(language, "fact.restorable", n=facts["restorable_days"]))
     if tool in _SHOWS and (audience := (changes.get("visibility") or {}).get("after")) in ("public", "internal"):
         lines.append(say(language, f"fact.{audience}{'_use' if tool in _SERVES else ''}"))
-    lines += cost_lines(language, facts)
+    lines += (
+        cost_lines(language, facts)
+        + training.cost_lines(language, facts)
+        + rollout_lines(language, facts)
+        + usage_lines(language, tool, facts)
+    )
     lines += _role_lines(language, plan, changes)
     for key, names in (("members", facts.get("members")), ("orgs", facts.get("orgs")), ("files", facts.get("files"))):
         if isinstance(names, list | dict) and names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.answer.reasons import reason_text
 from agent.answer.words import joined, plain, say, sentences, size, word
 from prompts import has_message
 
@@ -30,6 +31,8 @@ def error_text(language: str, error: dict[str, Any], args: dict[str, Any]) -> st
     if code in _SUBJECT_BY_CODE and not subject:
         # Nothing tells what it was about: the hub's own words, or the general sentence.
         return say(language, "error.not_found" if code.endswith("not_found") else "error.conflict", **values).strip()
+    if language != "en" and code == "deployment_not_ready" and (why := reason_text(language, details)):
+        return sentences(language, say(language, f"error.{code}", **values), why)
     key = f"error.{code}" if has_message(language, f"error.{code}") else "error.other"
     told = say(language, key, subject=plain(subject), **values).strip()
     choices = details.get("choices") if language != "en" else None  # the hub's own sentence has them

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.answer.words import act, message_with, plain, say, shown
+from agent.answer.words import act, message_with, plain, ranged, say, shown
 from prompts import has_message, messages
 
 MAX_PATCH_LINES = 80
@@ -15,7 +15,7 @@ def values(language: str, step: Step) -> dict[str, Any]:
     """Everything a sentence may name: results, facts and arguments, the arguments first."""
     plan = step.get("plan") or {}
     values = {name: shown(language, name, value) for name, value in {**step["result"], **(plan.get("facts") or {})}.items()}
-    values |= {name: shown(language, name, value) for name, value in step["args"].items()}
+    values |= {name: shown(language, name, value) for name, value in ranged(step["args"]).items()}
     repo = step["args"].get("repo") or step["result"].get("repo") or step["result"].get("id")
     return {**values, "repo": plain(repo), "org": step["args"].get("org") or step["args"].get("name", "")}
 

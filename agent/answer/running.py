@@ -9,15 +9,15 @@ from typing import Any
 from agent.answer import parts
 from agent.answer.parts import Step
 from agent.answer.prices import gigabytes, hourly, money
+from agent.answer.reasons import reason_text
+from agent.answer.rollout import scaling, split_lines
 from agent.answer.tables import COLUMNS, listing, raw_table, table
 from agent.answer.words import plain, say, shown, word
-from hub_core.deployments.service import TAKEN_UP
 from prompts import has_message
 
 MAX_LOG_LINES = 60
 MAX_LOG = 6000
 MAX_ANSWER = 4000
-MAX_REASON = 600
 
 _PATHS = {"chat": "/v1/chat/completions", "completions": "/v1/completions", "embeddings": "/v1/embeddings"}
 _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -31,7 +31,10 @@ def state_after(language: str, step: Step) -> str:
     lines = [f"- {parts.field(language, 'status')}{word(language, 'status', result['status'])}"]
     if result["price_per_hour"]:
         lines.append(f"- {parts.field(language, 'price')}{hourly(language, result['price_per_hour'], result['currency'])}")
-    return "\n\n".join(["\n".join(lines), *_why(result), *_next(language, result)])
+    if told := scaling(language, result):
+        lines.append(f"- {parts.field(language, 'scaling')}{told}")
+    lines += split_lines(language, result)
+    return "\n\n".join(["\n".join(lines), *_why(language, result), *_next(language, result)])
 
 
 def _deployment(language: str, step: Step) -> str:
@@ -41,6 +44,7 @@ def _deployment(language: str, step: Step) -> str:
         "model": f"{plain(result['repo'])} ({plain(result['said'])}, `{plain(result['commit'])[:8]}`)",
         "address": _address(language, result),
         "copies": say(language, "word.ready", ready=result["ready"], replicas=result["replicas"]),
+        "scaling": scaling(language, result),
         "price": hourly(language, result["price_per_hour"], result["currency"]) if result["price_per_hour"] else "",
         "hardware": plain(result["hardware"]),
         "runtime": plain(result["runtime"]),
@@ -52,9 +56,10 @@ def _deployment(language: str, step: Step) -> str:
     }
     head = parts.head(language, step, deployment=plain(result["name"]), status=word(language, "status", result["status"]))
     lines = "\n".join(f"- {parts.field(language, name)}{text}" for name, text in facts.items() if text)
+    lines = "\n".join([lines, *split_lines(language, result)])
     earlier = result.get("revisions") or []
     history = [table(language, COLUMNS["get_deployment"], earlier)] if len(earlier) > 1 else []
-    return "\n\n".join([head, *_why(result), lines, *history, *_next(language, result)])
+    return "\n\n".join([head, *_why(language, result), lines, *history, *_next(language, result)])
 
 
 def _address(language: str, result: Mapping[str, Any]) -> str:
@@ -62,9 +67,9 @@ def _address(language: str, result: Mapping[str, Any]) -> str:
     return say(language, "word.address", path=f"`{path}`", name=f"`{plain(result['name'])}`")
 
 
-def _why(result: Mapping[str, Any]) -> list[str]:
-    """The hub's own words on the state; they can end with a line of the server's log."""
-    return [plain(result["reason"], MAX_REASON)] if result.get("reason") not in (None, "", TAKEN_UP) else []
+def _why(language: str, result: Mapping[str, Any]) -> list[str]:
+    told = reason_text(language, result)
+    return [told] if told else []
 
 
 def _next(language: str, result: Mapping[str, Any]) -> list[str]:
@@ -89,7 +94,7 @@ def _deployment_table(language: str, items: list[dict[str, Any]]) -> str:
             **item,
             "copies": say(language, "word.ready", ready=item["ready"], replicas=item["replicas"]),
             "price": money(item["price_per_hour"], item["currency"]) if item["price_per_hour"] else "",
-            "why": "".join(_why(item)),
+            "why": reason_text(language, item),
         }
         for item in items
     ]

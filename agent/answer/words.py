@@ -99,11 +99,16 @@ def act(language: str, tool: str, args: dict[str, Any]) -> str:
     """A call as a phrase; what is not known yet is left open."""
     known: dict[str, Any] = _Open(say(language, "word.something"))
     known["username"] = say(language, "word.self")
-    known.update({name: shown(language, name, value) for name, value in args.items() if value not in (None, "", [])})
+    known.update({name: shown(language, name, value) for name, value in ranged(args).items() if value not in (None, "", [])})
     try:
         return message_with(language, f"act.{tool}", known)
     except PromptError:
         return tool.replace("_", " ")
+
+
+def ranged(args: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as they are told: two numbers of copies are one range."""
+    return args if args.get("max") is None or "replicas" not in args else {**args, "replicas": f"{args['replicas']}–{args['max']}"}
 
 
 def message_with(language: str, key: str, values: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import httpx
 from hub_core.authz import Actor
 from hub_core.deployments.service import Found, Target
 from hub_core.deployments.tables import Status
+from hub_core.deployments.traffic import in_turn, shares
 from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError, InvalidInput
 from hub_core.metering.meter import Used
 from hub_core.services import Services
@@ -35,10 +37,12 @@ def refusal(found: Target, *, late: bool) -> HubError | None:
     if row.stopped:
         return DeploymentStopped(f"The deployment {name} is stopped.", hint="Start it first.", deployment=name)
     if row.status == Status.FAILED:
-        return DeploymentNotReady(f"The deployment {name} does not run: {row.reason}", hint="Its logs tell more.", deployment=name)
+        told = f"The deployment {name} does not run: {row.reason}"
+        return DeploymentNotReady(told, hint="Its logs tell more.", deployment=name, reason=row.reason, reasons=row.reasons)
     if late:
         why = f" {row.reason}" if row.reason else ""
-        return DeploymentNotReady(f"The deployment {name} is still {row.status}.{why}", hint="Try again in a while.", deployment=name)
+        told = f"The deployment {name} is still {row.status}.{why}"
+        return DeploymentNotReady(told, hint="Try again in a while.", deployment=name, reason=row.reason, reasons=row.reasons)
     return None
 
 
@@ -55,21 +59,24 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
     Raises:
         DeploymentStopped, DeploymentNotReady: it does not answer. InvalidInput: it is no model for text, or refuses the prompt.
     """
+    if found.view.task == "app":
+        raise InvalidInput(f"{found.view.name} runs the app of a Space, which people open in a browser.", hint="Ask a deployment of a model.")
     if found.view.task == "embeddings":
         raise InvalidInput(f"{found.view.name} turns texts into vectors and answers nothing.", hint="Use /v1/embeddings.")
     deadline = time.monotonic() + min(PATIENCE_S, services.settings.deployment_wake_s)
     target = Target(found.deployment, found.view.name)
-    while not target.deployment.endpoints:
+    while not (answering := shares(target.deployment)):
         if refused := refusal(target, late=time.monotonic() > deadline):
             raise refused
         wake_if_asleep(services, target)
         time.sleep(POLL_S)
         target = services.deployments.target(actor, found.view.name)
     row, began = target.deployment, time.monotonic()
-    body = {"model": row.model_field or found.view.name, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
+    share = in_turn(answering, secrets.randbelow(100))[0]
+    body = {"model": share.model_field or found.view.name, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
     used = Used(actor.user_id, row.id, found.view.name, row.repo_id)
     try:
-        answer = httpx.post(f"{row.endpoints[0]}/v1/chat/completions", json=body, timeout=ANSWER_S, trust_env=False)
+        answer = httpx.post(f"{share.endpoints[0]}/v1/chat/completions", json=body, timeout=ANSWER_S, trust_env=False)
         content = answer.json()
         text = str(content["choices"][0]["message"]["content"] or "") if answer.is_success else ""
     except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:

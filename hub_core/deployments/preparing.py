@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_core.authz import SYSTEM
+from hub_core.clusters.reasons import Reason, because, together
 from hub_core.db import Database
 from hub_core.deployments.platform import Platform
 from hub_core.deployments.tables import Deployment, DeploymentRevision
 from hub_core.deployments.workloads import MODELS, snapshot_folder
-from hub_core.errors import CorruptStorage, RepoNotFound, StorageFull
+from hub_core.errors import RepoNotFound, StorageFull
 from hub_core.jobs.kinds import JobKind, Lane
 from hub_core.jobs.queue import JobQueue
 from hub_core.jobs.tables import Job
-from hub_core.reading import FileReader
+from hub_core.repos.copying import copy_files
 from hub_core.repos.tables import Repo
-from hub_core.runtimes.install import environment_folder, install, is_installed
+from hub_core.runtimes.install import environment_folder, install, install_packages, is_installed
+from hub_core.spaces.spec import APP
+from hub_core.spaces.workload import PLACE, space_packages
 from hub_core.storage.local import disk_errors
 
 if TYPE_CHECKING:
     from hub_core.jobs.context import JobContext
 
-INSTALL, FETCH = "runtime.install", "model.fetch"
-CHUNK = 8 * 1024 * 1024
+INSTALL, FETCH, SPACE_INSTALL = "runtime.install", "model.fetch", "space.install"
 SPARE = 512 * 1024 * 1024  # bytes of the disk that are left free
 
 
@@ -55,7 +54,9 @@ class Preparing:
         """Where the revision stands; puts into the queue what is missing. Raises NoRuntime."""
         runtime = self.platform.runtimes.get(revision.runtime)
         steps = []
-        if runtime.local is not None and not is_installed(self.platform.data_dir, runtime):
+        if revision.task == APP:
+            steps += self._packages(deployment, revision)
+        elif runtime.local is not None and not is_installed(self.platform.data_dir, runtime):
             folder = environment_folder(self.platform.data_dir, runtime)
             steps.append(self._job(INSTALL, folder.name, {"runtime": runtime.name}, None, deployment.updated_at))
         target = snapshot_folder(self.platform.data_dir, deployment.repo_id, revision)
@@ -63,6 +64,14 @@ class Preparing:
             args = {"deployment": deployment.id, "revision": revision.number}
             steps.append(self._job(FETCH, target.name, args, deployment.repo_id, deployment.updated_at))
         return next((step for step in steps if step.failed), steps[0] if steps else Prepared(True))
+
+    def _packages(self, deployment: Deployment, revision: DeploymentRevision) -> list[Prepared]:
+        packages = space_packages(self.platform, deployment.repo_id, revision)
+        if packages.installed(self.platform.data_dir):
+            return []
+        args = {"deployment": deployment.id, "revision": revision.number}
+        folder = packages.folder(self.platform.data_dir)
+        return [self._job(SPACE_INSTALL, folder.name, args, deployment.repo_id, deployment.updated_at)]
 
     def _job(self, kind: str, what: str, args: Mapping[str, Any], repo_id: int | None, since: dt.datetime) -> Prepared:
         key = f"{kind}:{what}"
@@ -72,18 +81,23 @@ class Preparing:
         if over or job is None:
             with self.db.write() as session:
                 self._jobs[key] = self.queue.enqueue(session, kind, args, actor=SYSTEM, repo_id=repo_id, key=key)
-            return Prepared(False, "Its runtime is to be installed." if kind == INSTALL else "The model's files are to be copied.")
+            return Prepared(False, because("to_copy" if kind == FETCH else "to_install"))
         if job.status == "failed":
-            return Prepared(False, str((job.error or {}).get("message", "It could not be prepared.")), failed=True)
-        told = f" ({job.progress:.0%})" if job.progress else ""
-        return Prepared(False, (job.message or ("Installing its runtime" if kind == INSTALL else "Copying the model's files")) + told)
+            return Prepared(False, _failure(job.error or {}), failed=True)
+        return Prepared(False, because("copying" if kind == FETCH else "installing", progress=f"{job.progress or 0:.0%}"))
 
     def sweep(self, needed: set[str]) -> None:
-        """Remove the files of models that no deployment needs any more."""
-        place = self.platform.data_dir / MODELS
-        for path in place.iterdir() if place.is_dir() else []:
-            if path.name not in needed and not path.name.startswith("."):
-                shutil.rmtree(path, ignore_errors=True)
+        """Remove the files of models, and the packages of Spaces, that no deployment needs any more."""
+        for place in (self.platform.data_dir / MODELS, self.platform.data_dir / PLACE):
+            for path in place.iterdir() if place.is_dir() else []:
+                if path.name not in needed and not path.name.startswith("."):
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+def _failure(error: Mapping[str, Any]) -> Reason:
+    """Why a job could not make something ready."""
+    told = because("not_prepared", text=str(error.get("message", "")))
+    return together(because("disk_full"), told) if error.get("code") == StorageFull.code else told
 
 
 def run_install(ctx: JobContext) -> dict[str, Any]:
@@ -92,6 +106,24 @@ def run_install(ctx: JobContext) -> dict[str, Any]:
     install(platform.data_dir, platform.runtimes.get(str(ctx.args["runtime"])), ctx.progress)
     platform.changed.set()
     return {"runtime": ctx.args["runtime"]}
+
+
+def run_space_install(ctx: JobContext) -> dict[str, Any]:
+    """The job `space.install`: put the packages of a Space into an environment of its own. Only prebuilt ones: none of their code runs.
+
+    Raises:
+        RuntimeNotInstalled: they cannot be had. RepoNotFound: the Space runs no more.
+    """
+    platform = ctx.services.platform
+    with ctx.services.db.read() as session:
+        deployment = session.get(Deployment, ctx.args["deployment"])
+        revision = session.get(DeploymentRevision, (ctx.args["deployment"], ctx.args["revision"]))
+    if deployment is None or revision is None:
+        raise RepoNotFound("What was to be installed is gone.", hint="Run the Space again.")
+    packages = space_packages(platform, deployment.repo_id, revision)
+    install_packages(platform.data_dir, packages, ctx.progress)
+    platform.changed.set()
+    return {"requirements": list(packages.requirements)}
 
 
 def run_fetch(ctx: JobContext) -> dict[str, Any]:
@@ -119,7 +151,7 @@ def run_fetch(ctx: JobContext) -> dict[str, Any]:
             free = shutil.disk_usage(part).free
             if total + SPARE > free:
                 raise StorageFull(f"The model has {total:,} bytes, and the disk has {free:,} left.", hint="Ask an administrator.")
-            _copy(ctx, readers, part, total)
+            copy_files(readers, part, lambda done, path: ctx.progress(done / max(1, total), f"Copying {path}"))
             part.rename(target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -127,25 +159,6 @@ def run_fetch(ctx: JobContext) -> dict[str, Any]:
     return {"files": len(readers), "bytes": total}
 
 
-def _copy(ctx: JobContext, readers: Mapping[str, FileReader], folder: Path, total: int) -> None:
-    done = 0
-    for path, reader in readers.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256()
-        with target.open("wb") as file:
-            for start in range(0, reader.size, CHUNK):
-                chunk = reader.read(start, CHUNK)
-                file.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                ctx.progress(done / max(1, total), f"Copying {path}")
-            file.flush()
-            os.fsync(file.fileno())
-        oid = getattr(reader, "oid", "")
-        if oid and digest.hexdigest() != oid:
-            raise CorruptStorage(f"The stored bytes of '{path}' are damaged.", hint="Run hubtalk doctor.")
-
-
+SPACE_JOB = JobKind(SPACE_INSTALL, run_space_install, Lane.SETUP, attempts=2, backoff=(5,))
 INSTALL_JOB = JobKind(INSTALL, run_install, Lane.SETUP, attempts=2, backoff=(5,))
 FETCH_JOB = JobKind(FETCH, run_fetch, Lane.SETUP, attempts=3, backoff=(2, 10))

@@ -15,15 +15,22 @@ from dataclasses import dataclass, field, replace
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import aliased
 
-from hub_core.clusters.port import Cluster, InstanceState, WorkloadStatus
+from hub_core.clusters.port import Cluster, InstanceState, Workload, WorkloadStatus
+from hub_core.clusters.reasons import because
 from hub_core.conversations.leases import Leases
 from hub_core.db import Database, utcnow
+from hub_core.deployments.autoscaler import Autoscaler, Cap, everything
+from hub_core.deployments.load import demand
+from hub_core.deployments.load import sweep as sweep_loads
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.preparing import Prepared, Preparing
-from hub_core.deployments.service import TAKEN_UP
+from hub_core.deployments.seen import Leg, Seen, seen_of, seen_of_both, with_older
 from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
-from hub_core.deployments.workloads import render, snapshot_folder
+from hub_core.deployments.traffic import copies_of_new
+from hub_core.deployments.views import full_name
+from hub_core.deployments.workloads import folder_names, render
 from hub_core.errors import ClusterUnavailable, HubError, ThreadBusy
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -31,28 +38,23 @@ from hub_core.services import Services
 LEASE = "deployments"
 BUSY_S, IDLE_S, ASK_S = 0.5, 3.0, 2.0
 SWEEP_S = 600.0
-MAX_REASON = 600
 
 log = structlog.get_logger(__name__)
 
-Rows = tuple[Deployment, Repo, DeploymentRevision]
-
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a round found out about a deployment: what people are told, and where requests go."""
+class Wanted:
+    """One deployment as it shall be. `older` keeps a share of the requests while `revision` is rolled out bit by bit."""
 
-    status: Status
-    reason: str = ""
-    ready: int = 0
-    endpoints: tuple[str, ...] = ()
-    serving: int | None = None
-    model_field: str = ""
+    row: Deployment
+    repo: Repo
+    revision: DeploymentRevision
+    older: DeploymentRevision | None = None
 
     @property
-    def settled(self) -> bool:
-        """Whether nothing is expected to happen by itself soon."""
-        return self.status in (Status.RUNNING, Status.SLEEPING, Status.STOPPED)
+    def name(self) -> str:
+        """`namespace/name`."""
+        return full_name(self.row, self.repo)
 
 
 @dataclass(slots=True)
@@ -63,14 +65,21 @@ class Rounds:
     platform: Platform
     preparing: Preparing
     idle_s: float = 900.0
+    cap: Cap = everything
+    _loads: Mapping[int, float] = field(default_factory=dict)
     _swept: float = field(default_factory=lambda: time.monotonic() - SWEEP_S + 60)
+    scaler: Autoscaler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scaler = Autoscaler(self.db, self.cap)
 
     def run(self) -> bool:
         """One round; whether everything has settled."""
         rows = self._rows()
+        self._loads = demand(self.db, [one.row.id for one in rows if one.row.max_replicas is not None])
         settled = True
         for name, cluster in self.platform.clusters.items():
-            mine = [row for row in rows if row[0].cluster == name]
+            mine = [one for one in rows if one.row.cluster == name]
             try:
                 settled &= self._round(cluster, mine)
             except ClusterUnavailable as error:
@@ -79,77 +88,106 @@ class Rounds:
                 settled = False
         if time.monotonic() - self._swept > SWEEP_S:
             self._swept = time.monotonic()
-            self.preparing.sweep({snapshot_folder(self.platform.data_dir, row.repo_id, revision).name for row, _, revision in rows})
-        return settled
+            kept = [(one.row.repo_id, revision) for one in rows for revision in (one.revision, one.older) if revision is not None]
+            self.preparing.sweep({name for repo_id, revision in kept for name in folder_names(self.platform, repo_id, revision)})
+            sweep_loads(self.db)
+        return settled and not self._loads
 
-    def _rows(self) -> list[Rows]:
+    def _rows(self) -> list[Wanted]:
+        older = aliased(DeploymentRevision)
         query = (
-            sa.select(Deployment, Repo, DeploymentRevision)
+            sa.select(Deployment, Repo, DeploymentRevision, older)
             .join(Repo, Repo.id == Deployment.repo_id)
             .join(
                 DeploymentRevision,
                 sa.and_(DeploymentRevision.deployment_id == Deployment.id, DeploymentRevision.number == Deployment.revision),
             )
+            .outerjoin(older, sa.and_(older.deployment_id == Deployment.id, older.number == Deployment.base))
             .order_by(Deployment.id)
         )
         with self.db.read() as session:
-            return [(row, repo, revision) for row, repo, revision in session.execute(query)]
+            return [Wanted(*found) for found in session.execute(query)]
 
-    def _round(self, cluster: Cluster, rows: list[Rows]) -> bool:
+    def _round(self, cluster: Cluster, rows: list[Wanted]) -> bool:
         observed = dict(cluster.observe())
         settled = True
-        wanted: set[str] = set()
-        for row, repo, revision in rows:
-            own = {name: found for name, found in observed.items() if found.labels.get("deployment") == str(row.id)}
+        kept: set[str] = set()
+        for one in rows:
+            own = {name: found for name, found in observed.items() if found.labels.get("deployment") == str(one.row.id)}
             try:
-                seen, keep = self._one(cluster, row, repo, revision, own)
+                seen, keep = self._one(cluster, one, own)
             except ClusterUnavailable:
                 raise
             except HubError as error:
                 # Nothing that runs is touched because of what cannot be worked out now.
-                seen, keep = Seen(Status.FAILED, error.message), set(own)
-            wanted |= keep
+                seen, keep = Seen(Status.FAILED, because("error", text=error.message), settled=False), set(own)
+            kept |= keep
             settled &= seen.settled
-            self._note(row, seen)
-        for name in observed.keys() - wanted:
+            self._note(one.row, seen)
+        for name in observed.keys() - kept:
             cluster.delete(name)
         return settled
 
-    def _one(
-        self, cluster: Cluster, row: Deployment, repo: Repo, revision: DeploymentRevision, own: Mapping[str, WorkloadStatus]
-    ) -> tuple[Seen, set[str]]:
+    def _one(self, cluster: Cluster, one: Wanted, own: Mapping[str, WorkloadStatus]) -> tuple[Seen, set[str]]:
         """Bring one deployment nearer to what it shall be; what was seen, and the workloads that stay."""
+        row, revision = one.row, one.revision
         if row.on_demand and row.replicas and self._put_to_sleep(row):
             row.replicas = 0
-        workload, model_field = render(self.platform, row, revision, f"{repo.namespace}/{row.name}")
-        now = own.get(workload.name)
-        if row.stopped or row.replicas == 0 or repo.deleted_at is not None:
+        per_copy = self.platform.runtimes.get(revision.runtime).in_flight
+        row.replicas = self.scaler.adjust(row, one.name, per_copy, self._loads.get(row.id, 0.0))
+        workload, model_field = render(self.platform, row, revision, one.name, one.repo.full_name)
+        if row.stopped or row.replicas == 0 or one.repo.deleted_at is not None:
             for found in own.values():
                 if found.replicas:
-                    self._quiet(cluster, row, revision, found)
-            status = Status.SLEEPING if not row.stopped and repo.deleted_at is None else Status.STOPPED
-            return Seen(status, "Its model was deleted." if repo.deleted_at is not None else ""), set(own)
-        others = {name: found for name, found in own.items() if name != workload.name}
+                    self._quiet(cluster, workload, found)
+            status = Status.SLEEPING if not row.stopped and one.repo.deleted_at is None else Status.STOPPED
+            return Seen(status, because("model_deleted") if one.repo.deleted_at is not None else ""), set(own)
         prepared = self.preparing.check(row, revision) if row.cluster == LOCAL else Prepared(True)
+        if one.older is not None:
+            return self._both(cluster, one, one.older, own, prepared)
+        others = {name: found for name, found in own.items() if name != workload.name}
         if not prepared.ready:
-            waits = Seen(Status.FAILED if prepared.failed else Status.QUEUED, prepared.reason)
-            return _with_older(waits, others, row), set(own)
-        if now is None or now.digest != workload.digest or now.replicas != workload.replicas:
-            cluster.apply(workload)
-            now = cluster.observe().get(workload.name, now)
-        seen = _seen(now, row, model_field)
+            waits = Seen(Status.FAILED if prepared.failed else Status.QUEUED, prepared.reason, settled=False)
+            return with_older(waits, others, row), set(own)
+        now = self._bring(cluster, workload, own)
+        seen = seen_of(now, row.revision, row.replicas, model_field)
         keep = {workload.name}
         if seen.ready < row.replicas and any(found.ready for found in others.values()):
             starved = now is not None and any(one.state is InstanceState.QUEUED for one in now.instances)
             if not starved:
                 # The older revision answers until the new one does; only where there is no room for both it goes first.
                 keep |= set(others)
-                seen = _with_older(seen, others, row) if not seen.ready else seen
+                seen = with_older(seen, others, row) if not seen.ready else seen
         return seen, keep
 
-    def _quiet(self, cluster: Cluster, row: Deployment, revision: DeploymentRevision, found: WorkloadStatus) -> None:
-        """Let a workload run nothing; its logs stay until it is deleted."""
-        workload, _ = render(self.platform, row, revision, row.name)
+    def _both(
+        self, cluster: Cluster, one: Wanted, older: DeploymentRevision, own: Mapping[str, WorkloadStatus], prepared: Prepared
+    ) -> tuple[Seen, set[str]]:
+        """Two revisions side by side. The older one keeps all its copies, so that everything can go back to it at any moment."""
+        row = one.row
+        stays, older_field = render(self.platform, row, older, one.name, one.repo.full_name)
+        comes, newer_field = render(self.platform, row, one.revision, one.name, one.repo.full_name)
+        comes = replace(comes, replicas=copies_of_new(row.replicas, row.traffic))
+        before = self.preparing.check(row, older) if row.cluster == LOCAL else Prepared(True)
+        legs = [
+            Leg(revision.number, self._bring(cluster, workload, own) if there.ready else own.get(workload.name), model_field)
+            for revision, workload, model_field, there in (
+                (older, stays, older_field, before),
+                (one.revision, comes, newer_field, prepared),
+            )
+        ]
+        return seen_of_both(row, legs[0], legs[1], prepared), {stays.name, comes.name}
+
+    def _bring(self, cluster: Cluster, workload: Workload, own: Mapping[str, WorkloadStatus]) -> WorkloadStatus | None:
+        """Have the cluster run it so, if it does not yet."""
+        now = own.get(workload.name)
+        if now is None or now.digest != workload.digest or now.replicas != workload.replicas:
+            cluster.apply(workload)
+            now = cluster.observe().get(workload.name, now)
+        return now
+
+    def _quiet(self, cluster: Cluster, workload: Workload, found: WorkloadStatus) -> None:
+        """Let what runs run no more; the logs of the current revision stay until it is deleted."""
         if found.name == workload.name:
             cluster.apply(replace(workload, replicas=0))
         else:
@@ -164,46 +202,16 @@ class Rounds:
             Deployment.id == row.id, Deployment.on_demand, sa.or_(Deployment.requested_at.is_(None), Deployment.requested_at <= limit)
         )
         with self.db.write() as session:
-            return bool(session.execute(statement.values(replicas=0, endpoints=[], ready=0)).rowcount)  # type: ignore[attr-defined]
+            return bool(session.execute(statement.values(replicas=0, endpoints=[], routes=[], ready=0)).rowcount)  # type: ignore[attr-defined]
 
     def _note(self, row: Deployment, seen: Seen) -> None:
         """Write down what was seen, if it is news, unless a person changed what shall be meanwhile."""
-        values = {
-            "status": str(seen.status), "reason": seen.reason[:MAX_REASON], "ready": seen.ready, "endpoints": list(seen.endpoints),
-            "serving": seen.serving, "model_field": seen.model_field or row.model_field,
-        }  # fmt: skip
+        values = seen.values(row)
         if all(getattr(row, key) == value for key, value in values.items()):
             return
         statement = sa.update(Deployment).where(Deployment.id == row.id, Deployment.updated_at == row.updated_at)
         with self.db.write() as session:
             session.execute(statement.values(**values, observed_at=utcnow()), execution_options={"synchronize_session": False})
-
-
-def _seen(found: WorkloadStatus | None, row: Deployment, model_field: str) -> Seen:
-    """What the current revision's workload says."""
-    instances = found.instances if found else ()
-    ready = found.ready if found else ()
-    worst = next((one for one in instances if one.state is InstanceState.CRASHING), None)
-    queued = next((one for one in instances if one.state is InstanceState.QUEUED), None)
-    other = next((one for one in instances if one.reason), None)
-    reason = next((one.reason for one in (worst, queued, other) if one is not None and one.reason), "")
-    if ready:
-        told = f"{len(ready)} of {row.replicas} copies answer. {reason}".strip() if len(ready) < row.replicas else ""
-        return Seen(Status.RUNNING, told, len(ready), tuple(one.address for one in ready), row.revision, model_field)
-    if worst is not None:
-        return Seen(Status.FAILED, reason)
-    return Seen(Status.QUEUED if queued is not None else Status.STARTING, reason or ("" if instances else TAKEN_UP))
-
-
-def _with_older(seen: Seen, others: Mapping[str, WorkloadStatus], row: Deployment) -> Seen:
-    """The current revision does not answer: an older one that does goes on serving."""
-    older = next((found for found in others.values() if found.ready), None)
-    if older is None:
-        return seen
-    number = int(older.name.rpartition("-r")[2])
-    how = {Status.FAILED: "does not run", Status.QUEUED: "waits"}.get(seen.status, "starts")
-    told = f"Revision {row.revision} {how}; revision {number} answers. {seen.reason}".strip()
-    return Seen(Status.RUNNING, told, len(older.ready), tuple(one.address for one in older.ready), number, row.model_field)
 
 
 class Reconciler:

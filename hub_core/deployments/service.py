@@ -15,21 +15,24 @@ from hub_core.accounts.lookup import fold, locked
 from hub_core.accounts.tables import Namespace
 from hub_core.accounts.views import Page
 from hub_core.authz import SYSTEM, Actor, Permission, Visibility, require_scope
+from hub_core.clusters.reasons import because
 from hub_core.db import Database, utcnow
 from hub_core.deployments.access import deployment_not_found, find_deployment, require_deployment, visible_deployments
 from hub_core.deployments.platform import Platform
+from hub_core.deployments.reasons import TAKEN_UP, reason_values, tell
 from hub_core.deployments.specs import Asked, Spec, Specs
 from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
-from hub_core.deployments.views import DeploymentView, deployment_view, full_name, revision_view
+from hub_core.deployments.traffic import ALL
+from hub_core.deployments.views import DeploymentView, deployment_view, full_name, revision_view, split_views
 from hub_core.errors import AlreadyExists, ClusterUnavailable, InvalidInput, NoSuchHardware, NothingToRollBack
 from hub_core.git import GitStore
 from hub_core.names import check_repo_name
 from hub_core.repos.access import require_repo
 from hub_core.repos.files import FileService
+from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 
 MAX_REPLICAS = 32
-TAKEN_UP = "The hub is about to take it up."
 
 Change = Callable[[Session, Deployment, Repo], Mapping[str, Any]]
 """Changes the row; returns what the audit trail tells of it."""
@@ -79,16 +82,21 @@ class DeploymentService:
         """The deployment that a request names; raises like `find`."""
         with self._db.read() as session:
             deployment, repo = find_deployment(session, actor, said)  # finds what the caller may use, and nothing else
+        if repo.kind == RepoKind.SPACE:  # its app answers people, not those who ask models
+            raise deployment_not_found(said)
         return Target(deployment, full_name(deployment, repo))
 
     def list_deployments(
-        self, actor: Actor, *, owner: str | None = None, status: str | None = None, cursor: int | None = None, limit: int = 20
-    ) -> Page[DeploymentView]:
-        """Deployments that the caller may see, newest first."""
+        self, actor: Actor, *, owner: str | None = None, status: str | None = None, kind: RepoKind | None = None,
+        cursor: int | None = None, limit: int = 20,
+    ) -> Page[DeploymentView]:  # fmt: skip
+        """Deployments that the caller may see, newest first; with `kind` only those of repos of that kind."""
         query = sa.select(Deployment, Repo).join(Repo, Repo.id == Deployment.repo_id).where(visible_deployments(actor))
         query = query.order_by(Deployment.id.desc()).limit(limit + 1)
         if owner:
             query = query.where(Repo.namespace == fold(owner))
+        if kind is not None:
+            query = query.where(Repo.kind == kind)
         if status:
             query = query.where(Deployment.status == status)
         if cursor is not None:
@@ -129,9 +137,10 @@ class DeploymentService:
         return clean, self._specs.work_out(actor, repo, asked)
 
     def deploy(
-        self, actor: Actor, repo: Repo, name: str, spec: Spec, replicas: int = 1, visibility: Visibility = Visibility.PRIVATE
-    ) -> DeploymentView:
-        """Write down that it shall run. Raises like `plan_deploy`."""
+        self, actor: Actor, repo: Repo, name: str, spec: Spec, replicas: int = 1, visibility: Visibility = Visibility.PRIVATE,
+        *, on_demand: bool = False,
+    ) -> DeploymentView:  # fmt: skip
+        """Write down that it shall run. `on_demand`: it goes to sleep when nobody asks any more. Raises like `plan_deploy`."""
         check_replicas(replicas)
         now = utcnow()
         with self._db.write() as session:
@@ -142,12 +151,13 @@ class DeploymentService:
             _check_free(session, repo, name)
             row = Deployment(
                 repo_id=repo.id, name=name, key=name.lower(), visibility=str(visibility), cluster=spec.cluster, revision=1,
-                replicas=replicas, on_demand=replicas == 0, status=Status.QUEUED if replicas else Status.SLEEPING, reason=TAKEN_UP,
-                serving=None, created_by=actor.user_id, created_at=now, updated_at=now,
+                replicas=replicas, on_demand=on_demand or replicas == 0, requested_at=now, status=Status.QUEUED if replicas else Status.SLEEPING, serving=None,
+                base=None, traffic=ALL, min_replicas=None, max_replicas=None, created_by=actor.user_id, created_at=now, updated_at=now,
+                **reason_values(TAKEN_UP),
             )  # fmt: skip
             session.add(row)
             session.flush()
-            session.add(_revision(actor, row.id, 1, spec))
+            session.add(_revision(actor, row.id, 1, spec, None))
             session.flush()
             told = {"hardware": str(spec.hardware), "runtime": spec.runtime.name, "commit": spec.commit, "replicas": replicas}
             audit.record(session, actor, "deployment.create", full_name(row, repo), repo_id=repo.id, visibility=row.visibility, **told)
@@ -176,41 +186,88 @@ class DeploymentService:
         )  # fmt: skip
         return None if same else spec
 
-    def roll_out(self, actor: Actor, found: Found, spec: Spec) -> DeploymentView:
-        """Make a new revision the current one. The old one answers until the new one does."""
+    def roll_out(self, actor: Actor, found: Found, spec: Spec, traffic: int = ALL) -> DeploymentView:
+        """Make a new revision the current one. The old one answers until the new one does.
+
+        Args:
+            traffic: per cent of the requests for the new one; with less than all, the old one goes on running for the rest.
+
+        Raises:
+            InvalidInput: the share cannot be had.
+        """
+        if not 0 < traffic <= ALL:
+            raise InvalidInput("A new revision gets 1 to 100 per cent of the requests.")
+        if traffic < ALL and spec.cluster != found.deployment.cluster:
+            raise InvalidInput(
+                "Two revisions share the requests within one cluster only.", hint="Roll it out at once, or on other hardware."
+            )
 
         def change(session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
             number = _newest(session, row.id) + 1
-            session.add(_revision(actor, row.id, number, spec))
-            before, row.revision, row.cluster = row.revision, number, spec.cluster
-            return {"from": before, "to": number, "hardware": str(spec.hardware), "runtime": spec.runtime.name, "commit": spec.commit}
+            # What answers keeps the rest: that is an older one where the current one never came to answer.
+            stays = row.base or row.serving or row.revision if traffic < ALL else None
+            session.add(_revision(actor, row.id, number, spec, stays or row.base or row.revision))
+            before, row.revision, row.cluster, row.base, row.traffic = row.revision, number, spec.cluster, stays, traffic
+            told = {"from": before, "to": number, "hardware": str(spec.hardware), "runtime": spec.runtime.name, "commit": spec.commit}
+            return told | ({"traffic": traffic} if stays else {})
 
         return self._change(actor, found, "deployment.update", change)
 
+    def shift(self, actor: Actor, found: Found, traffic: int) -> DeploymentView:
+        """Give the newer of two revisions another share of the requests. All completes the roll-out, none takes it back.
+
+        Raises:
+            InvalidInput: the share cannot be had, or there are no two revisions.
+        """
+        if not 0 <= traffic <= ALL:
+            raise InvalidInput("A revision gets 0 to 100 per cent of the requests.")
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            if row.base is None:
+                raise InvalidInput(
+                    f"{found.view.name} has no two revisions that share the requests.", hint="Name the revision to roll out."
+                )
+            told = {"revision": row.revision, "before": row.traffic, "after": traffic, "older": row.base}
+            _share(row, traffic)
+            return told
+
+        return self._change(actor, found, "deployment.traffic", change)
+
     def previous(self, found: Found) -> DeploymentRevision:
-        """The revision that a rollback goes to: what ran before the current one.
+        """The revision that a rollback goes to: what ran before the current one, or runs beside it.
 
         Raises:
             NothingToRollBack: there is none.
         """
-        query = sa.select(DeploymentRevision).where(
-            DeploymentRevision.deployment_id == found.deployment.id, DeploymentRevision.number < found.deployment.revision
-        )
+        row = found.deployment
         with self._db.read() as session:
-            row = session.scalar(query.order_by(DeploymentRevision.number.desc()).limit(1))
-        if row is None:
+            before = row.base or _current(session, row).after
+            query = sa.select(DeploymentRevision).where(
+                DeploymentRevision.deployment_id == row.id, DeploymentRevision.number < row.revision
+            )
+            query = query.where(DeploymentRevision.number == before) if before else query.order_by(DeploymentRevision.number.desc())
+            revision = session.scalar(query.limit(1))
+        if revision is None:
             raise NothingToRollBack(f"{found.view.name} has one revision only.", hint="There is nothing before it.")
-        return row
+        return revision
 
     def roll_back(self, actor: Actor, found: Found) -> DeploymentView:
-        """Run what ran before, as a new revision; a second rollback so takes the first one back. Raises like `previous`."""
+        """Run what ran before, as a new revision; a second rollback so takes the first one back. Raises like `previous`.
+
+        In the middle of a roll-out the older revision, which still runs, takes all requests.
+        """
         before = self.previous(found)
 
         def change(session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            current = row.revision
+            if row.base is not None:
+                _share(row, 0)
+                return {"from": current, "to": row.revision}
             columns = {column.key: getattr(before, column.key) for column in sa.inspect(DeploymentRevision).columns}
             number = _newest(session, row.id) + 1
-            session.add(DeploymentRevision(**columns | {"number": number, "created_by": actor.user_id, "created_at": utcnow()}))
-            current, row.revision = row.revision, number
+            new = {"number": number, "after": current, "created_by": actor.user_id, "created_at": utcnow()}
+            session.add(DeploymentRevision(**columns | new))
+            row.revision = number
             return {"from": current, "to": number, "as": before.number}
 
         return self._change(actor, found, "deployment.rollback", change)
@@ -223,7 +280,8 @@ class DeploymentService:
         def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
             row.stopped = False
             row.replicas = max(row.replicas, 1)
-            row.status, row.reason, row.requested_at = Status.QUEUED, TAKEN_UP, utcnow()
+            row.status, row.requested_at = Status.QUEUED, utcnow()
+            tell(row, TAKEN_UP)
             return {"replicas": row.replicas}
 
         return self._change(actor, found, "deployment.start", change)
@@ -249,21 +307,41 @@ class DeploymentService:
 
         return self._change(actor, found, "deployment.restart", change)
 
-    def scale(self, actor: Actor, found: Found, replicas: int) -> DeploymentView:
-        """Run so many copies. 0 lets it sleep until a request wakes one copy, which goes back to sleep when nobody asks any more."""
-        check_replicas(replicas)
+    def scale(self, actor: Actor, found: Found, replicas: int, maximum: int | None = None) -> DeploymentView:
+        """Run so many copies. 0 lets it sleep until a request wakes one copy, which goes back to sleep when nobody asks any more.
+
+        Args:
+            maximum: the number of copies follows the requests, from `replicas` up to so many; with 0 it goes on running while it is asked.
+        """
+        check_replicas(replicas, maximum)
 
         def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
-            before, row.replicas, row.on_demand = row.replicas, replicas, replicas == 0
-            if replicas == 0 and not row.stopped:
+            before = row.replicas
+            row.on_demand = replicas == 0
+            row.min_replicas, row.max_replicas = (None, None) if maximum is None else (replicas, maximum)
+            row.replicas = replicas if maximum is None else max(replicas, min(before, maximum))
+            row.needed_at = row.requested_at = utcnow()
+            if row.replicas == 0 and not row.stopped:
                 _answers_no_more(row, Status.SLEEPING)
-            elif replicas:
+            elif row.replicas:
                 if row.stopped or before == 0:
-                    row.status, row.reason = Status.QUEUED, TAKEN_UP
+                    row.status = Status.QUEUED
+                    tell(row, TAKEN_UP)
                 row.stopped = False
-            return {"before": before, "after": replicas}
+            return {"before": before, "after": row.replicas} | ({} if maximum is None else {"least": replicas, "most": maximum})
 
         return self._change(actor, found, "deployment.scale", change)
+
+    def set_on_demand(self, actor: Actor, found: Found, *, on_demand: bool) -> DeploymentView:
+        """Whether it goes to sleep when nobody asks any more; one that sleeps and shall not is woken."""
+
+        def change(_session: Session, row: Deployment, _repo: Repo) -> dict[str, Any]:
+            row.on_demand, row.requested_at = on_demand, utcnow()
+            if not on_demand and row.replicas == 0:
+                row.replicas = 1
+            return {"on_demand": on_demand}
+
+        return self._change(actor, found, "deployment.sleep", change)
 
     def set_visibility(self, actor: Actor, found: Found, visibility: Visibility) -> DeploymentView:
         """Set who may use it. Needs the role admin."""
@@ -290,7 +368,8 @@ class DeploymentService:
             row = session.get(Deployment, deployment_id, with_for_update=True, populate_existing=True)
             if row is None or row.stopped or row.replicas > 0 or not row.on_demand:
                 return
-            row.replicas, row.status, row.reason, row.requested_at = 1, Status.STARTING, "A request woke it.", utcnow()
+            row.replicas, row.status, row.requested_at = 1, Status.STARTING, utcnow()
+            tell(row, because("woken"))
             repo = session.get_one(Repo, row.repo_id)
             audit.record(session, SYSTEM, "deployment.wake", full_name(row, repo), repo_id=row.repo_id)
         self._platform.changed.set()
@@ -333,11 +412,16 @@ class DeploymentService:
 
     def _view(self, session: Session, row: Deployment, repo: Repo, role: str = "", revisions: Any = ()) -> DeploymentView:
         current = _current(session, row)
+        older = session.get(DeploymentRevision, (row.id, row.base)) if row.base is not None else None
+        prices = (self._price(current), self._price(older) if older else 0.0)
+        split = split_views(row, current, older, prices)
+        return deployment_view(row, repo, current, prices[0], self._platform.hardware.currency, role, revisions, split)
+
+    def _price(self, revision: DeploymentRevision) -> float:
         try:
-            price = self._platform.hardware.get(current.hardware).price
+            return self._platform.hardware.get(revision.hardware).price
         except NoSuchHardware:
-            price = 0.0  # the operator took it out of the catalogue
-        return deployment_view(row, repo, current, price, self._platform.hardware.currency, role, revisions)
+            return 0.0  # the operator took it out of the catalogue
 
 
 def workload_name(deployment_id: int, revision: int) -> str:
@@ -345,10 +429,12 @@ def workload_name(deployment_id: int, revision: int) -> str:
     return f"d{deployment_id}-r{revision}"
 
 
-def check_replicas(replicas: int) -> None:
-    """Raise InvalidInput for a number of copies that cannot be had."""
-    if not 0 <= replicas <= MAX_REPLICAS:
+def check_replicas(replicas: int, maximum: int | None = None) -> None:
+    """Raise InvalidInput for numbers of copies that cannot be had."""
+    if not 0 <= replicas <= MAX_REPLICAS or (maximum is not None and not 0 <= maximum <= MAX_REPLICAS):
         raise InvalidInput(f"A deployment has 0 to {MAX_REPLICAS} copies.")
+    if maximum is not None and maximum < max(1, replicas):
+        raise InvalidInput(f"Between {replicas} and {maximum} copies is nothing.", hint="The larger number comes last, and is at least 1.")
 
 
 def _clean(name: str, repo: Repo) -> str:
@@ -369,11 +455,11 @@ def _check_free(session: Session, repo: Repo, name: str) -> None:
         )
 
 
-def _revision(actor: Actor, deployment_id: int, number: int, spec: Spec) -> DeploymentRevision:
+def _revision(actor: Actor, deployment_id: int, number: int, spec: Spec, after: int | None) -> DeploymentRevision:
     return DeploymentRevision(
         deployment_id=deployment_id, number=number, commit=spec.commit, said=spec.said, hardware=str(spec.hardware),
         runtime=spec.runtime.name, paths=list(spec.paths), model_path=spec.model_path, task=spec.task, memory=spec.memory,
-        environment=dict(spec.environment), created_by=actor.user_id, created_at=utcnow(),
+        environment=dict(spec.environment), options=dict(spec.options), after=after, created_by=actor.user_id, created_at=utcnow(),
     )  # fmt: skip
 
 
@@ -386,6 +472,16 @@ def _newest(session: Session, deployment_id: int) -> int:
     return session.scalar(newest) or 0
 
 
+def _share(row: Deployment, traffic: int) -> None:
+    """Another share for the newer of two revisions; the last of its requests goes with none, the older revision with all."""
+    row.routes = []
+    if traffic in (0, ALL):
+        row.revision, row.base, row.traffic = row.revision if traffic else row.base or row.revision, None, ALL
+    else:
+        row.traffic = traffic
+
+
 def _answers_no_more(row: Deployment, status: Status) -> None:
     """From this moment no request goes there, whatever the cluster still has to do."""
-    row.status, row.reason, row.ready, row.endpoints = status, "", 0, []
+    row.status, row.ready, row.endpoints, row.routes = status, 0, [], []
+    tell(row, "")

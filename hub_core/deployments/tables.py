@@ -37,15 +37,23 @@ class Deployment(Base):
     cluster: Mapped[str] = mapped_column(sa.String(64))
     # -- desired
     revision: Mapped[int]
+    base: Mapped[int | None]  # the older revision that keeps the rest of the requests while `revision` is rolled out bit by bit
+    traffic: Mapped[int] = mapped_column(default=100, server_default="100")  # per cent of the requests for `revision`; 100 without a base
     replicas: Mapped[int]  # copies to run; 0 while it sleeps
+    min_replicas: Mapped[int | None]  # with `max_replicas`, `replicas` follows the demand between the two; without, people set it
+    max_replicas: Mapped[int | None]
+    needed_at: Mapped[dt.datetime | None]  # about when so many copies were last needed
     on_demand: Mapped[bool] = mapped_column(default=False)  # scaled to zero: a request wakes it, idleness puts it back to sleep
     stopped: Mapped[bool] = mapped_column(default=False)
+    stopped_why: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # as `reasons`, where the hub itself stopped it
     restarts: Mapped[int] = mapped_column(default=0)  # how often a person had it restarted; another number replaces what runs
     # -- observed
     status: Mapped[str] = mapped_column(sa.String(12))
     reason: Mapped[str] = mapped_column(sa.String(600), default="")
+    reasons: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # codes and values of `reason`, sentence by sentence
     ready: Mapped[int] = mapped_column(default=0)
     endpoints: Mapped[list[Any]] = mapped_column(default=list)  # base addresses of the copies that answer
+    routes: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")  # while two revisions answer: a `Share` for each
     serving: Mapped[int | None]  # the revision that answers: an older one while the current one starts
     model_field: Mapped[str] = mapped_column(sa.String(1024), default="")  # what the server wants as `model` in a request
     observed_at: Mapped[dt.datetime | None]
@@ -71,5 +79,18 @@ class DeploymentRevision(Base):
     task: Mapped[str] = mapped_column(sa.String(16))
     memory: Mapped[int] = mapped_column(sa.BigInteger)  # bytes that the model is estimated to take
     environment: Mapped[dict[str, Any]]
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of a Space: its packages and its port
+    after: Mapped[int | None]  # the revision that it was to take the place of
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[dt.datetime]
+
+
+class DeploymentLoad(Base):
+    """How many requests one process of the hub had under way at a deployment, on average over its last seconds."""
+
+    __tablename__ = "deployment_loads"
+
+    deployment_id: Mapped[int] = mapped_column(sa.ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True)
+    process: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    under_way: Mapped[float]
+    at: Mapped[dt.datetime]

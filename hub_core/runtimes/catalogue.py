@@ -51,19 +51,23 @@ class _Way(_Data):
 class LocalWay(_Way):
     """On this machine, with pinned packages in an environment of their own; without packages it is any program.
 
-    `settable` names the environment variables that a deployment may set: many others make a program load code.
+    `settable` names the environment variables that a deployment may set: many others make a program load code. For apps of Spaces
+    `sdk_version` stands in `requirements` where the card names none, and `app_port` is what they listen on, each in a network of its own.
     """
 
     settable: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     download_gb: float = 0.05
+    sdk_version: str = ""
+    app_port: int = Field(default=0, ge=0, le=65535)
 
 
 class ContainerWay(_Way):
-    """In a container of a cluster."""
+    """In a container of a cluster; with `kserve` as an InferenceService, where the cluster has KServe."""
 
     image: str
     port: int = Field(ge=1, le=65535)
+    kserve: bool = False
 
 
 class Runtime(_Data):
@@ -74,6 +78,7 @@ class Runtime(_Data):
         formats, libraries, architectures: what it serves; `*` and an empty list are everything.
         weights: `file` for one file (and its shards), `folder` for the repo's files of that format.
         context: tokens of context that memory is planned for.
+        in_flight: requests that one copy answers well at a time; where copies follow the demand, more requests need more copies.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,31}$")
@@ -84,9 +89,10 @@ class Runtime(_Data):
     libraries: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
     weights: Literal["file", "folder"]
-    tasks: tuple[Literal["chat", "completions", "embeddings"], ...]
+    tasks: tuple[Literal["chat", "completions", "embeddings", "app"], ...]
     memory: Memory = Memory()
     context: int = Field(default=4096, ge=0)
+    in_flight: int = Field(default=8, ge=1)
     probe: ProbePath = ProbePath()
     local: LocalWay | None = None
     container: ContainerWay | None = None

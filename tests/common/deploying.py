@@ -126,6 +126,7 @@ class MemoryCluster:
         self.workloads: dict[str, Workload] = {}
         self.states: dict[str, InstanceState] = {}
         self.reasons: dict[str, str] = {}
+        self.restarts: dict[str, int] = {}
         self.calls: list[str] = []
         self.down = False
         self.after_apply: Callable[[], None] = lambda: None
@@ -163,7 +164,8 @@ class MemoryCluster:
     def _status(self, workload: Workload) -> WorkloadStatus:
         state = self.states.get(workload.name, InstanceState.READY)
         instances = tuple(
-            Instance(str(n), state, f"http://{workload.name}-{n}" if state is InstanceState.READY else "", 0, self.reasons.get(workload.name, ""))
+            Instance(str(n), state, f"http://{workload.name}-{n}" if state is InstanceState.READY else "",
+                     self.restarts.get(workload.name, 0), self.reasons.get(workload.name, ""))
             for n in range(workload.replicas)
         )  # fmt: skip
         return WorkloadStatus(workload.name, dict(workload.labels), workload.digest, workload.replicas, instances)

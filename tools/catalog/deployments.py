@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,6 +16,8 @@ from hub_core.deployments.service import MAX_REPLICAS, Found, check_replicas
 from hub_core.deployments.specs import Asked, Spec
 from hub_core.deployments.tables import Status
 from hub_core.deployments.views import DeploymentView
+from hub_core.jobs.service import JobView
+from hub_core.jobs.traces import read_trace
 from hub_core.repos.tables import Repo
 from tools.catalog.fields import DeploymentArg, HardwareArg, LimitArg, ModelArg, RevisionArg
 from tools.catalog.outputs import Page
@@ -38,6 +41,8 @@ EnvironmentArg = Annotated[
         examples=[["OMP_NUM_THREADS=2"]],
     ),
 ]
+# A job as people name it where the name of a deployment could stand.
+_JOB = re.compile(r"(?:job|任务|任務|作业|作業|ジョブ|작업)\s*(?:number\s*)?(?:#|＃)?\s*(?P<number>\d{1,15})", re.IGNORECASE)
 # What a start takes beyond copying the model, in seconds, as people are told before they agree.
 _START_S, _COPY_BYTES_S, _INSTALL_S = 10, 200 * 1024**2, 60
 
@@ -138,6 +143,27 @@ class RevisionOut(ToolOutput):
     created_at: dt.datetime
 
 
+class ReasonOut(ToolOutput):
+    """One sentence of a reason."""
+
+    code: str
+    params: dict[str, str | int]
+
+
+class SplitOut(ToolOutput):
+    """One of two revisions that share the requests."""
+
+    revision: int
+    percent: int = Field(description="Of the requests, what it shall take.")
+    takes: int = Field(description="Of the requests, what it takes now: a revision that does not answer takes none.")
+    replicas: int
+    ready: int
+    commit: str
+    said: str
+    hardware: str
+    price_per_hour: float
+
+
 class DeploymentOut(ToolOutput):
     """A deployment."""
 
@@ -147,9 +173,15 @@ class DeploymentOut(ToolOutput):
     owner: str
     status: str = Field(description="queued, starting, running, sleeping, stopped or failed")
     reason: str = Field(description="Why it is so, in plain words; empty when all is well.")
+    reason_code: str = Field(default="", description="Code of its first sentence, which stays the same when the words change.")
+    reasons: list[ReasonOut] = Field(default_factory=list, description="Codes and values of all its sentences.")
     visibility: str
     revision: int
     serving: int | None = Field(description="The revision that answers: an older one while the current one starts.")
+    traffic: int = Field(
+        default=100, description="Per cent of the requests for the current revision; less while an older one takes the rest."
+    )
+    split: list[SplitOut] = Field(default_factory=list, description="The two revisions that share the requests, the newer one first.")
     commit: str
     said: str = Field(description="The branch or tag that was named.")
     hardware: str
@@ -158,6 +190,8 @@ class DeploymentOut(ToolOutput):
     cluster: str
     replicas: int
     ready: int
+    min_replicas: int | None = Field(default=None, description="With max_replicas, the copies follow the requests between the two.")
+    max_replicas: int | None = None
     on_demand: bool = Field(description="Scaled to zero: a request wakes it.")
     memory: int = Field(description="Bytes that the model is estimated to take.")
     price_per_hour: float = Field(description="Of all copies that shall run now.")
@@ -171,9 +205,13 @@ class DeploymentOut(ToolOutput):
 
 def deployment_out(view: DeploymentView) -> DeploymentOut:
     """A view as a tool's result."""
-    fields = {name: getattr(view, name) for name in DeploymentOut.model_fields if name != "revisions"}
-    names = tuple(RevisionOut.model_fields)
-    return DeploymentOut(**fields, revisions=[RevisionOut(**{name: getattr(row, name) for name in names}) for row in view.revisions])
+    fields = {name: getattr(view, name) for name in DeploymentOut.model_fields if name not in ("revisions", "split", "reasons")}
+    return DeploymentOut(
+        **fields,
+        revisions=[RevisionOut(**{name: getattr(row, name) for name in RevisionOut.model_fields}) for row in view.revisions],
+        split=[SplitOut(**{name: getattr(row, name) for name in SplitOut.model_fields}) for row in view.split],
+        reasons=[ReasonOut(**part) for part in view.reasons],
+    )
 
 
 class DeploymentList(Page):
@@ -348,7 +386,7 @@ class TryDeployment(Tool[TryInput, TryOut]):
 class GetLogsInput(ToolInput):
     """Whose logs, and how many lines."""
 
-    target: Annotated[str, Slot(SlotType.DEPLOYMENT), Field(description="Deployment as `namespace/name`, or its bare name.", min_length=1, max_length=200, examples=["acme/support-7b"])]  # fmt: skip
+    target: Annotated[str, Slot(SlotType.DEPLOYMENT), Field(description="Deployment as `namespace/name`, or its bare name; or a job, as `job 12`.", min_length=1, max_length=200, examples=["acme/support-7b"])]  # fmt: skip
     lines: Annotated[int, Slot(SlotType.NUMBER), Field(description="How many lines of each copy, at most.", ge=1, le=2000)] = 100
 
 
@@ -361,24 +399,31 @@ class LogOut(ToolOutput):
 
 
 class LogsOut(ToolOutput):
-    """Logs of a deployment."""
+    """Logs of a deployment, or of a job."""
 
     target: str
     items: list[LogOut]
 
 
 class GetLogs(Tool[GetLogsInput, LogsOut]):
-    """Show the last lines of the log of a deployment: what its server wrote, errors included."""
+    """Show the last lines of the log of a deployment or of a job: what its program wrote, errors included."""
 
     name, group, input, output, permission = "get_logs", "deployments", GetLogsInput, LogsOut, Permission.DEPLOYMENT_MANAGE
 
     def plan(self, ctx: ToolContext, args: GetLogsInput) -> Plan:
-        """Resolve the name."""
+        """Resolve the name, or find the job."""
+        if (said := _JOB.fullmatch(args.target)) is not None:
+            job = ctx.services.jobs.get(ctx.actor, int(said["number"]))
+            return Plan(args.model_dump(mode="json") | {"target": f"job {job.id}"}, Effect.READ, prepared=job)
         one = ctx.services.deployments.find(ctx.actor, args.target, Permission.DEPLOYMENT_MANAGE)
         return Plan(args.model_dump(mode="json") | {"target": one.view.name}, Effect.READ, prepared=one)
 
     def run(self, ctx: ToolContext, args: GetLogsInput, plan: Plan) -> LogsOut:
         """Read them."""
+        if isinstance(plan.prepared, JobView):
+            lines = read_trace(ctx.services.db, plan.prepared.id)[0].splitlines()[-args.lines :]
+            text = "\n".join(lines)
+            return LogsOut(target=plan.args["target"], items=[LogOut(revision=0, copy_number="", text=text)] if text else [])
         logs = ctx.services.deployments.logs(ctx.actor, plan.args["target"], args.lines)
         items = [LogOut(revision=int(name.split("/")[0]), copy_number=name.split("/")[1], text=text) for name, text in logs.items()]
         return LogsOut(target=plan.args["target"], items=items)

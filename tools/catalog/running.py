@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
 from hub_core.authz import Permission, Visibility
-from hub_core.deployments.service import Found, check_replicas
+from hub_core.deployments.service import MAX_REPLICAS, Found, check_replicas
 from hub_core.deployments.specs import Asked, Spec
-from hub_core.errors import NoSuchHardware
+from hub_core.deployments.traffic import ALL
+from hub_core.errors import InvalidInput, NoSuchHardware
 from tools.catalog.deployments import (
     DeploymentOut,
     EnvironmentArg,
@@ -23,7 +24,8 @@ from tools.catalog.deployments import (
 )
 from tools.catalog.fields import HardwareArg, RevisionArg
 from tools.catalog.repos import VisibilityArg
-from tools.contract import Call, Change, Effect, Plan, Tool, ToolContext, ToolOutput
+from tools.catalog.splitting import moved_split, new_split, shift_effect, shift_inverse
+from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolOutput
 
 
 class _Changes(Tool[Any, Any]):
@@ -46,6 +48,18 @@ def _price(ctx: ToolContext, one: Found, replicas: int) -> dict[str, Any]:
     return cost(ctx, hardware, replicas)
 
 
+TrafficArg = Annotated[
+    int,
+    Slot(SlotType.NUMBER),
+    Field(
+        description="Per cent of the requests for the new revision; the older one keeps the rest. 100 completes the roll-out, 0 takes it back.",
+        ge=0,
+        le=100,
+        examples=[10],
+    ),
+]
+
+
 class UpdateInput(OneDeployment):
     """What to change; leave out what stays."""
 
@@ -53,30 +67,37 @@ class UpdateInput(OneDeployment):
     hardware: HardwareArg | None = None
     environment: EnvironmentArg | None = None
     visibility: VisibilityArg | None = None
+    traffic: TrafficArg | None = None
 
 
 class UpdateDeployment(_Changes):
-    """Change a deployment: another revision of the model, other hardware, environment or visibility. The old way answers until the new one does."""
+    """Change a deployment: another revision, hardware, environment or visibility, or what share of the requests a new revision gets."""
 
     name, input, effect = "update_deployment", UpdateInput, Effect.SPEND
 
     def plan(self, ctx: ToolContext, args: UpdateInput) -> Plan:
         """Dearer hardware is spending; to show it to more people is destructive; the rest can be rolled back."""
         one, resolved, facts = self.begin(ctx, args)
-        spec = None
-        if args.revision is not None or args.hardware is not None or args.environment is not None:
-            spec = ctx.services.deployments.plan_update(
-                ctx.actor, one, Asked(args.revision or "", args.hardware, None, variables(args.environment))
-            )
+        spec = self._spec(ctx, one, args)
         changes = [*_spec_changes(one, spec, args)]
         effect = Effect.WRITE
+        inverse = Call("rollback_deployment", {"deployment": one.view.name}) if changes else None
         if spec is not None:
             facts |= start_facts(spec)
+            beside = args.traffic is not None and args.traffic < ALL
             if str(spec.hardware) != one.view.hardware:
-                facts |= cost(ctx, spec.hardware, one.view.replicas)
+                facts |= {} if beside else cost(ctx, spec.hardware, one.view.replicas)
                 effect = Effect.SPEND if spec.hardware.price > _each(ctx, one) else Effect.WRITE
                 resolved["hardware"] = str(spec.hardware)
-        inverse = Call("rollback_deployment", {"deployment": one.view.name}) if changes else None
+            if beside and args.traffic is not None:
+                changes.append(Change("traffic", 0, args.traffic))
+                facts |= new_split(ctx, one, spec, args.traffic)
+                effect = Effect.SPEND
+        elif args.traffic is not None:
+            changes += [Change("traffic", one.view.traffic, args.traffic)] if args.traffic != one.view.traffic else []
+            facts |= moved_split(ctx, one, args.traffic)
+            effect = shift_effect(one, args.traffic)
+            inverse = shift_inverse(one, args.traffic) if changes else None
         before = Visibility(one.view.visibility)
         if args.visibility is not None and args.visibility is not before:
             changes.append(Change("visibility", str(before), str(args.visibility)))
@@ -93,8 +114,32 @@ class UpdateDeployment(_Changes):
         if any(change.what == "visibility" for change in plan.changes) and args.visibility is not None:
             view = ctx.services.deployments.set_visibility(ctx.actor, one, args.visibility)
         if spec is not None:
-            view = ctx.services.deployments.roll_out(ctx.actor, one, spec)
+            view = ctx.services.deployments.roll_out(ctx.actor, one, spec, ALL if args.traffic is None else args.traffic)
+        elif any(change.what == "traffic" for change in plan.changes) and args.traffic is not None:
+            view = ctx.services.deployments.shift(ctx.actor, one, args.traffic)
         return deployment_out(view)
+
+    def _spec(self, ctx: ToolContext, one: Found, args: UpdateInput) -> Spec | None:
+        """What would be rolled out; with a share of the requests alone and nothing under way, what the branch has by now.
+
+        Raises:
+            InvalidInput: there is nothing that the share could be for.
+        """
+        service = ctx.services.deployments
+        named = args.revision is not None or args.hardware is not None or args.environment is not None
+        spec = None
+        if named:
+            spec = service.plan_update(ctx.actor, one, Asked(args.revision or "", args.hardware, None, variables(args.environment)))
+        elif args.traffic is not None and not one.view.split:
+            spec = service.plan_update(ctx.actor, one, Asked(one.view.said))
+        if args.traffic is None or (spec is None and one.view.split):
+            return spec
+        if spec is None:
+            told = f"{one.view.name} has one revision only, and '{one.view.said}' has nothing newer."
+            raise InvalidInput(told, hint="Name the revision or the hardware to roll out.")
+        if args.traffic == 0:
+            raise InvalidInput("A new revision gets 1 to 100 per cent of the requests.", hint="0 takes back what is being rolled out.")
+        return spec
 
 
 def _each(ctx: ToolContext, one: Found) -> float:
@@ -125,6 +170,9 @@ class RollbackDeployment(_Changes):
         one, resolved, facts = self.begin(ctx, args)
         row, view = ctx.services.deployments.previous(one), one.view
         facts |= {"to_revision": row.number}
+        if view.split:
+            back = (Change("traffic", view.traffic, 0),)
+            return Plan(resolved, Effect.DESTRUCTIVE, back, facts | moved_split(ctx, one, 0), shift_inverse(one, 0), one)
         pairs = (("commit", view.commit, row.commit), ("hardware", view.hardware, row.hardware), ("runtime", view.runtime, row.runtime))
         changes = tuple(Change(what, before, after) for what, before, after in pairs if before != after)
         changes = changes or (Change("revision", view.revision, row.number),)
@@ -190,35 +238,59 @@ class RestartDeployment(_Changes):
         return deployment_out(ctx.services.deployments.restart(ctx.actor, plan.prepared))
 
 
+MaxArg = Annotated[
+    int,
+    Slot(SlotType.NUMBER),
+    Field(
+        description=f"Most copies, 1 to {MAX_REPLICAS}: between `replicas` and so many, the number follows the requests.",
+        ge=1,
+        le=MAX_REPLICAS,
+        examples=[4],
+    ),
+]
+
+
 class ScaleInput(OneDeployment):
     """Which deployment, and how many copies."""
 
     replicas: ReplicasArg
+    max: MaxArg | None = None
 
 
 class ScaleDeployment(_Changes):
-    """Scale a deployment to a number of copies (replicas). At zero it sleeps and costs nothing until a request wakes it."""
+    """Scale a deployment to a number of copies (replicas), or between two: then it follows the requests. At zero it sleeps until one comes."""
 
     name, input, effect = "scale_deployment", ScaleInput, Effect.SPEND
 
     def plan(self, ctx: ToolContext, args: ScaleInput) -> Plan:
         """More is spending, none is an interruption, fewer is neither."""
         one, resolved, facts = self.begin(ctx, args)
-        check_replicas(args.replicas)
-        before = 0 if one.view.stopped else one.view.replicas
-        effect = Effect.SPEND if args.replicas > before else Effect.WRITE
-        if args.replicas == 0 and (before > 0 or one.view.ready):
+        check_replicas(args.replicas, args.max)
+        view = one.view
+        before = 0 if view.stopped else view.replicas
+        most, most_before = args.max or args.replicas, view.max_replicas or before
+        effect = Effect.SPEND if most > most_before or args.replicas > before else Effect.WRITE
+        if most == 0 and (before > 0 or view.ready):
             effect = Effect.DESTRUCTIVE
-        same = args.replicas == before and one.view.on_demand == (args.replicas == 0)
-        changes = () if same else (Change("replicas", before, args.replicas),)
-        inverse = Call("scale_deployment", {"deployment": one.view.name, "replicas": one.view.replicas}) if changes else None
-        return Plan(resolved, effect, changes, facts | _price(ctx, one, args.replicas), inverse, one)
+        at, wanted = (view.min_replicas, view.max_replicas) if view.max_replicas else (before, None), (args.replicas, args.max)
+        same = at == wanted and (args.max is not None or view.on_demand == (args.replicas == 0))
+        changes = () if same else (Change("replicas", _copies(*at), _copies(*wanted)),)
+        again = {"replicas": view.min_replicas if view.max_replicas else view.replicas} | (
+            {"max": view.max_replicas} if view.max_replicas else {}
+        )
+        inverse = Call("scale_deployment", {"deployment": view.name, **again}) if changes else None
+        facts |= _price(ctx, one, args.replicas) | ({"most": args.max, "most_price": _price(ctx, one, args.max)} if args.max else {})
+        return Plan(resolved, effect, changes, facts, inverse, one)
 
     def run(self, ctx: ToolContext, args: ScaleInput, plan: Plan) -> DeploymentOut:
         """Scale it."""
         return deployment_out(
-            ctx.services.deployments.scale(ctx.actor, plan.prepared, args.replicas) if plan.changes else plan.prepared.view
+            ctx.services.deployments.scale(ctx.actor, plan.prepared, args.replicas, args.max) if plan.changes else plan.prepared.view
         )
+
+
+def _copies(least: int | None, most: int | None) -> int | str:
+    return least or 0 if most is None else f"{least or 0}–{most}"
 
 
 class DeletedOut(ToolOutput):

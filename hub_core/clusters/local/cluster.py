@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import structlog
 
 from hub_core.clusters.local import machine
-from hub_core.clusters.local.copy import Copy, read_json, tail
-from hub_core.clusters.local.keeper import write_json
-from hub_core.clusters.port import GIB, Gpu, Inventory, Probe, Resources, Workload, WorkloadStatus
+from hub_core.clusters.local.boxes import missing
+from hub_core.clusters.local.copy import HOST, Copy, read_json, tail
+from hub_core.clusters.local.keeper import remove_tree, write_json
+from hub_core.clusters.port import GIB, Confined, CopyUse, Gpu, Inventory, Probe, Resources, Workload, WorkloadStatus
+from hub_core.clusters.reasons import because
 
 TICK_S = 0.25
 BEAT_S = 2.0
+_WELL = b"HTTP/1.1 2"
 PROBE_TIMEOUT_S = 2.0
 
 log = structlog.get_logger(__name__)
@@ -33,6 +35,7 @@ class _Kept:
     workload: Workload
     copies: dict[int, Copy] = field(default_factory=dict)
     gone: bool = False
+    partial: bool = False  # found on the disk, where its secrets are not: it goes on as it is until it is applied again
 
 
 class LocalCluster:
@@ -42,18 +45,21 @@ class LocalCluster:
         folder: where the records, logs and working folders of the copies are.
         grace_s: how long programs go on without a hub; a restart of the hub within that time does not interrupt them.
         memory: bytes that all copies together may be given; default: most of the machine's.
+        unconfined: programs that nobody vouches for run as the hub's own user, without a box; only where the operator accepts that.
         on_change: called after a copy changed its state, from the cluster's own thread.
     """
 
     name = "local"
 
     def __init__(
-        self, folder: Path, *, grace_s: float = 60.0, memory: int | None = None, on_change: Callable[[], None] = lambda: None
-    ) -> None:
+        self, folder: Path, *, grace_s: float = 60.0, memory: int | None = None, unconfined: bool = False,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._folder = folder.resolve()
         self._heartbeat = self._folder / "heartbeat"
         self._grace_s = grace_s
         self._memory = memory or machine.memory()
+        self._unconfined = unconfined
         self._on_change = on_change
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.RLock()
@@ -86,11 +92,11 @@ class LocalCluster:
         with self._lock:
             kept = self._kept.setdefault(workload.name, _Kept(workload))
             same = kept.workload == workload and not kept.gone
-            kept.workload, kept.gone = workload, False
+            kept.workload, kept.gone, kept.partial = workload, False, False
             path = self._folder / workload.name
             if not same or not (path / "workload.json").exists():
                 path.mkdir(parents=True, exist_ok=True)
-                write_json(path / "workload.json", asdict(workload))
+                write_json(path / "workload.json", asdict(replace(workload, secrets={})) | {"partial": bool(workload.secrets)})
 
     def observe(self) -> Mapping[str, WorkloadStatus]:
         """What is kept, with its copies; nothing of what was deleted and has only to end."""
@@ -121,6 +127,16 @@ class LocalCluster:
             gpus.append(Gpu(gpu.name, gpu.count, len(own - taken), gpu.memory))
             first += gpu.count
         return Inventory(machine.cpus(), self._memory, max(0, self._memory - used), tuple(gpus))
+
+    def use(self) -> Mapping[str, Mapping[str, CopyUse]]:
+        """What the processes of each copy take."""
+        with self._lock:
+            pids = [(name, str(index), copy.pid.get("pid")) for name, kept in self._kept.items() for index, copy in kept.copies.items()]
+        found: dict[str, dict[str, CopyUse]] = {}
+        for name, index, pid in pids:
+            if pid and (use := machine.use_of(int(pid))) is not None:
+                found.setdefault(name, {})[index] = use
+        return found
 
     # -- keeping ---------------------------------------------------------------------------------------------------
 
@@ -155,29 +171,40 @@ class LocalCluster:
             self._beaten = now
 
     def _tend(self, name: str, kept: _Kept) -> None:
+        if kept.partial and not kept.gone:
+            return
         wanted = 0 if kept.gone else kept.workload.replicas
         for index in range(wanted):
             copy = kept.copies.setdefault(index, self._copy(name, index))
-            copy.step(kept.workload, "" if copy.alive else self._no_room(kept.workload.resources), self._pick(kept.workload.resources))
+            copy.step(kept.workload, "" if copy.alive else self._no_room(kept.workload), self._pick(kept.workload.resources))
         for index in [index for index in kept.copies if index >= wanted]:
             if kept.copies[index].stop():
                 kept.copies.pop(index).remove()
         if kept.gone and not kept.copies:
             del self._kept[name]
-            shutil.rmtree(self._folder / name, ignore_errors=True)
+            remove_tree(self._folder / name)
 
     def _copy(self, name: str, index: int) -> Copy:
-        return Copy(self._folder / name / str(index), self._heartbeat, self._grace_s)
+        return Copy(self._folder / name / str(index), self._heartbeat, self._grace_s, unconfined=self._unconfined)
 
     def _running(self) -> list[Copy]:
         return [copy for kept in self._kept.values() for copy in kept.copies.values() if copy.alive]
 
-    def _no_room(self, wanted: Resources) -> str:
+    @property
+    def unconfined(self) -> str:
+        """Why programs that nobody vouches for cannot be shut in here; empty where they can, or where the operator accepts it."""
+        return "" if self._unconfined else missing()
+
+    def _no_room(self, workload: Workload) -> str:
+        wanted = workload.resources
+        if workload.confined and (why := self.unconfined):
+            return because("not_isolated", text=why)
         free = self._memory - sum(int(copy.run.get("memory", 0)) for copy in self._running())
         if wanted.memory > free:
-            return f"It needs {wanted.memory / GIB:.1f} GB of memory, and {max(0, free) / GIB:.1f} GB of this machine are free."
+            needed, left = (f"{size / GIB:.1f} GB" for size in (wanted.memory, max(0, free)))
+            return because("no_memory", needed=needed, free=left)
         if wanted.gpus > len(self._free_gpus()):
-            return f"It needs {wanted.gpus} GPU(s), and {len(self._free_gpus())} of this machine are free."
+            return because("no_gpus", needed=wanted.gpus, free=len(self._free_gpus()))
         return ""
 
     def _free_gpus(self) -> list[int]:
@@ -199,8 +226,9 @@ class LocalCluster:
             if not place.is_dir():
                 continue
             known = read_json(place / "workload.json")
+            partial = bool(known.pop("partial", False))
             workload = _workload(known) if known else Workload(place.name, {}, (), Resources(0, 0), 0)
-            kept = self._kept.setdefault(place.name, _Kept(workload, gone=not known))
+            kept = self._kept.setdefault(place.name, _Kept(workload, gone=not known, partial=partial))
             for path in _numbered(place):
                 kept.copies.setdefault(int(path.name), Copy(path, self._heartbeat, self._grace_s))
 
@@ -211,17 +239,28 @@ def _numbered(place: Path) -> list[Path]:
 
 def _workload(known: dict[str, Any]) -> Workload:
     resources, probe = Resources(**known.pop("resources")), Probe(**known.pop("probe"))
-    return Workload(**known | {"command": tuple(known["command"]), "resources": resources, "probe": probe})
+    confined = Confined(**known["confined"] | {"show": tuple(known["confined"]["show"])}) if known.get("confined") else None
+    return Workload(**known | {"command": tuple(known["command"]), "resources": resources, "probe": probe, "confined": confined})
 
 
 def _status(kept: _Kept) -> WorkloadStatus:
     workload = kept.workload
     instances = tuple(copy.instance(workload.digest) for _, copy in sorted(kept.copies.items()))
-    return WorkloadStatus(workload.name, dict(workload.labels), workload.digest, workload.replicas, instances)
+    return WorkloadStatus(workload.name, dict(workload.labels), "" if kept.partial else workload.digest, workload.replicas, instances)
 
 
 def _answers(copy: Copy, probe: Probe) -> bool:
+    """Whether it gives a 2xx in time. No more is read than that, however much comes: some programs are nobody's friends."""
+    deadline, said = time.monotonic() + PROBE_TIMEOUT_S, b""
+    asked = f"GET {probe.path} HTTP/1.1\r\nHost: {HOST}\r\nUser-Agent: hubtalk\r\nConnection: close\r\n\r\n"
     try:
-        return httpx.get(copy.address + probe.path, timeout=PROBE_TIMEOUT_S).is_success
-    except httpx.HTTPError:
+        with socket.create_connection((HOST, int(copy.run.get("port", 0))), PROBE_TIMEOUT_S) as connection:
+            connection.sendall(asked.encode())
+            while len(said) < len(_WELL) and (left := deadline - time.monotonic()) > 0:
+                connection.settimeout(left)
+                if not (chunk := connection.recv(len(_WELL) - len(said))):
+                    break
+                said += chunk
+    except OSError:
         return False
+    return said[:7] == _WELL[:7] and said[8:] == _WELL[8:]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from hub_core.clusters.explain import explain
-from hub_core.clusters.local.keeper import start_time, write_json
+from hub_core.clusters.local.boxes import boxed, handed_over
+from hub_core.clusters.local.boxroot import HOME, TMP
+from hub_core.clusters.local.keeper import remove_tree, start_time, write_json
 from hub_core.clusters.port import Instance, InstanceState, Workload
+from hub_core.clusters.reasons import because
 
 HOST = "127.0.0.1"
 KEEPER = Path(__file__).with_name("keeper.py")
@@ -35,10 +37,12 @@ MAX_FILES, MAX_FILE_BYTES, NICE = 4096, 20 * 1024**3, 5
 class Copy:
     """One copy. Not for several threads at once: the cluster's lock guards it."""
 
-    def __init__(self, folder: Path, heartbeat: Path, grace_s: float) -> None:
+    def __init__(self, folder: Path, heartbeat: Path, grace_s: float, *, unconfined: bool = False) -> None:
         self.folder = folder
         self._heartbeat = heartbeat
         self._grace_s = grace_s
+        self._open = unconfined
+        self._hidden = heartbeat.parent.parent  # the hub's data folder
         self._process: subprocess.Popen[bytes] | None = None
         self._began = time.monotonic()
         self._ready_since: float | None = None
@@ -113,7 +117,7 @@ class Copy:
 
     def remove(self) -> None:
         """Forget the copy; it must be stopped."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder)
 
     def probe_due(self) -> bool:
         """Whether it is time to ask how it is."""
@@ -166,26 +170,32 @@ class Copy:
             return
         now = time.monotonic()
         if self._ready_since is None and now - self._began > workload.probe.startup_s:
-            self._wedged = f"It did not answer within {workload.probe.startup_s:.0f} seconds of its start."
+            self._wedged = because("no_answer", seconds=round(workload.probe.startup_s))
             self.stop()
         elif self._missed >= PROBES_MISSED and now - (self._ready_since or now) > PROBES_MISSED:
-            self._wedged = "It stopped answering."
+            self._wedged = because("silent")
             self.stop()
 
     def _start(self, workload: Workload, gpus: list[int]) -> None:
         port = free_port()
         self.folder.mkdir(parents=True, exist_ok=True)
         work = self.folder / "work"
-        shutil.rmtree(work, ignore_errors=True)
+        remove_tree(work)
         work.mkdir()
         memory = workload.resources.memory
+        box = boxed(workload, self.folder, port, self._hidden) if workload.confined and not self._open else None
+        inside = workload.port if box else port
+        source = workload.confined.source if workload.confined else ""
         write_json(
             self.folder / "run.json",
             {
                 "digest": workload.digest,
-                "command": [part.replace("{port}", str(port)).replace("{host}", HOST) for part in workload.command],
-                "environment": _environment(work, gpus) | dict(workload.environment),
-                "cwd": str(work),
+                "command": [_filled(part, inside) for part in workload.command],
+                "environment": _environment(HOME if box else str(work), TMP if box else str(work), gpus)
+                | {name: _filled(value, inside) for name, value in workload.environment.items()},
+                "cwd": str(work / "home" / "app") if source else str(work),
+                "source": source,
+                "box": box,
                 "port": port,
                 "gpus": gpus,
                 "memory": memory,
@@ -199,11 +209,13 @@ class Copy:
         for name in ("pid.json", "exit.json"):
             (self.folder / name).unlink(missing_ok=True)
         self._began, self._ready_since, self._missed, self._stop_sent, self._next_probe = time.monotonic(), None, 0, 0.0, 0.0
-        # Neither the hub's environment nor its files are the program's business.
+        # Neither the hub's environment nor its files are the program's business. Secrets are handed over in memory.
+        secrets = handed_over(dict(workload.secrets))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(KEEPER), str(self.folder)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [sys.executable, "-I", "-S", str(KEEPER), str(self.folder)], stdin=secrets, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True, env={"PATH": os.defpath}, cwd=str(self.folder),
         )  # fmt: skip
+        secrets.close()
 
     def _reap(self) -> None:
         """Take note of an end, once."""
@@ -233,8 +245,12 @@ class Copy:
                 return
 
 
-def _environment(work: Path, gpus: list[int]) -> dict[str, str]:
-    base = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(work), "TMPDIR": str(work), "PYTHONUNBUFFERED": "1"}
+def _filled(text: str, port: int) -> str:
+    return text.replace("{port}", str(port)).replace("{host}", HOST)
+
+
+def _environment(home: str, tmp: str, gpus: list[int]) -> dict[str, str]:
+    base = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": home, "TMPDIR": tmp, "PYTHONUNBUFFERED": "1"}
     return base | {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from hub_core.http.openai.routing import Route, Router
 from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
 from hub_core.metering.meter import Used
+from hub_core.repos.kinds import RepoKind
 from hub_core.services import Services
 
 AGENT = "hubtalk"
@@ -30,6 +32,7 @@ AGENT = "hubtalk"
 TASKS = ("chat/completions", "completions", "embeddings")
 MAX_MODELS = 1000
 CONNECT_S, SILENCE_S = 5.0, 600.0
+_JSON = {"content-type": "application/json"}
 _PASSED_BACK = ("content-type", "cache-control")
 
 Agent = Callable[[Request, Actor, dict[str, Any]], Awaitable[Response]]
@@ -93,7 +96,7 @@ class Gateway:
         """The deployments that the caller may use and that are not stopped."""
         try:
             actor = await self._actor(request)
-            page = await run_in_threadpool(self._services.deployments.list_deployments, actor, limit=MAX_MODELS)
+            page = await run_in_threadpool(self._services.deployments.list_deployments, actor, kind=RepoKind.MODEL, limit=MAX_MODELS)
         except HubError as error:
             return openai_error(error)
         own = [_model(AGENT, 0, "hubtalk")] if self._agent is not None and not actor.is_anonymous else []
@@ -104,10 +107,12 @@ class Gateway:
         """One of them."""
         try:
             actor = await self._actor(request)
-            view = (await run_in_threadpool(self._services.deployments.find, actor, model)).view
+            if model == AGENT and self._agent is not None and not actor.is_anonymous:
+                return json_response(_model(AGENT, 0, AGENT))
+            found = await run_in_threadpool(self._services.deployments.target, actor, model)
         except HubError as error:
             return openai_error(error)
-        return json_response(_model(view.name, int(view.created_at.timestamp()), view.owner))
+        return json_response(_model(found.name, int(found.deployment.created_at.timestamp()), found.name.partition("/")[0]))
 
     async def _serve(self, request: Request, task: str) -> Response:
         actor = await self._actor(request)
@@ -126,11 +131,10 @@ class Gateway:
         route = await self._router.route(actor, body["model"])
         kept = body.get("stream_options") if isinstance(body.get("stream_options"), dict) else {}
         streams = body.get("stream") is True
-        body["model"] = route.model_field
         if streams:
             body["stream_options"] = {**(kept or {}), "include_usage": True}
         call = _Call(self._services, actor, route)
-        answer = await _unless_gone(request, self._send(route, task, orjson.dumps(body)))
+        answer = await _unless_gone(request, self._send(route, task, body))
         if answer is None:
             call.over(failed=True)
             return Response(status_code=499)
@@ -143,13 +147,14 @@ class Gateway:
         call.over(*_counted(raw), failed=answer.is_error)
         return Response(raw, answer.status_code, {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers})
 
-    async def _send(self, route: Route, task: str, body: bytes) -> httpx.Response:
+    async def _send(self, route: Route, task: str, body: dict[str, Any]) -> httpx.Response:
         """Send to the first copy that takes the request. One that broke off may have begun to work on it: that is not asked twice."""
         if self._client is None:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
             self._client = httpx.AsyncClient(timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S), limits=limits, trust_env=False)
-        for address in route.addresses:
-            made = self._client.build_request("POST", f"{address}/v1/{task}", content=body, headers={"content-type": "application/json"})
+        for place in route.places:
+            content = orjson.dumps(body | {"model": place.model_field})
+            made = self._client.build_request("POST", f"{place.address}/v1/{task}", content=content, headers=_JSON)
             try:
                 return await self._client.send(made, stream=True)
             except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -167,12 +172,18 @@ class _Call:
         self._actor = actor
         self._route = route
         self._counted = False
+        self._leave: Callable[[], object] = int
+        if route.scales:
+            services.load.begin(route.deployment_id)
+            # Once, in `over`; or when an answer is dropped before its first byte was asked for.
+            self._leave = weakref.finalize(self, services.load.end, route.deployment_id)
 
     def over(self, prompt: int = 0, completion: int = 0, *, failed: bool = False) -> None:
         """Count it."""
         if not self._counted:
             self._counted = True
             route = self._route
+            self._leave()
             self._services.usage.count(
                 Used(self._actor.user_id, route.deployment_id, route.name, route.repo_id, prompt, completion, failed)
             )

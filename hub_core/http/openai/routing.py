@@ -13,6 +13,7 @@ from hub_core.authz import Actor
 from hub_core.db import utcnow
 from hub_core.deployments.asking import refusal, wake_if_asleep
 from hub_core.deployments.service import Target
+from hub_core.deployments.traffic import Share, in_turn, shares
 from hub_core.services import Services
 
 POLL_S = 0.1
@@ -20,22 +21,32 @@ TOUCH_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A copy that answers: its base address, what its server wants as `model`, and the revision that it runs."""
+
+    address: str
+    model_field: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request goes. `addresses` begin with the copy whose turn it is; `model_field` is what its server wants as `model`."""
+    """Where a request goes. `places` begin with the copy whose turn it is; `scales` is whether its number of copies follows the demand."""
 
     deployment_id: int
     name: str
     repo_id: int
-    addresses: tuple[str, ...]
-    model_field: str
+    places: tuple[Place, ...]
+    scales: bool
 
 
 class Router:
-    """Finds routes, by turns over the copies."""
+    """Finds routes: by turns over the copies, and over the revisions by their shares."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._turn = itertools.count()
+        self._turns: dict[int, int] = {}  # of deployments with two revisions
         self._touched: dict[int, float] = {}
 
     async def route(self, actor: Actor, model: str) -> Route:
@@ -47,15 +58,22 @@ class Router:
         """
         found = await run_in_threadpool(self._find, actor, model)
         deadline = time.monotonic() + self._services.settings.deployment_wake_s
-        while not found.deployment.endpoints:
+        while not (answering := shares(found.deployment)):
             if refused := refusal(found, late=time.monotonic() > deadline):
                 raise refused
             await asyncio.sleep(POLL_S)
             found = await run_in_threadpool(self._find, actor, found.name)
         row = found.deployment
-        start = next(self._turn) % len(row.endpoints)
-        addresses = tuple(map(str, [*row.endpoints[start:], *row.endpoints[:start]]))
-        return Route(row.id, found.name, row.repo_id, addresses, row.model_field or found.name)
+        if len(answering) > 1:
+            turn = self._turns[row.id] = self._turns.get(row.id, -1) + 1
+            answering = in_turn(answering, turn)
+        places = tuple(place for share in answering for place in self._copies(share, found.name))
+        return Route(row.id, found.name, row.repo_id, places, row.max_replicas is not None)
+
+    def _copies(self, share: Share, name: str) -> list[Place]:
+        start = next(self._turn) % len(share.endpoints)
+        addresses = [*share.endpoints[start:], *share.endpoints[:start]]
+        return [Place(address, share.model_field or name, share.revision) for address in addresses]
 
     def _find(self, actor: Actor, said: str) -> Target:
         """The deployment; a request wakes it, and is noted now and then."""

@@ -64,6 +64,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("at", "deployment_id", name=op.f("pk_traffic_slots")),
     )
     op.create_table(
+        "budgets",
+        sa.Column("namespace_id", sa.Integer(), nullable=False),
+        sa.Column("period", sa.String(length=8), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("amount", sa.Double(), nullable=False),
+        sa.Column("set_by", sa.Integer(), nullable=True),
+        sa.Column("set_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("warned_at", hub_core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", hub_core.db.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["namespace_id"], ["namespaces.id"], name=op.f("fk_budgets_namespace_id_namespaces"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["set_by"], ["users.id"], name=op.f("fk_budgets_set_by_users"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("namespace_id", "period", "level", name=op.f("pk_budgets")),
+    )
+    op.create_table(
+        "retold_turns",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("thread_id", sa.String(length=36), nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=True),
+        sa.Column("asked", sa.String(length=64), nullable=False),
+        sa.Column("after", sa.String(length=64), nullable=True),
+        sa.Column("created_at", hub_core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["thread_id"], ["threads.id"], name=op.f("fk_retold_turns_thread_id_threads"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_retold_turns_user_id_users"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retold_turns")),
+    )
+    with op.batch_alter_table("retold_turns", schema=None) as batch_op:
+        batch_op.create_index("ix_retold_after", ["user_id", "after"], unique=False)
+        batch_op.create_index("ix_retold_asked", ["user_id", "asked"], unique=False)
+        batch_op.create_index("ix_retold_thread", ["thread_id", "id"], unique=False)
+
+    op.create_table(
         "deployment_loads",
         sa.Column("deployment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("process", sa.String(length=36), nullable=False),
@@ -83,12 +115,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_job_traces_job_id_jobs"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_job_traces")),
     )
+    with op.batch_alter_table("deployment_revisions", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("options", sa.JSON(), server_default="{}", nullable=False))
+        batch_op.add_column(sa.Column("after", sa.Integer(), nullable=True))
+
     with op.batch_alter_table("deployments", schema=None) as batch_op:
         batch_op.add_column(sa.Column("base", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("traffic", sa.Integer(), server_default="100", nullable=False))
         batch_op.add_column(sa.Column("min_replicas", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("max_replicas", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("needed_at", hub_core.db.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("stopped_why", sa.JSON(), server_default="[]", nullable=False))
         batch_op.add_column(sa.Column("reasons", sa.JSON(), server_default="[]", nullable=False))
         batch_op.add_column(sa.Column("routes", sa.JSON(), server_default="[]", nullable=False))
 
@@ -101,14 +138,26 @@ def downgrade() -> None:
     with op.batch_alter_table("deployments", schema=None) as batch_op:
         batch_op.drop_column("routes")
         batch_op.drop_column("reasons")
+        batch_op.drop_column("stopped_why")
         batch_op.drop_column("needed_at")
         batch_op.drop_column("max_replicas")
         batch_op.drop_column("min_replicas")
         batch_op.drop_column("traffic")
         batch_op.drop_column("base")
 
+    with op.batch_alter_table("deployment_revisions", schema=None) as batch_op:
+        batch_op.drop_column("after")
+        batch_op.drop_column("options")
+
     op.drop_table("job_traces")
     op.drop_table("deployment_loads")
+    with op.batch_alter_table("retold_turns", schema=None) as batch_op:
+        batch_op.drop_index("ix_retold_thread")
+        batch_op.drop_index("ix_retold_asked")
+        batch_op.drop_index("ix_retold_after")
+
+    op.drop_table("retold_turns")
+    op.drop_table("budgets")
     op.drop_table("traffic_slots")
     op.drop_table("latency_slots")
     with op.batch_alter_table("compute_hours", schema=None) as batch_op:

@@ -49,7 +49,7 @@ def test_what_keeps_failing_is_told_with_the_reason_from_its_log(hub: Hub) -> No
     hub.deploy(environment={"FAKE_FAIL": "RuntimeError: CUDA error: no CUDA-capable device is detected"})
     wait_until(lambda: hub.status() == "failed", 30)
     reason = hub.found().view.reason
-    assert reason.startswith("There is no GPU that it can use: it ended 3 times in a row (exit status 1).")
+    assert reason.startswith("There is no GPU that it can use. It ended 3 times in a row (exit status 1).")
     refused = hub.chat()
     assert refused.status_code == 503
     assert refused.json()["error"]["code"] == "deployment_not_ready"

@@ -9,7 +9,9 @@ import pytest
 from agent.answer.changes import summary
 from agent.answer.errors import error_text
 from agent.answer.results import result_text
-from prompts import LANGUAGES
+from hub_core.clusters.explain import explain
+from hub_core.clusters.reasons import TEXTS, because, parts_of
+from prompts import LANGUAGES, message, messages
 from tools.registry import default_registry
 
 REGISTRY = default_registry()
@@ -136,13 +138,77 @@ def test_before_spending_people_are_told_what_it_costs_and_for_how_long(language
 
 @every_language
 def test_after_a_change_a_deployment_tells_its_state_and_price(language: str) -> None:
-    queued = {**DEPLOYMENT, "status": "queued", "ready": 0, "reason": "The hub is about to take it up."}
+    taken_up = because("taken_up")
+    queued = {**DEPLOYMENT, "status": "queued", "ready": 0, "reason": str(taken_up), "reasons": told_of(taken_up)}
     text = told(language, "deploy_model", queued, "spend", COST, repo=NAME, name="support-7b", hardware="2x a10")
     assert "2x a10" in text
     assert "2.00 USD" in text
     assert queued["reason"] not in text
     stopped = {**DEPLOYMENT, "status": "stopped", "price_per_hour": 0.0}
     assert "USD" not in told(language, "stop_deployment", stopped, "destructive", deployment=NAME)
+
+
+@every_language
+def test_why_a_deployment_does_not_run_is_told_in_the_person_s_language(language: str) -> None:
+    reason = explain(1, "error loading model: unknown model architecture: '[x](http://e.org)'", 3)
+    failed = {**DEPLOYMENT, "status": "failed", "ready": 0, "reason": str(reason), "reasons": told_of(reason)}
+    text = told(language, "get_deployment", failed, deployment=NAME)
+    assert message(language, "why.unknown_architecture") in text
+    assert message(language, "why.exited_often", times=3, status=1) in text
+    assert "unknown model architecture: '[x" in text
+    assert "](" not in text
+    assert message(language, "why.unknown_architecture") in told(language, "list_deployments", {"items": [failed], "next": None})
+    error = {"code": "deployment_not_ready", "message": f"It does not run: {reason}", "details": {"reason": str(reason), "reasons": told_of(reason)}}  # fmt: skip
+    assert message(language, "why.unknown_architecture") in error_text(language, error, {})
+
+
+@every_language
+def test_a_reason_of_an_unknown_code_is_told_as_it_is(language: str) -> None:
+    failed = {**DEPLOYMENT, "status": "failed", "reason": "Some words.", "reasons": [{"code": "never_heard_of", "params": {}}]}
+    assert "Some words." in told(language, "get_deployment", failed, deployment=NAME)
+
+
+def test_english_reasons_are_the_hub_s_own() -> None:
+    assert {code: message_text("en", code) for code in TEXTS} == TEXTS
+
+
+def message_text(language: str, code: str) -> str:
+    return messages(language)[f"why.{code}"]
+
+
+def told_of(reason: str) -> list[dict[str, Any]]:
+    return [{"code": code, "params": values} for code, values in parts_of(reason)]
+
+
+SPLIT: list[dict[str, Any]] = [
+    {"revision": 2, "percent": 10, "takes": 0, "replicas": 1, "ready": 0, "commit": "a" * 40, "said": "v2", "hardware": "a10", "price_per_hour": 1.0},
+    {"revision": 1, "percent": 90, "takes": 100, "replicas": 2, "ready": 2, "commit": "b" * 40, "said": "main", "hardware": "t4", "price_per_hour": 3.0},
+]  # fmt: skip
+
+
+@every_language
+def test_a_roll_out_shows_who_takes_what_and_what_it_costs(language: str) -> None:
+    text = told(language, "get_deployment", {**DEPLOYMENT, "traffic": 10, "split": SPLIT, "price_per_hour": 4.0}, deployment=NAME)
+    assert all(part in text for part in ("10", "90", "t4", "3.00 USD", "4.00 USD"))
+    plan = {"args": {"deployment": NAME, "traffic": 10}, "effect": "spend", "changes": [{"what": "traffic", "before": 0, "after": 10}]}
+    split = {
+        "percent": 10, "rest": 90, "older": 7, "newer_hardware": "a10", "older_hardware": "t4", "newer_copies": 1, "older_copies": 2,
+        "price_per_hour": 4.0, "currency": "USD",
+    }  # fmt: skip
+    asked = summary(language, "update_deployment", plan | {"facts": {"split": split}})
+    assert all(part in asked for part in ("10", "90", "a10", "t4", "4.00 USD", "7"))
+    back = summary(language, "rollback_deployment", plan | {"facts": {"split": split | {"percent": 0}}})
+    assert "USD" not in back
+
+
+@every_language
+def test_copies_that_follow_the_requests_are_told_as_a_range(language: str) -> None:
+    assert "1" in (text := told(language, "get_deployment", {**DEPLOYMENT, "min_replicas": 1, "max_replicas": 6}, deployment=NAME))
+    assert "6" in text
+    facts = COST | {"replicas": 1, "price_per_hour": 2.0, "most": 4, "most_price": COST | {"price_per_hour": 8.0}}
+    plan = {"args": {"deployment": NAME, "replicas": 1, "max": 4}, "effect": "spend", "changes": [{"what": "replicas", "before": 1, "after": "1–4"}]}  # fmt: skip
+    asked = summary(language, "scale_deployment", plan | {"facts": facts})
+    assert all(part in asked for part in ("1–4", "2.00 USD", "8.00 USD"))
 
 
 @every_language
