@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 import logging
@@ -20,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from agent.schema import Answer, Event, Mode, PendingView
+from chat_ui.turns import TURNS_AT_ONCE, RunningTurn, Turn
 from hub_core.authz import Actor, Permission, require_scope
 from hub_core.conversations.views import ThreadView
 from hub_core.errors import HubError, InvalidArguments, TooLarge
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 STREAM = "text/event-stream"
-HEARTBEAT_S = 15.0
-WATCH_S = 0.5
-TURNS_AT_ONCE = 64
+STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 CHUNK = 1024 * 1024
-
-Turn = Callable[[Callable[[Event], None], threading.Event], Answer]
 
 
 class ChatRequest(BaseModel):
@@ -224,60 +220,20 @@ def _check_length(request: Request, limit_mb: int) -> None:
 
 
 async def _answer(request: Request, turn: Turn, limiter: anyio.CapacityLimiter) -> Response:
-    """Run a turn in a thread of its own; whoever goes away stops it."""
-    cancel = threading.Event()
+    running = RunningTurn(turn, limiter)
     if STREAM not in request.headers.get("accept", ""):
-        answer = await _watched(request, turn, cancel, limiter)
-        return JSONResponse(answer.model_dump(mode="json"))
-    loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Event | None] = asyncio.Queue()
-
-    def emit(event: Event) -> None:
-        loop.call_soon_threadsafe(events.put_nowait, event)
-
-    work = asyncio.create_task(anyio.to_thread.run_sync(turn, emit, cancel, limiter=limiter))
-    work.add_done_callback(lambda _: events.put_nowait(None))
-    first = await _first(request, events, cancel)
-    if first is None:
-        await work  # refused before anything happened: an ordinary HTTP error
-    return StreamingResponse(
-        _stream(first, events, work, cancel), media_type=STREAM, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    )
+        return JSONResponse((await running.answer(request)).model_dump(mode="json"))
+    await running.begun(request)  # refused before anything happened: an ordinary HTTP error
+    return StreamingResponse(_stream(running), media_type=STREAM, headers=STREAM_HEADERS)
 
 
-async def _first(request: Request, events: asyncio.Queue[Event | None], cancel: threading.Event) -> Event | None:
-    """The first event. Until it is there nothing is sent, so nothing but asking tells that the client went away."""
-    while True:
-        try:
-            return await asyncio.wait_for(events.get(), WATCH_S)
-        except TimeoutError:
-            if await request.is_disconnected():
-                cancel.set()
-
-
-async def _watched(request: Request, turn: Turn, cancel: threading.Event, limiter: anyio.CapacityLimiter) -> Answer:
-    work = asyncio.create_task(anyio.to_thread.run_sync(turn, _nobody, cancel, limiter=limiter))
-    while not work.done():
-        await asyncio.wait({work}, timeout=WATCH_S)
-        if not work.done() and await request.is_disconnected():
-            cancel.set()
-    return await work
-
-
-async def _stream(
-    first: Event | None, events: asyncio.Queue[Event | None], work: asyncio.Task[Answer], cancel: threading.Event
-) -> AsyncIterator[str]:
-    event = first
+async def _stream(running: RunningTurn) -> AsyncIterator[str]:
     try:
-        while event is not None:
-            yield f"event: {event.type}\ndata: {json.dumps(event.data, ensure_ascii=False, default=str)}\n\n"
-            while True:
-                try:
-                    event = await asyncio.wait_for(events.get(), HEARTBEAT_S)
-                    break
-                except TimeoutError:
-                    yield ": still working\n\n"
-        await work
+        async for event in running.events():
+            if event is None:
+                yield ": still working\n\n"
+            else:
+                yield f"event: {event.type}\ndata: {json.dumps(event.data, ensure_ascii=False, default=str)}\n\n"
     except HubError as error:
         yield f"event: error\ndata: {json.dumps(error_body(error), ensure_ascii=False)}\n\n"
     except Exception:  # the edge of a stream that has begun: no status can tell it any more
@@ -285,11 +241,7 @@ async def _stream(
         broken = {"error": {"code": "error", "message": "Something went wrong on the hub.", "hint": "Try again; the log has the cause."}}
         yield f"event: error\ndata: {json.dumps(broken)}\n\n"
     finally:
-        cancel.set()
-
-
-def _nobody(event: Event) -> None:
-    """For callers who do not watch."""
+        running.stop()
 
 
 _UPLOAD: dict[str, Any] = {

@@ -94,6 +94,27 @@ def tool(
     typer.echo(json.dumps(result, indent=2, ensure_ascii=False))
 
 
+@app.command()
+def mcp(
+    url: Annotated[str, typer.Option(help="Address of a hub elsewhere (its token in HUB_TOKEN); default: this machine's hub.")] = "",
+    user: AsUser = "admin",
+    toolsets: Annotated[str, typer.Option(help="Only these groups of tools, with commas.")] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Only tools that change nothing.")] = False,
+) -> None:
+    """Serve MCP clients over standard input and output (Claude Desktop, Cursor ...)."""
+    from tools.mcp.options import read_options
+    from tools.mcp.stdio import run_local, run_relay
+
+    options, settings = read_options(toolsets, "yes" if read_only else ""), load_settings()
+    if url:
+        run_relay(url, settings.token, options)
+        return
+    from chat_ui.mcp_local import connector
+
+    with _local(user) as (services, _):
+        run_local(connector(services, user, options))
+
+
 @token_app.command("create")
 def token_create(
     name: Annotated[str, typer.Argument(help="A name for it.")],

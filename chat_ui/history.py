@@ -97,7 +97,7 @@ class History(BaseDataLayer):
         if actor is None or not name:
             return
         if user_id is not None:
-            await run_in_threadpool(ensure_thread, self._services, actor, thread_id, name)
+            await run_in_threadpool(self._services.conversations.ensure_thread, actor, thread_id, name)
         else:
             await run_in_threadpool(self._services.conversations.rename_thread, actor, thread_id, name)
 
@@ -143,24 +143,6 @@ class History(BaseDataLayer):
 
     async def close(self) -> None:
         """The services close themselves."""
-
-
-def ensure_thread(services: Services, actor: Actor, thread_id: str, title: str = "") -> None:
-    """Make sure that a conversation of this id exists and is the caller's.
-
-    Raises:
-        ThreadNotFound, InvalidInput: the id is somebody else's, or not a UUID.
-    """
-    conversations = services.conversations
-    try:
-        conversations.get_thread(actor, thread_id)
-        return
-    except ThreadNotFound:
-        pass
-    try:
-        conversations.create_thread(actor, title=title, thread_id=thread_id)
-    except InvalidInput:
-        conversations.get_thread(actor, thread_id)  # somebody was faster: fine when it was the caller
 
 
 def read_thread(services: Services, actor: Actor, thread_id: str) -> dict[str, Any]:

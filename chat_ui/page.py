@@ -19,7 +19,7 @@ from chainlit.session import WebsocketSession
 from chainlit.socket import connect as chainlit_connect
 from starlette.concurrency import run_in_threadpool
 
-from chat_ui.history import History, ensure_thread
+from chat_ui.history import History
 from chat_ui.live_turn import LiveTurn
 from chat_ui.login import end_session
 from chat_ui.signed_in import caller, headers_of_environ, identify, read_cookies
@@ -109,7 +109,7 @@ class ChatPage:
         if actor is None:
             await self._say(texts(language).page["sign_in_again"])
             return
-        await run_in_threadpool(ensure_thread, self._services, actor, session.thread_id, message.content)
+        await run_in_threadpool(self._services.conversations.ensure_thread, actor, session.thread_id, message.content)
         attachments = await self._take_in(actor, message, language)
         if attachments is None:
             return

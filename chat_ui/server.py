@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from chat_ui.addresses import AddressRoute, addresses_router
 from chat_ui.api_docs import api_docs_router
+from chat_ui.approval_link import approval_router
 from chat_ui.background import AgentLoader
 from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
@@ -93,16 +94,21 @@ def _whole(app: FastAPI, schema: dict[str, Any]) -> dict[str, Any]:
 
 def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader, metrics: Metrics) -> None:
     """Put every part in its place; the chat page comes before the Git routes, whose paths are the widest."""
+    from chat_ui.agent_model import AgentModel
     from chat_ui.api import chat_router
+    from chat_ui.mcp_local import summary
     from hub_core.http.dialects import add_hub_routes
     from hub_core.http.openai.router import openai_router
+    from tools.mcp.http import mcp_routes
     from tools.rest.router import tool_router
 
     app.include_router(operations_router(services, metrics, lambda: {"agent": agent.ready, "page": page.ready}))
     app.include_router(login_router(services))
+    app.include_router(approval_router(services))
     app.include_router(tool_router(services))
+    app.router.routes.extend(mcp_routes(services, summary))
     app.include_router(chat_router(services, agent))
-    app.include_router(openai_router(services))
+    app.include_router(openai_router(services, AgentModel(services, agent)))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))

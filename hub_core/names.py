@@ -18,6 +18,7 @@ RESERVED_NAMES = frozenset(
     [
         "admin-api",
         "api",
+        "approvals",
         "assets",
         "auth",
         "bridges",

@@ -235,6 +235,12 @@ class ApprovalService:
         with self._db.read() as session:
             return session.scalar(sa.select(Execution.status).where(Execution.key == key))
 
+    def execution_result(self, actor: Actor, key: str) -> dict[str, Any] | None:
+        """The stored result of a call of the caller's that ran under this key; None when it did not run to its end."""
+        with self._db.read() as session:
+            row = session.get(Execution, key)
+            return dict(row.result) if row is not None and row.user_id == actor.user_id and row.status == "ok" else None
+
     def _close(self, key: str, status: str, result: dict[str, Any], *conditions: sa.ColumnElement[bool]) -> None:
         with self._db.write() as session:
             statement = sa.update(Execution).where(Execution.key == key, *conditions)

@@ -70,6 +70,25 @@ class UndoEntry(Base):
     undone_at: Mapped[dt.datetime | None]
 
 
+class RetoldTurn(Base):
+    """A turn of a conversation that its client sends as a whole each time. `asked` and `after` are digests of it before and after the answer."""
+
+    __tablename__ = "retold_turns"
+    __table_args__ = (
+        sa.Index("ix_retold_asked", "user_id", "asked"),
+        sa.Index("ix_retold_after", "user_id", "after"),
+        sa.Index("ix_retold_thread", "thread_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    thread_id: Mapped[str] = mapped_column(sa.ForeignKey("threads.id", ondelete="CASCADE"))
+    message_id: Mapped[str | None] = mapped_column(sa.String(36))
+    asked: Mapped[str] = mapped_column(sa.String(64))
+    after: Mapped[str | None] = mapped_column(sa.String(64))
+    created_at: Mapped[dt.datetime]
+
+
 class ThreadLease(Base):
     """Says which process runs the turn of a thread right now; one that expired may be taken over."""
 

@@ -15,7 +15,7 @@ from hub_core import audit
 from hub_core.accounts.lookup import storable
 from hub_core.approvals.tables import Approval
 from hub_core.authz import Actor, Permission, require_scope
-from hub_core.conversations.tables import Message, Thread, UndoEntry
+from hub_core.conversations.tables import Message, RetoldTurn, Thread, UndoEntry
 from hub_core.conversations.views import MessageView, ThreadPage, ThreadView
 from hub_core.db import Database, utcnow
 from hub_core.errors import InvalidInput, ThreadNotFound
@@ -55,6 +55,22 @@ class Threads:
         with self._db.read() as session:
             return _thread(own_thread(session, actor, thread_id))
 
+    def ensure_thread(self, actor: Actor, thread_id: str, title: str = "") -> None:
+        """Make sure that a conversation of this id exists and is the caller's.
+
+        Raises:
+            ThreadNotFound, InvalidInput: the id is somebody else's, or not a UUID.
+        """
+        try:
+            self.get_thread(actor, thread_id)
+            return
+        except ThreadNotFound:
+            pass
+        try:
+            self.create_thread(actor, title=title, thread_id=thread_id)
+        except InvalidInput:
+            self.get_thread(actor, thread_id)  # somebody was faster: fine when it was the caller
+
     def list_threads(self, actor: Actor, *, cursor: str | None = None, limit: int = 30, query: str = "") -> ThreadPage:
         """The caller's conversations, newest first."""
         require_scope(actor, Permission.CHAT)
@@ -93,6 +109,7 @@ class Threads:
             waiting = sa.update(Approval).where(Approval.thread_id == thread_id, Approval.status == "pending")
             session.execute(waiting.values(status="withdrawn", decided_at=utcnow()))
             session.execute(sa.delete(UndoEntry).where(UndoEntry.thread_id == thread_id))
+            session.execute(sa.delete(RetoldTurn).where(RetoldTurn.thread_id == thread_id))
             session.execute(sa.delete(Message).where(Message.thread_id == thread_id))
             session.delete(row)
             audit.record(session, actor, "thread.delete", thread_id)
@@ -153,6 +170,17 @@ class Threads:
             own_thread(session, actor, thread_id)
             statement = sa.update(Message).where(Message.id == message_id, Message.thread_id == thread_id)
             session.execute(statement.values(payload=payload))
+
+    def get_message(self, actor: Actor, thread_id: str, message_id: str) -> MessageView | None:
+        """One message of a thread; None for none of that id.
+
+        Raises:
+            ThreadNotFound: none of that id, or somebody else's.
+        """
+        with self._db.read() as session:
+            own_thread(session, actor, thread_id)
+            row = session.get(Message, message_id)
+            return _message(row) if row is not None and row.thread_id == thread_id else None
 
     def list_messages(self, actor: Actor, thread_id: str, *, after: int = 0, limit: int = 500) -> list[MessageView]:
         """The messages of a thread in order, from the one after number `after`.

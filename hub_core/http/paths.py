@@ -14,6 +14,10 @@ READ = ["GET", "HEAD"]
 """Methods of a page that is only read; the server sends no body to HEAD, and FastAPI does not add it by itself."""
 
 
+APPROVALS = "/approvals/"
+"""Addresses of acts that wait for a person."""
+
+
 def repo_name(raw: str) -> str:
     """The repo's name in a Git URL, where `.git` at the end is optional."""
     return raw.removesuffix(".git")
@@ -24,3 +28,8 @@ def base_url(request: Request, settings: Settings) -> str:
     if settings.public_url:
         return settings.public_url.rstrip("/")
     return f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}"
+
+
+def approval_address(base: str, approval_id: str) -> str:
+    """Where a person decides on an act that waits, in a browser; `base` is as `base_url` gives it."""
+    return f"{base}{APPROVALS}{approval_id}"

@@ -6,7 +6,7 @@ import ast
 
 from tests.architecture.sources import product
 
-EDGES = ("hub_core/http/", "hub_core/ssh/", "tools/rest/", "chat_ui/")
+EDGES = ("hub_core/http/", "hub_core/ssh/", "tools/rest/", "tools/mcp/", "chat_ui/")
 # LangChain's and LangGraph's own interfaces come in both colours.
 ALSO: dict[str, str] = {}
 

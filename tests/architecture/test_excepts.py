@@ -14,6 +14,7 @@ ALLOWED = {
     "hub_core/jobs/worker.py": "the edge of a worker's thread: a job of any kind may fail in any way, and the next one runs",
     "chat_ui/api.py": "the edge of a stream that has begun: no status can tell of a failure any more",
     "chat_ui/live_turn.py": "the edge of the page: a turn that failed is logged and told, the page goes on",
+    "tools/mcp/server.py": "the edge of a request over MCP: the SDK would tell the client the text of whatever went wrong",
     "hub_core/http/middleware.py": "the edge of a request: what nobody foresaw is logged, and answered by its id alone",
     "evals/player.py": "the edge of a run: one broken conversation must not end the others",
 }

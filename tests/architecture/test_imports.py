@@ -23,9 +23,9 @@ MAY_IMPORT = {
 }
 
 WEB = {"fastapi", "starlette", "uvicorn", "chainlit", "socketio", "aiohttp"}
-HTTP_FOLDERS = ("hub_core/http/", "tools/rest/", "chat_ui/", "tests/", "benchmarks/")
+HTTP_FOLDERS = ("hub_core/http/", "tools/rest/", "tools/mcp/", "chat_ui/", "tests/", "benchmarks/")
 # Chainlit puts this folder first on sys.path while it loads the page; such a file would shadow a package of ours.
-BANNED_IN_CHAT_UI = {f"{name}.py" for name in PACKAGES} | {"agent.py", "tools.py", "prompts.py"}
+BANNED_IN_CHAT_UI = {f"{name}.py" for name in PACKAGES} | {"agent.py", "tools.py", "prompts.py", "mcp.py", "openai.py"}
 
 
 def project_imports(source: Source) -> dict[str, int]:
@@ -59,6 +59,18 @@ def test_only_the_edges_import_a_web_framework() -> None:
         if name.split(".")[0] in WEB
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_sdk_of_mcp_stays_in_its_folder() -> None:
+    """Its next major version has other names for everything."""
+    wrong = [
+        f"{source.path}:{line}"
+        for source in product()
+        if not source.path.startswith("tools/mcp/")
+        for name, line in source.imports()
+        if name.split(".")[0] == "mcp"
+    ]
+    assert not wrong
 
 
 def test_domain_code_does_not_import_its_own_http_edge() -> None:
