@@ -414,6 +414,18 @@ class QuotaExceeded(LimitExceeded):
     code = "quota_exceeded"
 
 
+class BudgetSpent(LimitExceeded):
+    """The budget that pays for it is used up; nothing was started. `details["until"]` is when the next period begins."""
+
+    code = "budget_spent"
+
+
+class RateLimited(LimitExceeded):
+    """Too many requests or tokens in a minute, or too many requests at once; `details["retry_after"]` says how many seconds to wait."""
+
+    code = "rate_limited"
+
+
 class QueryLimit(LimitExceeded):
     """A dataset query took more time or memory than allowed."""
 
@@ -466,6 +478,18 @@ class ClusterUnavailable(Unavailable):
     """A cluster does not answer; what runs there goes on, and nothing was changed."""
 
     code = "cluster_unavailable"
+
+
+class NotIsolated(Unavailable):
+    """The kernel of the hub's machine cannot shut in the app of a Space, so it is not run; see `HUB_SPACES_UNCONFINED`."""
+
+    code = "not_isolated"
+
+
+class ClusterRefused(Unavailable):
+    """A cluster does not want what it shall run: a right is missing, a quota is used up, or it finds it wrong; the message says which."""
+
+    code = "cluster_refused"
 
 
 class RuntimeNotInstalled(Unavailable):

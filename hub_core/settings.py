@@ -69,6 +69,34 @@ class Settings:
     catalog_dir: str = _setting(
         "", "Folder with the operator's own `hardware.yaml` (hardware and prices) and `runtimes/*.yaml`; empty: only those of hubtalk."
     )
+    clusters: str = _setting(
+        "",
+        "Kubernetes clusters beside this machine: kubeconfig contexts with commas, each as `CONTEXT` or `NAME=CONTEXT`; `in-cluster` is the one"
+        " that the hub runs in.",
+    )
+    cluster_kubeconfig: str = _setting("", "Path of the kubeconfig; empty: where kubectl looks.")
+    cluster_namespace_prefix: str = _setting(
+        "hubtalk-", "What the namespaces of owners begin with; two hubs in one cluster need different ones (at most 14 characters)."
+    )
+    cluster_hub_url: str = _setting("", "Address of the hub as pods reach it, to download models; empty: `HUB_PUBLIC_URL`.")
+    cluster_address: str = _setting(
+        "pods",
+        "How the hub reaches what runs in a cluster: `pods` where it has a route to pods, or a base address with `{cluster}`, `{namespace}`,"
+        " `{service}`, `{port}`, such as `http://{service}.{namespace}.svc:{port}`.",
+    )
+    cluster_peers: str = _setting(
+        "hubtalk",
+        "Where the hub (and the store that it sends downloads to) is, as pods see it: names of namespaces and address ranges with commas."
+        " Nothing else may speak to pods or be reached by them.",
+    )
+    cluster_fetch_image: str = _setting(
+        "docker.io/library/python:3.13-alpine",
+        "Image of the container that downloads a model before its server starts; it needs `python3`.",
+    )
+    cluster_quota: str = _setting(
+        "pods=100", "What each owner may take of a cluster: `pods`, `cpu`, `memory` and `gpu` with commas, such as `pods=50,gpu=8`."
+    )
+    cluster_timeout_s: float = _setting(10.0, "Longest wait for an answer of a cluster, in seconds.")
     deployment_grace_s: int = _setting(
         60, "How long models go on running on this machine after the hub stopped, in seconds; a hub that is back by then takes them over."
     )
@@ -76,6 +104,13 @@ class Settings:
         900, "After how many seconds without a request a deployment that was scaled to zero goes back to sleep once a request has woken it."
     )
     deployment_wake_s: int = _setting(120, "Longest wait of a request for a deployment that it woke, in seconds.")
+    space_disk_gb: float = _setting(2.0, "Most that the files of a Space that runs on this machine may take, in GiB.")
+    space_install_gb: float = _setting(6.0, "Most that the packages of one Space may take on this machine, in GiB.")
+    spaces_unconfined: bool = _setting(
+        False,
+        "Run Spaces on this machine although its kernel cannot shut them in (0 or 1). Their code can then read and change whatever the hub"
+        " can: only for a hub whose every writer is trusted like its operator.",
+    )
     approval_ttl_s: int = _setting(86400, "How long an approval waits for its answer, in seconds.")
     trash_days: int = _setting(30, "Days a deleted repo can be restored.")
 

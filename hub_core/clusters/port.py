@@ -12,19 +12,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 GIB = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one copy may use. `gpu` is a name of the hardware catalogue, empty for none; sizes are in bytes."""
+    """What one copy may use. `gpu` is a name of the hardware catalogue, empty for none; sizes are in bytes.
+
+    For clusters of several machines: `gpu_model` is how a driver names the GPU, `selector` the labels of the machines to take.
+    """
 
     cpus: float
     memory: int
     gpu: str = ""
     gpus: int = 0
+    gpu_model: str = ""
+    selector: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,41 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """The files of a repo that a container gets, for clusters that have no disk of the hub. `deployment` says who asks for them."""
+
+    deployment: int
+    repo: str
+    commit: str
+    paths: tuple[str, ...]
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Between how many copies a cluster that scales by itself may choose, to keep the processors so busy (per cent)."""
+
+    least: int
+    most: int
+    cpu_percent: int = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """A program that nobody vouches for: on this machine it is shut into a box (see `hub_core.clusters.local.box`).
+
+    Attributes:
+        source: the folder whose files it gets, as a copy of its own that it may change.
+        show: folders that it may read.
+        disk: bytes that its own files may take, all together.
+    """
+
+    source: str
+    show: tuple[str, ...]
+    disk: int
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What shall run.
 
@@ -43,8 +83,13 @@ class Workload:
         name: lower-case letters, digits and `-`, at most 53 characters: a DNS label with room for what a cluster adds.
         labels: say whose it is; `observe` gives them back.
         command: with `{host}` and `{port}` where the cluster fills in the address to listen on.
-        image, port: for clusters that run containers.
+        image, port: for clusters that run containers; a confined program listens on `port` as well, in a network of its own.
+        confined: on this machine, how little it gets; None for programs that an operator trusts.
+        secrets: more of the environment, which is never written down.
         replicas: how many copies; 0 keeps the workload and runs nothing.
+        owner, files: for clusters elsewhere: whose it is, and what is downloaded before it starts.
+        kserve: a cluster with KServe runs it as an InferenceService.
+        scaling: leaves the number of copies to the cluster; `replicas` is where it begins.
     """
 
     name: str
@@ -56,11 +101,18 @@ class Workload:
     probe: Probe = field(default_factory=Probe)
     image: str = ""
     port: int = 8080
+    confined: Confined | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    owner: str = ""
+    files: ModelFiles | None = None
+    kserve: bool = False
+    scaling: Scaling | None = None
 
     @property
     def digest(self) -> str:
         """Tells one way to run from another; the number of copies does not count."""
-        facts = asdict(self) | {"replicas": 0, "labels": dict(self.labels), "environment": dict(self.environment)}
+        sealed = hashlib.sha256(json.dumps(dict(self.secrets), sort_keys=True).encode()).hexdigest() if self.secrets else ""
+        facts = asdict(self) | {"replicas": 0, "labels": dict(self.labels), "environment": dict(self.environment), "secrets": sealed}
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -116,12 +168,24 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What a cluster has, and what of it no workload was given."""
+    """What a cluster has, and what of it no workload was given.
+
+    A copy runs on one machine: `cpus` and `machine_memory` are those of the largest (0: there is one machine, with all of `memory`).
+    """
 
     cpus: int
     memory: int
     free_memory: int
     gpus: tuple[Gpu, ...] = ()
+    machine_memory: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CopyUse:
+    """What a copy takes: bytes of memory now, seconds of processors since it began."""
+
+    memory: int
+    cpu_s: float
 
 
 class Cluster(Protocol):
@@ -155,3 +219,11 @@ class Cluster(Protocol):
 
     def inventory(self) -> Inventory:
         """What is there to run on."""
+
+
+@runtime_checkable
+class Gauged(Protocol):
+    """A cluster that can tell what its copies take; others just do not have it."""
+
+    def use(self) -> Mapping[str, Mapping[str, CopyUse]]:
+        """What each copy takes now, by workload and instance; those of which nothing is known are left out."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -32,16 +33,22 @@ Tell = Callable[[float, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """What an environment is made of: its name, its title for people, and the pinned packages."""
+    """What an environment is made of: its name, its title for people, and the packages: names and versions, never options or addresses.
+
+    `place` is the folder of the hub's data that it is in; `most_bytes` and `most_seconds` are what installing it may take.
+    """
 
     name: str
     title: str
     requirements: tuple[str, ...]
+    place: str = "runtimes"
+    most_bytes: float = math.inf
+    most_seconds: float = math.inf
 
     def folder(self, data_dir: Path) -> Path:
         """Where they are installed; other versions have another folder."""
         pins = hashlib.sha256(json.dumps([*self.requirements, sys.version_info[:2]]).encode()).hexdigest()[:10]
-        return data_dir.resolve() / "runtimes" / f"{self.name}-{pins}"
+        return data_dir.resolve() / self.place / f"{self.name}-{pins}"
 
     def python(self, data_dir: Path) -> Path:
         """The Python that has them."""
@@ -97,7 +104,7 @@ def install_packages(data_dir: Path, packages: Packages, tell: Tell) -> None:
             return
         shutil.rmtree(folder, ignore_errors=True)
         tell(0.0, f"Making an environment for {packages.title}")
-        _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], 0.05, packages, tell)
+        _run([sys.executable, "-m", "venv", "--without-pip", str(folder)], folder, 0.05, packages, tell)
         pip = [
             sys.executable,
             "-m",
@@ -108,7 +115,13 @@ def install_packages(data_dir: Path, packages: Packages, tell: Tell) -> None:
             str(packages.python(data_dir)),
             "install",
         ]
-        _run([*pip, "--no-cache-dir", "--progress-bar", "off", "--only-binary", ":all:", *packages.requirements], 0.1, packages, tell)
+        _run(
+            [*pip, "--no-cache-dir", "--progress-bar", "off", "--only-binary", ":all:", "--", *packages.requirements],
+            folder,
+            0.1,
+            packages,
+            tell,
+        )
         (folder / _READY).write_text(json.dumps({"requirements": list(packages.requirements)}), encoding="utf-8")
 
 
@@ -125,14 +138,19 @@ def _alone(folder: Path, packages: Packages, tell: Tell) -> Iterator[None]:
         yield
 
 
-def _run(command: list[str], share: float, packages: Packages, tell: Tell) -> None:
+def _run(command: list[str], folder: Path, share: float, packages: Packages, tell: Tell) -> None:
     """Run an installer, telling its last line; its share of the whole grows with the lines it writes."""
+    began = time.monotonic()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=foreign_environment())
+        # Other users than the hub's read what is installed, too: those that apps of Spaces run as.
+        process = subprocess.Popen(
+            command, stdout=said, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=foreign_environment(), umask=0o022
+        )
         try:
             while process.poll() is None:
                 lines = _lines(said.fileno())
                 tell(min(0.95, share + 0.02 * len(lines)), f"{packages.title}: {lines[-1]}" if lines else f"Installing {packages.title}")
+                _check(folder, packages, time.monotonic() - began)
                 try:
                     process.wait(POLL_S)
                 except subprocess.TimeoutExpired:
@@ -147,6 +165,30 @@ def _run(command: list[str], share: float, packages: Packages, tell: Tell) -> No
                 f"{packages.title} cannot be installed on this machine: {lines[0] if lines else 'the installer said nothing'}",
                 hint="The hub needs a package index that it can reach, once; see docs/deployments.md.",
             )
+
+
+def _check(folder: Path, packages: Packages, seconds: float) -> None:
+    """Raise when an installation takes more than it may."""
+    if math.isinf(packages.most_bytes):
+        return
+    if seconds > packages.most_seconds or folder_size(folder) > packages.most_bytes:
+        raise RuntimeNotInstalled(
+            f"{packages.title} cannot be installed: they take more than {packages.most_bytes / 1024**3:.1f} GB of disk"
+            f" or {packages.most_seconds / 60:.0f} minutes.",
+            hint="Ask for fewer or smaller packages.",
+        )
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of the files in a folder; links are not followed."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(place, name).lstat().st_size
+            except OSError:
+                continue
+    return total
 
 
 def _lines(file: int) -> list[str]:

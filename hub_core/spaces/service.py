@@ -157,8 +157,16 @@ class SpaceService:
         """
         if actor.credential is not CredentialKind.SYSTEM:
             raise PermissionDenied("Secrets are written and never read back.", hint="Set it again if it is lost.")
+        return self.opened(repo.id)
+
+    def opened(self, repo_id: int) -> dict[str, str]:
+        """The same, for what runs Spaces.
+
+        Raises:
+            NoSecretKey: a secret cannot be opened.
+        """
         with self._db.read() as session:
-            rows = session.scalars(sa.select(SpaceSetting).where(SpaceSetting.repo_id == repo.id)).all()
+            rows = session.scalars(sa.select(SpaceSetting).where(SpaceSetting.repo_id == repo_id)).all()
         return {row.name: row.value if row.sealed is None else self._box.open(row.sealed, _place(row.repo_id, row.name)) for row in rows}
 
     def unreadable(self) -> list[str]:

@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+BOX = Path(__file__).with_name("box.py")
 TWIN = 75  # exit status of a keeper that finds another one at work
 STEP_S = 0.25
 LOG_BYTES = 8 * 1024 * 1024
@@ -43,6 +45,13 @@ def write_json(path: Path, value: Any) -> None:
     part.replace(path)
 
 
+def remove_tree(path: Path) -> None:
+    """Remove a folder that a program may have made hard to remove: closed to its owner, or nested deeper than Python's own way goes."""
+    if path.exists():
+        for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+            subprocess.run([*command, "--", str(path)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
 def _lock(folder: Path) -> int | None:
     held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(8):
@@ -55,12 +64,12 @@ def _lock(folder: Path) -> int | None:
     return None
 
 
-def _limits(run: dict[str, Any]) -> None:
+def _limits(nice: int, limits: dict[str, int]) -> None:
     """In the child: never outlive the keeper, and stay within the limits."""
     if _LIBC is not None:
         _LIBC.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
-    os.nice(run["nice"])
-    for name, value in run["limits"].items():
+    os.nice(nice)
+    for name, value in limits.items():
         kind = getattr(resource, f"RLIMIT_{name}", None)
         if kind is not None:
             hard = resource.getrlimit(kind)[1]
@@ -75,6 +84,7 @@ class Keeper:
         self._folder = folder
         self._run: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         self._log = os.open(folder / "log", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._secrets: dict[str, str] = json.loads(sys.stdin.read() or "{}")
         self._stop_at = 0.0
         self._beat = (0.0, time.monotonic())
 
@@ -90,15 +100,22 @@ class Keeper:
         write_json(self._folder / "pid.json", own)
         code = self._child()
         _end_all()
+        if self._run.get("box"):
+            remove_tree(Path(self._run["box"]["work"]))
         write_json(self._folder / "exit.json", {"code": code, "asked": self._stop_at > 0, "at": time.time()})
 
     def _child(self) -> int:
         run = self._run
         try:
-            child = subprocess.Popen(
-                run["command"], cwd=run["cwd"], env=run["environment"], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                start_new_session=True, preexec_fn=lambda: _limits(run),
-            )  # fmt: skip
+            if run.get("box"):
+                child = self._boxed()
+            else:
+                if run.get("source"):
+                    shutil.copytree(run["source"], run["cwd"], symlinks=True)
+                child = subprocess.Popen(
+                    run["command"], cwd=run["cwd"], env=run["environment"] | self._secrets, stdin=subprocess.DEVNULL, stdout=self._log,
+                    stderr=self._log, start_new_session=True, preexec_fn=lambda: _limits(run["nice"], run["limits"]),
+                )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
             os.write(self._log, f"{run['command'][0]} cannot be started: {error}\n".encode())
             return 127
@@ -117,6 +134,18 @@ class Keeper:
                 child.terminate()
             if self._stop_at and time.monotonic() > self._stop_at:
                 _end_group(child.pid)
+
+    def _boxed(self) -> subprocess.Popen[bytes]:
+        """A program that nobody vouches for, in its box; the secrets go on to it as they came."""
+        given, write = os.pipe()
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(BOX), str(self._folder)], cwd="/", env={"PATH": os.defpath}, stdin=given, stdout=self._log,
+            stderr=self._log, start_new_session=True, preexec_fn=lambda: _limits(self._run["nice"], {}),
+        )  # fmt: skip
+        os.close(given)
+        with os.fdopen(write, "wb") as pipe:
+            pipe.write(json.dumps(self._secrets).encode())
+        return child
 
     def _on_stop(self, *_: object) -> None:
         self._stop_at = self._stop_at or time.monotonic() + self._run["stop_s"]

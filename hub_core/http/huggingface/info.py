@@ -22,7 +22,7 @@ from hub_core.repos.info import InfoService, shown_tags
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.view import RepoView
 from hub_core.services import Services
-from hub_core.spaces.runtime import stage
+from hub_core.spaces.runtime import stage_at_rest
 
 _COMMON = (
     "_id", "author", "sha", "createdAt", "lastModified", "private", "visibility", "gated", "disabled", "downloads", "likes", "tags",
@@ -218,7 +218,7 @@ _FIELDS: dict[str, Callable[[RepoFields], Any]] = {
     "gguf": _gguf,
     "spaces": lambda _: [],
     "sdk": lambda fields: fields.card.raw.get("sdk"),
-    "runtime": lambda fields: shown_runtime(stage(fields.card.raw, {item["rfilename"] for item in fields.siblings()})),
+    "runtime": lambda fields: shown_runtime(stage_at_rest(fields.card.raw, {item["rfilename"] for item in fields.siblings()})),
     "models": lambda fields: _strings(fields.card.raw.get("models")),
     "datasets": lambda fields: list(fields.card.datasets),
 }

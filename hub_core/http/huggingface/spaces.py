@@ -16,7 +16,7 @@ from hub_core.repos.info import InfoService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
-from hub_core.spaces.runtime import stage
+from hub_core.spaces.runtime import stage_at_rest
 from hub_core.spaces.service import Setting, SettingView
 
 _SPACE = "/api/{kind:repokind}/{namespace}/{name}"
@@ -101,7 +101,7 @@ class _Runtime:
         view = call.services.repos.get(call.actor, f"{repo.kind}:{repo.full_name}")
         commit = self._info.commit(view) if view.head else None
         paths = {entry.path for entry in self._info.files(repo.id, commit)} if commit else set()
-        return shown_runtime(stage(self._info.card(view, commit).raw if commit else {}, paths))
+        return shown_runtime(stage_at_rest(self._info.card(view, commit).raw if commit else {}, paths))
 
 
 def shown_runtime(stage_: str) -> dict[str, Any]:

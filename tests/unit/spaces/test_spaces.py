@@ -16,7 +16,7 @@ from hub_core.repos.tables import Repo
 from hub_core.secretbox import SecretBox
 from hub_core.settings import Settings
 from hub_core.spaces import service as space_service
-from hub_core.spaces.runtime import stage
+from hub_core.spaces.runtime import stage_at_rest
 from hub_core.spaces.service import Setting, SpaceService
 from tests.common.factories import actor_for, make_repo, make_user
 
@@ -166,9 +166,9 @@ def test_secrets_of_another_key_are_found(db: Database, hub: SpaceService, peopl
     ("card", "paths", "expected"),
     [
         ({}, {"README.md"}, "NO_APP_FILE"), ({"sdk": "gradio"}, {"app.py"}, "STOPPED"), ({"sdk": "docker"}, {"app.py"}, "NO_APP_FILE"),
-        ({"sdk": "docker", "app_file": "x"}, {"Dockerfile"}, "STOPPED"), ({"sdk": "static"}, {"index.html"}, "STOPPED"),
+        ({"sdk": "docker", "app_file": "x"}, {"Dockerfile"}, "STOPPED"), ({"sdk": "static"}, {"index.html"}, "RUNNING"),
         ({"sdk": "gradio", "app_file": "src/main.py"}, {"src/main.py"}, "STOPPED"), ({"sdk": ["x"], "app_file": 7}, {"app.py"}, "STOPPED"),
     ],
 )  # fmt: skip
 def test_the_stage_of_what_does_not_run(card: dict[str, object], paths: set[str], expected: str) -> None:
-    assert stage(card, paths) == expected
+    assert stage_at_rest(card, paths) == expected

@@ -1,0 +1,61 @@
+"""From a revision of a Space to the workload that runs it on this machine: its own packages, its own copy of its files, shut in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from hub_core.clusters.port import Confined, Probe, Workload
+from hub_core.deployments.hardware import Hardware
+from hub_core.deployments.platform import LOCAL, Platform
+from hub_core.deployments.service import workload_name
+from hub_core.deployments.tables import Deployment, DeploymentRevision
+from hub_core.errors import NoRuntime
+from hub_core.runtimes.catalogue import Runtime
+from hub_core.runtimes.install import Packages
+
+PLACE = "spaces"
+"""The folder of the hub's data that packages of Spaces are in."""
+
+INSTALL_S = 1800.0
+
+
+def space_packages(platform: Platform, repo_id: int, revision: DeploymentRevision) -> Packages:
+    """The packages of a revision of a Space, in an environment that no other Space has."""
+    requirements = tuple(map(str, revision.options.get("requirements", ())))
+    return Packages(str(repo_id), "The packages of the Space", requirements, PLACE, platform.space_packages, INSTALL_S)
+
+
+def render_space(
+    platform: Platform, deployment: Deployment, revision: DeploymentRevision, runtime: Runtime, hardware: Hardware, name: str, files: Path
+) -> Workload:
+    """The workload.
+
+    Args:
+        name: `namespace/name`.
+        files: where the files of the revision's commit are.
+
+    Raises:
+        NoRuntime: Spaces of this kind do not run there.
+        NoSecretKey: a secret of it cannot be opened.
+    """
+    way = runtime.local if deployment.cluster == LOCAL else None
+    if way is None:
+        raise NoRuntime(f"Spaces made with {runtime.title} do not run in the cluster '{deployment.cluster}'.", hint="Ask an administrator.")
+    packages = space_packages(platform, deployment.repo_id, revision)
+    python = packages.python(platform.data_dir) if packages.requirements else Path(sys.executable)
+    words = {"python": str(python), "app": f"./{revision.model_path}"}
+    owner, _, own_name = name.partition("/")
+    return Workload(
+        name=workload_name(deployment.id, revision.number),
+        labels={"app": "hubtalk", "deployment": str(deployment.id)},
+        command=tuple(words.get(part.strip("{}"), part) if part.startswith("{") else part for part in way.command),
+        resources=hardware.resources,
+        replicas=deployment.replicas,
+        environment=dict(way.environment)
+        | {"SPACE_ID": name, "SPACE_AUTHOR_NAME": owner, "SPACE_REPO_NAME": own_name, "HUBTALK_RESTARTS": str(deployment.restarts)},
+        probe=Probe(runtime.probe.path, runtime.probe.startup_s),
+        port=int(revision.options.get("port", way.app_port)),
+        confined=Confined(str(files), (str(packages.folder(platform.data_dir)),), platform.space_disk),
+        secrets=dict(platform.environment_of(deployment.repo_id)),
+    )
