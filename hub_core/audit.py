@@ -13,8 +13,8 @@ from hub_core.authz import Actor
 from hub_core.db import Base, utcnow
 
 # Nouns of actions that something else follows from; likes, watches and tags are nobody else's business.
-RELAYED = frozenset({"repo", "branch", "tag", "discussion", "pull_request", "access", "job", "scan", "webhook"})
-_QUIET = frozenset({"repo.like", "repo.unlike", "repo.watch", "repo.tags"})
+RELAYED = frozenset({"repo", "branch", "tag", "discussion", "pull_request", "access", "job", "scan", "webhook", "budget"})
+_QUIET = frozenset({"repo.like", "repo.unlike", "repo.watch", "repo.tags", "budget.set"})
 _WAITING = sa.text("relay IS NOT NULL")
 
 

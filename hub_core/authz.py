@@ -74,6 +74,8 @@ class Permission(enum.StrEnum):
     JOB_MANAGE = "job:manage"
     DEPLOYMENT_USE = "deployment:use"
     DEPLOYMENT_MANAGE = "deployment:manage"
+    USAGE_READ = "usage:read"
+    BUDGET_SET = "budget:set"
     CHAT = "chat:use"
 
 
@@ -96,6 +98,8 @@ PERMISSIONS: dict[Permission, str] = {
     Permission.JOB_MANAGE: "Cancel and retry the jobs that one sees.",
     Permission.DEPLOYMENT_USE: "See a deployment and ask it something. On a private deployment whoever was given a role on its model (visibility of the model gives none); on an internal one every signed-in user; on a public one everybody.",
     Permission.DEPLOYMENT_MANAGE: "Deploy a model; start, stop, scale, change and delete its deployments, read their logs. Needs the role write on the model's repo; showing a deployment to more people needs admin.",
+    Permission.USAGE_READ: "Read what was used and what it cost: of oneself, of organisations where one has the role admin; a site administrator all.",
+    Permission.BUDGET_SET: "Set how much the hardware of an owner may cost: one's own, that of an organisation where one has the role admin, never above what a site administrator set; a site administrator for anybody.",
     Permission.CHAT: "Talk to the hub. Every signed-in user has it; a token that is limited to one repo has not, as conversations tell of others.",
 }
 
@@ -119,6 +123,8 @@ SCOPE_FOR: dict[Permission, Scope] = {
     Permission.JOB_MANAGE: Scope.WRITE,
     Permission.DEPLOYMENT_USE: Scope.READ,
     Permission.DEPLOYMENT_MANAGE: Scope.WRITE,
+    Permission.USAGE_READ: Scope.READ,
+    Permission.BUDGET_SET: Scope.ADMIN,
     Permission.CHAT: Scope.READ,
 }
 
@@ -144,6 +150,7 @@ class CredentialKind(enum.StrEnum):
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
     SSH_KEY = "ssh_key"
+    PASS = "pass"  # noqa: S105 - of a deployment, for the files of its model
     SYSTEM = "system"
 
 

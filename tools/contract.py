@@ -69,6 +69,8 @@ class SlotType(enum.StrEnum):
     URL = "url"
     DEPLOYMENT = "deployment"
     HARDWARE = "hardware"  # as people say it: "one A10", "2 x a100", "CPU"
+    PERIOD = "period"  # a span of time: "today", "7d", "month", "2026-11", "2026-11-01..2026-11-15"
+    AMOUNT = "amount"  # money as people say it: "200 dollars", "500 EUR", "¥3000"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,13 @@ _STAND_INS = {
     "revision": "main", "license": "apache-2.0", "text": '"Answers support tickets"', "number": "20", "token": "ci-token", "sshkey": "macbook",
     "sql": "`select team, count(*) from data group by team`", "newname": "support-8b", "email": "bob@example.com", "file": "train.csv",
     "query": "support", "collection": "best-support-models", "discussion": "#3", "url": "https://ci.example.com/hook", "webhook": "https://ci.example.com/hook",
-    "title": '"Wrong licence in the card"', "body": '"The card says MIT"', "secretname": "API_KEY", "deployment": "acme/support-7b", "endpoint": "acme/support-7b", "hardware": "one A10",
+    "title": '"Wrong licence in the card"', "body": '"The card says MIT"', "secretname": "API_KEY", "deployment": "acme/support-7b", "endpoint": "acme/support-7b", "hardware": "one A10", "amount": "200 USD",
 }  # fmt: skip
 _WORDS = {
-    "en": {"role": "write", "visibility": "private", "kind": "model", "scope": "read", "lang": "Japanese", "when": "last week", "it": "it", "ordinal": "the second one"},
-    "zh": {"role": "写入", "visibility": "私有", "kind": "模型", "scope": "只读", "lang": "日语", "when": "上周", "it": "它", "ordinal": "第二个"},
-    "ja": {"role": "書き込み", "visibility": "非公開", "kind": "モデル", "scope": "読み取り", "lang": "日本語", "when": "先週", "it": "それ", "ordinal": "2番目"},
-    "ko": {"role": "쓰기", "visibility": "비공개", "kind": "모델", "scope": "읽기", "lang": "일본어", "when": "지난주", "it": "그거", "ordinal": "두 번째"},
+    "en": {"role": "write", "visibility": "private", "kind": "model", "scope": "read", "lang": "Japanese", "when": "last week", "it": "it", "period": "this month", "ordinal": "the second one"},
+    "zh": {"role": "写入", "visibility": "私有", "kind": "模型", "scope": "只读", "lang": "日语", "when": "上周", "it": "它", "period": "这个月", "ordinal": "第二个"},
+    "ja": {"role": "書き込み", "visibility": "非公開", "kind": "モデル", "scope": "読み取り", "lang": "日本語", "when": "先週", "it": "それ", "period": "今月", "ordinal": "2番目"},
+    "ko": {"role": "쓰기", "visibility": "비공개", "kind": "모델", "scope": "읽기", "lang": "일본어", "when": "지난주", "it": "그거", "period": "이번 달", "ordinal": "두 번째"},
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.answer import parts, running, trust
+from agent.answer import parts, running, trust, usage
 from agent.answer.changes import act_of
 from agent.answer.community import RENDERERS as COMMUNITY
 from agent.answer.tables import COLUMNS, listing, raw_table, table
@@ -35,6 +35,8 @@ def result_text(language: str, step: Step) -> str:
 
 def _done(language: str, step: Step) -> str:
     tool, plan = step["tool"], step.get("plan") or {}
+    if tool in usage.DONE:
+        return usage.DONE[tool](language, step)
     phrase = act_of(language, tool, plan, step["args"])
     if not plan.get("changes") and tool not in ("upload_file", "write_file"):
         return say(language, "note.unchanged", act=phrase)
@@ -197,5 +199,5 @@ _RENDERERS: dict[str, Callable[[str, Step], str]] = {
     "preview_dataset": _rows, "query_dataset": _rows, "describe_dataset": _columns, "get_lineage": _lineage,
     "get_download_command": _download, "whoami": _person, "get_user": _person, "get_org": _org, "help": _help,
     "get_preferences": _preferences, "list_approvals": _approvals, "list_access": _access,
-    **COMMUNITY, **running.RENDERERS, **trust.RENDERERS,
+    **COMMUNITY, **running.RENDERERS, **trust.RENDERERS, **usage.RENDERERS,
 }  # fmt: skip

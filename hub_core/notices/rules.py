@@ -99,10 +99,10 @@ def mentioned(what: Happened) -> Iterable[int]:
 
 
 def addressed(what: Happened) -> Iterable[int]:
-    """The person that the event names as `user`, or whose thing it is by `owner`."""
+    """The person that the event names as `user`, or whose thing it is by `owner`; several by their ids as `users`."""
     name, owner = what.event.details.get("user"), what.event.details.get("owner")
     found = list(_ids(what, sa.select(User.id).where(User.username == name))) if name else []
-    return found + ([int(owner)] if owner else [])
+    return found + ([int(owner)] if owner else []) + [int(one) for one in what.event.details.get("users", [])]
 
 
 AUDIENCES: dict[Reason, Audience] = {
@@ -120,6 +120,7 @@ RULES: dict[str, tuple[Reason, ...]] = {
     "pull_request.update": (Reason.PARTICIPANT, Reason.WATCHING),
     "access.request": (Reason.ADMIN,), "access.accept": (Reason.ADDRESSED,), "access.reject": (Reason.ADDRESSED,),
     "job.succeed": (Reason.ADDRESSED,), "job.fail": (Reason.ADDRESSED,), "webhook.disable": (Reason.ADDRESSED,),
+    "budget.warn": (Reason.ADDRESSED,), "budget.spent": (Reason.ADDRESSED,),
     "scan.found": (Reason.ADMIN,), "scan.token": (Reason.ADDRESSED,),
 }  # fmt: skip
 """Audit action -> who is told."""

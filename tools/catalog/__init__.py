@@ -21,6 +21,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         history,
         jobs,
         marks,
+        metrics,
         notices,
         orgs,
         people,
@@ -30,6 +31,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         running,
         spaces,
         trust,
+        usage,
         webhooks,
     )
 
@@ -49,10 +51,12 @@ def all_tools() -> list[Tool[Any, Any]]:
         pull_requests,
         deployments,
         running,
+        metrics,
         spaces,
         webhooks,
         notices,
         trust,
+        usage,
         jobs,
         conversation,
     )

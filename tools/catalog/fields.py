@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from hub_core.budgets.states import BudgetPeriod
 from tools.contract import Slot, SlotType
+from tools.periods import budget_period, canonical
 
 RepoArg = Annotated[
     str,
@@ -52,3 +54,38 @@ HardwareArg = Annotated[
     Slot(SlotType.HARDWARE),
     Field(description="Hardware of each copy, e.g. `a10`, `2x a100`, `cpu`.", min_length=1, max_length=60, examples=["a10"]),
 ]
+PeriodArg = Annotated[
+    str,
+    Slot(SlotType.PERIOD),
+    AfterValidator(canonical),
+    Field(
+        description="`today`, `yesterday`, `week`, `last-week`, `month`, `last-month`, `year`, `24h`, `7d`, a day, month or year "
+        "(`2026-11-03`, `2026-11`, `2026`), or a range `2026-11-01..2026-11-15` (UTC).",
+        max_length=40,
+        examples=["month"],
+    ),
+]
+BudgetPeriodArg = Annotated[
+    BudgetPeriod, Slot(SlotType.PERIOD), BeforeValidator(budget_period), Field(description="day, week (from Monday) or month (UTC)")
+]
+AmountArg = Annotated[
+    float | str,
+    Slot(SlotType.AMOUNT),
+    Field(description="Money: a number, or with the currency, which must be the hub's: `200 EUR`, `$200`.", examples=[200]),
+]
+TargetArg = Annotated[
+    str,
+    Slot(SlotType.DEPLOYMENT),
+    Field(description="Deployment as `namespace/name`, or its bare name.", min_length=1, max_length=200, examples=["acme/support-7b"]),
+]
+UsedArg = Annotated[
+    str,
+    Slot(SlotType.DEPLOYMENT),
+    Field(
+        description="Only this deployment, also one that is gone; or a job (`job 12`).",
+        min_length=1,
+        max_length=200,
+        examples=["acme/support-7b"],
+    ),
+]
+OwnerArg = Annotated[str, Slot(SlotType.OWNER), Field(description="User or organisation.", min_length=1, max_length=64, examples=["acme"])]
