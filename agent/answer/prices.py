@@ -29,10 +29,12 @@ def cost_lines(language: str, facts: Mapping[str, Any]) -> list[str]:
     else:
         told = {"price": hourly(language, facts["price_per_hour"], currency), "n": count, "each": money(each, currency)}
         lines.append(say(language, "fact.cost_each" if count > 1 else "fact.cost", **told))
-        lines.append(say(language, "fact.until_stopped"))
+        lines.append(say(language, "fact.until_idle" if facts.get("sleeps") else "fact.until_stopped"))
     lines += _budget_lines(language, facts)
     if facts.get("needs_gb"):
         lines.append(say(language, "fact.needs", runtime=plain(facts.get("runtime", "")), memory=gigabytes(facts["needs_gb"])))
+    if facts.get("packages"):
+        lines.append(say(language, "fact.space_packages", n=facts["packages"]))
     for name, seconds in (("starts", facts.get("starts_in_s")), ("first_time", facts.get("first_time_s"))):
         if seconds:
             lines.append(say(language, f"fact.{name}", time=duration(language, seconds)))

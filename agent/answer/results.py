@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.answer import parts, running, trust, usage
+from agent.answer import parts, running, spaces, training, trust, usage
 from agent.answer.changes import act_of
 from agent.answer.community import RENDERERS as COMMUNITY
 from agent.answer.tables import COLUMNS, listing, raw_table, table
@@ -40,6 +40,10 @@ def _done(language: str, step: Step) -> str:
     phrase = act_of(language, tool, plan, step["args"])
     if not plan.get("changes") and tool not in ("upload_file", "write_file"):
         return say(language, "note.unchanged", act=phrase)
+    if tool in spaces.DONE:
+        return spaces.DONE[tool](language, step)
+    if tool in ("start_finetune", "evaluate_model"):
+        return training.started(language, step)
     if tool == "scan_repo":
         return trust.scanned(language, step)
     if tool == "undo":
@@ -199,5 +203,5 @@ _RENDERERS: dict[str, Callable[[str, Step], str]] = {
     "preview_dataset": _rows, "query_dataset": _rows, "describe_dataset": _columns, "get_lineage": _lineage,
     "get_download_command": _download, "whoami": _person, "get_user": _person, "get_org": _org, "help": _help,
     "get_preferences": _preferences, "list_approvals": _approvals, "list_access": _access,
-    **COMMUNITY, **running.RENDERERS, **trust.RENDERERS, **usage.RENDERERS,
+    **COMMUNITY, **running.RENDERERS, **spaces.RENDERERS, **trust.RENDERERS, **usage.RENDERERS,
 }  # fmt: skip

@@ -168,6 +168,11 @@ class SpaceRuns:
         return self._deployments.logs(actor, found.view.name, lines)
 
 
+def app_path(repo: Repo) -> str:
+    """Where the app of a Space is opened, at the hub's address."""
+    return f"/spaces/{repo.full_name}/app"
+
+
 def _check_kind(repo: Repo) -> None:
     if repo.kind != RepoKind.SPACE:
         raise InvalidInput(f"{repo.full_name} is a {repo.kind}; only Spaces have apps.", hint="Name a Space.")

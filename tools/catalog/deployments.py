@@ -16,12 +16,15 @@ from hub_core.deployments.service import MAX_REPLICAS, Found, check_replicas
 from hub_core.deployments.specs import Asked, Spec
 from hub_core.deployments.tables import Status
 from hub_core.deployments.views import DeploymentView
+from hub_core.errors import DeploymentNotFound, RepoNotFound
 from hub_core.jobs.service import JobView
 from hub_core.jobs.traces import read_trace
+from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from tools.catalog.fields import DeploymentArg, HardwareArg, LimitArg, ModelArg, RevisionArg
 from tools.catalog.outputs import Page
 from tools.catalog.repos import VisibilityArg, locate
+from tools.catalog.spending import budget_facts
 from tools.contract import Call, Change, Effect, NoInput, Plan, Slot, SlotType, Tool, ToolContext, ToolInput, ToolOutput
 
 ReplicasArg = Annotated[
@@ -305,6 +308,7 @@ class DeployModel(Tool[DeployModelInput, DeploymentOut]):
             {"repo": repo.full_name, "deployment": full, "commit": spec.commit}
             | cost(ctx, spec.hardware, args.replicas)
             | start_facts(spec)
+            | budget_facts(ctx, repo.namespace_id, spec.hardware.price * args.replicas)
         )
         return Plan(resolved, Effect.SPEND, changes, facts, Call("delete_deployment", {"deployment": full}), (repo, name, spec))
 
@@ -386,7 +390,7 @@ class TryDeployment(Tool[TryInput, TryOut]):
 class GetLogsInput(ToolInput):
     """Whose logs, and how many lines."""
 
-    target: Annotated[str, Slot(SlotType.DEPLOYMENT), Field(description="Deployment as `namespace/name`, or its bare name; or a job, as `job 12`.", min_length=1, max_length=200, examples=["acme/support-7b"])]  # fmt: skip
+    target: Annotated[str, Slot(SlotType.DEPLOYMENT), Field(description="Deployment as `namespace/name`, or its bare name; or a Space; or a job, as `job 12`.", min_length=1, max_length=200, examples=["acme/support-7b"])]  # fmt: skip
     lines: Annotated[int, Slot(SlotType.NUMBER), Field(description="How many lines of each copy, at most.", ge=1, le=2000)] = 100
 
 
@@ -405,8 +409,20 @@ class LogsOut(ToolOutput):
     items: list[LogOut]
 
 
+def _whose_logs(ctx: ToolContext, said: str) -> Found:
+    """The deployment that is meant, or that of the Space that is."""
+    try:
+        return ctx.services.deployments.find(ctx.actor, said, Permission.DEPLOYMENT_MANAGE)
+    except DeploymentNotFound as error:
+        try:
+            repo = ctx.services.repos.find(ctx.actor, said, RepoKind.SPACE)
+        except RepoNotFound:
+            raise error from None
+        return ctx.services.space_runs.found(ctx.actor, repo)
+
+
 class GetLogs(Tool[GetLogsInput, LogsOut]):
-    """Show the last lines of the log of a deployment or of a job: what its program wrote, errors included."""
+    """Show the last lines of the log of a deployment, of a Space or of a job: what its program wrote, errors included."""
 
     name, group, input, output, permission = "get_logs", "deployments", GetLogsInput, LogsOut, Permission.DEPLOYMENT_MANAGE
 
@@ -415,7 +431,7 @@ class GetLogs(Tool[GetLogsInput, LogsOut]):
         if (said := _JOB.fullmatch(args.target)) is not None:
             job = ctx.services.jobs.get(ctx.actor, int(said["number"]))
             return Plan(args.model_dump(mode="json") | {"target": f"job {job.id}"}, Effect.READ, prepared=job)
-        one = ctx.services.deployments.find(ctx.actor, args.target, Permission.DEPLOYMENT_MANAGE)
+        one = _whose_logs(ctx, args.target)
         return Plan(args.model_dump(mode="json") | {"target": one.view.name}, Effect.READ, prepared=one)
 
     def run(self, ctx: ToolContext, args: GetLogsInput, plan: Plan) -> LogsOut:

@@ -20,6 +20,11 @@ ModelArg = Annotated[
     Slot(SlotType.REPO, ("model",)),
     Field(description="Model repo as `namespace/name`, or a bare name.", min_length=1, max_length=200, examples=["acme/support-7b"]),
 ]
+SpaceArg = Annotated[
+    str,
+    Slot(SlotType.REPO, ("space",)),
+    Field(description="Space as `namespace/name`, or a bare name.", min_length=1, max_length=200, examples=["acme/demo-app"]),
+]
 DatasetArg = Annotated[
     str,
     Slot(SlotType.REPO, ("dataset",)),

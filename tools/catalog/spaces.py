@@ -1,8 +1,8 @@
-"""Tools about what Spaces run with."""
+"""Tools: run Spaces and stop them, and what they run with."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -10,7 +10,10 @@ from hub_core.authz import Permission
 from hub_core.errors import InvalidInput, NotFound, RepoNotFound
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.spaces.running import Planned, SpaceState, app_path
 from hub_core.spaces.service import MAX_VALUE, Setting
+from tools.catalog.deployments import cost
+from tools.catalog.fields import HardwareArg, SpaceArg
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolInput, ToolOutput
 
 # A conversation cannot hide shorter ones: they would be found in too much that is none.
@@ -64,7 +67,7 @@ class SetSecret(Tool[SetSecretInput, SecretOut]):
 
     def plan(self, ctx: ToolContext, args: SetSecretInput) -> Plan:
         """A new one is an ordinary change; one that is replaced or removed is lost. The value stays out of the plan."""
-        repo = _space(ctx, args.target)
+        repo = space_of(ctx, args.target, "have secrets")
         there = ctx.services.spaces.has_secret(ctx.actor, repo, args.name)
         if args.value:
             ctx.services.spaces.check([Setting(args.name, args.value, secret=True)])
@@ -90,15 +93,121 @@ class SetSecret(Tool[SetSecretInput, SecretOut]):
         return SecretOut(target=plan.prepared.full_name, name=args.name, is_set=bool(args.value))
 
 
-def _space(ctx: ToolContext, said: str) -> Repo:
-    """The Space of that name; a repo of another kind is told from one that is not there."""
+class OneSpace(ToolInput):
+    """Names a Space."""
+
+    repo: SpaceArg
+
+
+class RunSpaceInput(OneSpace):
+    """Which Space, and on what."""
+
+    hardware: HardwareArg | None = None
+
+
+class SpaceOut(ToolOutput):
+    """How a Space stands."""
+
+    repo: str = Field(examples=["acme/demo-app"])
+    stage: str = Field(description="RUNNING, APP_STARTING, BUILDING, SLEEPING, PAUSED, STOPPED, BUILD_ERROR, RUNTIME_ERROR or NO_APP_FILE.")
+    sdk: str = Field(description="gradio, streamlit or static")
+    path: str = Field(description="Where its app is opened, at the hub's address.", examples=["/spaces/acme/demo-app/app"])
+    reason: str = Field(description="Why it is so, in plain words; empty when all is well.")
+    deployment: str | None = Field(description="The deployment that runs it; none for static pages.")
+    commit: str | None = None
+    hardware: str | None = None
+    price_per_hour: float = 0
+    currency: str
+    on_demand: bool = Field(default=False, description="It goes to sleep when nobody opens it, and wakes when somebody does.")
+
+
+def space_out(ctx: ToolContext, repo: Repo, state: SpaceState) -> SpaceOut:
+    """A state as a tool's result."""
+    row, revision, platform = state.run, state.revision, ctx.services.platform
+    price = 0.0
+    if row is not None and revision is not None and not row.stopped:
+        price = platform.hardware.get(revision.hardware).price * row.replicas
+    return SpaceOut(
+        repo=repo.full_name, stage=state.stage, sdk=state.sdk, path=app_path(repo), reason=row.reason if row else "",
+        deployment=f"{repo.namespace}/{row.name}" if row else None, commit=revision.commit if revision else None,
+        hardware=revision.hardware if revision else None, price_per_hour=round(price, 4), currency=platform.hardware.currency,
+        on_demand=bool(row and row.on_demand),
+    )  # fmt: skip
+
+
+class RunSpace(Tool[RunSpaceInput, SpaceOut]):
+    """Run a Space: start its Gradio or Streamlit app from the newest commit, on hardware that is paid by the hour; asleep while unused."""
+
+    name, group, input, output = "run_space", "deployments", RunSpaceInput, SpaceOut
+    effect, permission = Effect.SPEND, Permission.DEPLOYMENT_MANAGE
+
+    def plan(self, ctx: ToolContext, args: RunSpaceInput) -> Plan:
+        """Work out what would run, and what it costs; static pages cost nothing and are there already."""
+        repo = space_of(ctx, args.repo, "have apps")
+        planned = ctx.services.space_runs.plan(ctx.actor, repo, args.hardware)
+        facts: dict[str, Any] = {"repo": repo.full_name, "path": app_path(repo), "sdk": planned.state.sdk}
+        resolved: dict[str, Any] = {"repo": repo.full_name}
+        changes = _run_changes(planned)
+        spec = planned.spec
+        if spec is not None or planned.found is not None:
+            hardware = spec.hardware if spec else ctx.services.platform.hardware.get(planned.found.view.hardware)  # type: ignore[union-attr]
+            resolved["hardware"] = str(hardware)
+            facts |= cost(ctx, hardware, 1) | {"runs": "while people use it", "sleeps": True}
+        if spec is not None:
+            facts |= {"commit": spec.commit, "runtime": spec.runtime.title, "packages": len(spec.options.get("requirements", ()))}
+        undone = Call("stop_space", {"repo": repo.full_name}) if changes else None
+        return Plan(resolved, Effect.SPEND if changes else Effect.READ, changes, facts, undone, (repo, planned))
+
+    def run(self, ctx: ToolContext, args: RunSpaceInput, plan: Plan) -> SpaceOut:
+        """Write down that it shall run; what runs already goes on."""
+        prepared: tuple[Repo, Planned] = plan.prepared
+        repo, planned = prepared
+        state = ctx.services.space_runs.run(ctx.actor, repo, planned) if planned.changes else planned.state
+        return space_out(ctx, repo, state)
+
+
+def _run_changes(planned: Planned) -> tuple[Change, ...]:
+    if not planned.changes:
+        return ()
+    found, spec = planned.found, planned.spec
+    if found is None or spec is None:
+        return (Change("status", found.view.status if found else None, "running"),)
+    pairs = (("commit", found.view.commit, spec.commit), ("hardware", found.view.hardware, str(spec.hardware)))
+    changed = tuple(Change(what, before, after) for what, before, after in pairs if before != after)
+    return changed or (Change("status", found.view.status, "running"),)
+
+
+class StopSpace(Tool[OneSpace, SpaceOut]):
+    """Stop a Space: its app answers nobody and costs nothing until somebody runs it again."""
+
+    name, group, input, output = "stop_space", "deployments", OneSpace, SpaceOut
+    effect, permission = Effect.DESTRUCTIVE, Permission.DEPLOYMENT_MANAGE
+
+    def plan(self, ctx: ToolContext, args: OneSpace) -> Plan:
+        """What would stop."""
+        repo = space_of(ctx, args.repo, "have apps")
+        view = ctx.services.space_runs.found(ctx.actor, repo).view
+        changes = () if view.stopped else (Change("status", view.status, "stopped"),)
+        again = Call("run_space", {"repo": repo.full_name, "hardware": view.hardware}) if changes else None
+        facts = {"repo": repo.full_name, "status": view.status, "price_per_hour": view.price_per_hour, "currency": view.currency}
+        return Plan({"repo": repo.full_name}, Effect.DESTRUCTIVE if changes else Effect.WRITE, changes, facts, again, repo)
+
+    def run(self, ctx: ToolContext, args: OneSpace, plan: Plan) -> SpaceOut:
+        """Stop it."""
+        runs = ctx.services.space_runs
+        state = runs.stop(ctx.actor, plan.prepared) if plan.changes else runs.state(ctx.actor, plan.prepared)
+        return space_out(ctx, plan.prepared, state)
+
+
+def space_of(ctx: ToolContext, said: str, what: str) -> Repo:
+    """The Space of that name; a repo of another kind is told from one that is not there. `what` only Spaces do."""
     try:
         repo = ctx.services.repos.find(ctx.actor, said, RepoKind.SPACE)
     except RepoNotFound:
         repo = ctx.services.repos.find(ctx.actor, said)
     if repo.kind != RepoKind.SPACE:
-        raise InvalidInput(f"{repo.full_name} is a {repo.kind}; only Spaces have secrets.", hint="Name a Space.")
+        raise InvalidInput(f"{repo.full_name} is a {repo.kind}; only Spaces {what}.", hint="Name a Space.")
     return repo
 
 
-TOOLS = (SetSecret(),)
+TOOLS = (RunSpace(), StopSpace(), SetSecret())

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from hub_core.clusters.local import kernel
 
-HOME, TMP = "/home/user", "/tmp"  # noqa: S108 - inside the box
+HOME, TMP = "/space", "/tmp"  # noqa: S108 - inside the box
 SHM_BYTES = 64 * 1024**2
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _ETC = ("alternatives", "ca-certificates", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "pki", "ssl")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _MADE = {
-    "passwd": "root:x:0:0::/root:/usr/sbin/nologin\nuser:x:1000:1000::/home/user:/bin/sh\n",
+    "passwd": "root:x:0:0::/root:/usr/sbin/nologin\nuser:x:1000:1000::/space:/bin/sh\n",
     "group": "root:x:0:\nuser:x:1000:\n",
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",

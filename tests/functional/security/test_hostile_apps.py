@@ -106,7 +106,7 @@ def test_it_sees_nothing_of_the_hub_and_has_no_rights(app: App, data: Path) -> N
     assert "No such file" in app.ask("read", path=str(data / "hub.db"))["text"]
     assert "No such file" in app.ask("list_folder", path=str(data))["text"]
     assert "errno" in app.ask("list_folder", path="/root/.ssh")
-    assert app.ask("list_folder", path="/home/user/app") == ["app.py"]
+    assert app.ask("list_folder", path="/space/app") == ["app.py"]
     me = app.ask("whoami")
     assert me["uid"] == 1000
     assert me["groups"] == [] or os.geteuid() != 0
@@ -118,7 +118,7 @@ def test_it_sees_nothing_of_the_hub_and_has_no_rights(app: App, data: Path) -> N
 
 
 def test_it_writes_to_its_own_folder_and_nowhere_else(app: App, data: Path) -> None:
-    assert app.ask("write", path="/home/user/app/own", size=1000) == 1000
+    assert app.ask("write", path="/space/app/own", size=1000) == 1000
     assert app.ask("write", path="/tmp/own", size=1000) == 1000
     for path in ("/own", "/usr/own", "/etc/own", "/dev/own", sys.prefix + "/own", "/proc/sys/kernel/hostname"):
         assert "errno" in app.ask("write", path=path, size=1), path
@@ -178,7 +178,7 @@ def test_a_fork_bomb_ends_at_its_limit_and_the_machine_goes_on(app: App) -> None
 @pytest.mark.parametrize("act", ["fill", "fill_unseen"])
 def test_an_app_that_fills_the_disk_is_ended(act: str, app: App, data: Path) -> None:
     before = shutil.disk_usage(data).free
-    app.tell(act, path="/home/user")
+    app.tell(act, path="/space")
     app.ended("disk is full")
     assert before - shutil.disk_usage(data).free < 4 * GIB  # other tests write, too
 
@@ -188,7 +188,7 @@ def test_a_file_has_a_limit_of_its_own(app: App) -> None:
 
 
 def test_folders_that_are_nested_too_deep_to_count_end_an_app_and_can_be_removed(app: App, cluster: LocalCluster, data: Path) -> None:
-    app.tell("nest", path="/home/user")
+    app.tell("nest", path="/space")
     app.ended("disk is full")
     cluster.delete("d1-r1")
     wait_until(lambda: not (data / "local" / "d1-r1").exists(), 30)
