@@ -28,7 +28,10 @@ _NOISE = re.compile(
 
 
 class HardwareItem(BaseModel):
-    """One kind of hardware; with a GPU, all of it counts per GPU."""
+    """One kind of hardware; with a GPU, all of it counts per GPU.
+
+    `node_labels` are those of the machines of a cluster that have it; without them a GPU is found by what the machines say they have.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,6 +43,7 @@ class HardwareItem(BaseModel):
     gpu_memory_gb: float = 0
     price_per_hour: float = Field(ge=0)
     words: tuple[str, ...] = ()
+    node_labels: dict[str, str] = Field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -77,8 +81,11 @@ class Hardware:
     @property
     def resources(self) -> Resources:
         """As a cluster wants it."""
-        memory = int(self.item.memory_gb * self.count * GIB)
-        return Resources(self.item.cpus * self.count, memory, self.item.name if self.item.gpu else "", self.count if self.item.gpu else 0)
+        item = self.item
+        return Resources(
+            item.cpus * self.count, int(item.memory_gb * self.count * GIB), item.name if item.gpu else "", self.count if item.gpu else 0,
+            item.gpu, tuple(sorted(item.node_labels.items())),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +172,19 @@ def present(item: HardwareItem, inventory: Inventory) -> int:
     """How many of an item there are in a cluster at all."""
     if item.gpu:
         return sum(gpu.count for gpu in inventory.gpus if matches(item, gpu))
-    return 0 if item.cpus > inventory.cpus else int(inventory.memory // (item.memory_gb * GIB))
+    return 0 if _too_large(item, inventory) else int(inventory.memory // (item.memory_gb * GIB))
 
 
 def free(item: HardwareItem, inventory: Inventory) -> int:
     """How many of them no deployment was given."""
     if item.gpu:
         return sum(gpu.free for gpu in inventory.gpus if matches(item, gpu))
-    return 0 if item.cpus > inventory.cpus else int(inventory.free_memory // (item.memory_gb * GIB))
+    return 0 if _too_large(item, inventory) else int(inventory.free_memory // (item.memory_gb * GIB))
+
+
+def _too_large(item: HardwareItem, inventory: Inventory) -> bool:
+    """Whether no single machine has as much."""
+    return item.cpus > inventory.cpus or item.memory_gb * GIB > (inventory.machine_memory or inventory.memory)
 
 
 def fitting(catalogue: HardwareCatalogue, needed: int, kinds: Sequence[str], inventory: Inventory | None = None) -> Hardware | None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub_core.clusters.kubernetes.opening import open_clusters
 from hub_core.clusters.local.cluster import LocalCluster
 from hub_core.clusters.port import Cluster, Inventory
 from hub_core.deployments.hardware import HardwareCatalogue, load_hardware
@@ -19,7 +20,10 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """Opened once with the hub. `changed` wakes the reconciler of this process; others look by themselves."""
+    """Opened once with the hub. `changed` wakes the reconciler of this process; others look by themselves.
+
+    Of several `clusters` that have room the first is taken: who names clusters does not want models on the hub's own machine.
+    """
 
     data_dir: Path
     clusters: Mapping[str, Cluster]
@@ -38,18 +42,21 @@ class Platform:
         return found
 
 
-def open_platform(settings: Settings) -> Platform:
+def open_platform(settings: Settings, pass_for: Callable[[int], str]) -> Platform:
     """Read the catalogues and name the clusters; nothing is started.
 
+    Args:
+        pass_for: makes a pass with which a cluster downloads the model of a deployment, by its id.
+
     Raises:
-        InvalidInput: a file of the operator's catalogue is wrong.
+        InvalidInput: a file of the operator's catalogue is wrong, or a cluster of the settings cannot be opened.
     """
     own = Path(settings.catalog_dir) if settings.catalog_dir else None
     changed = threading.Event()
     local = LocalCluster(settings.data_dir / "local", grace_s=settings.deployment_grace_s, on_change=changed.set)
     return Platform(
         data_dir=settings.data_dir.resolve(),
-        clusters={LOCAL: local},
+        clusters={**open_clusters(settings, pass_for, changed.set), LOCAL: local},
         runtimes=load_runtimes(own / "runtimes" if own else None),
         hardware=load_hardware(own / "hardware.yaml" if own else None),
         changed=changed,

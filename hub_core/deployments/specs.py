@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hub_core.authz import Actor
 from hub_core.clusters.port import GIB, Inventory
 from hub_core.deployments.estimate import memory_needed, needed_paths, weight_bytes, weight_paths
-from hub_core.deployments.hardware import Hardware, fitting, present
+from hub_core.deployments.hardware import Hardware, fitting, free, present
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.errors import InvalidInput, NoRuntime, NoSuchHardware, TooBigForHardware
 from hub_core.git import GitStore
@@ -92,6 +92,7 @@ class Specs:
         refused: NoRuntime | None = None
         largest: tuple[Runtime, str] | None = None
         for kind in kinds:
+            fits: list[tuple[Runtime, Hardware, str]] = []
             for cluster, inventory in inventories.items():
                 try:
                     runtime = self._platform.runtimes.choose(facts, kind, asked.runtime, local=cluster == LOCAL)
@@ -100,8 +101,10 @@ class Specs:
                     continue
                 found = fitting(self._platform.hardware, memory_needed(facts, runtime), [kind], inventory)
                 if found is not None:
-                    return runtime, found, cluster
+                    fits.append((runtime, found, cluster))
                 largest = largest or (runtime, kind)
+            if fits:
+                return next((one for one in fits if free(one[1].item, inventories[one[2]])), fits[0])
         if largest is not None:
             raise self._too_big(repo, facts, largest[0], None, [largest[1]], inventories)
         if refused is not None:
@@ -114,18 +117,24 @@ class Specs:
         """On the hardware that was named; that it is too small is told before that it is not there."""
         item = hardware.item
         homes = [name for name, found in inventories.items() if present(item, found) >= hardware.count]
-        local = LOCAL in homes or (not homes and set(inventories) == {LOCAL})
-        try:
-            runtime = self._platform.runtimes.choose(facts, item.kind, asked.runtime, local=local)
-        except NoRuntime:
-            if homes:
-                raise
-            runtime = self._platform.runtimes.choose(facts, item.kind, asked.runtime, local=False)
+        homes.sort(key=lambda name: free(item, inventories[name]) < hardware.count)
+        runtime, home = self._at(facts, asked, item.kind, homes or [LOCAL] * (set(inventories) == {LOCAL}) + [""])
         if memory_needed(facts, runtime) > hardware.model_memory:
             raise self._too_big(repo, facts, runtime, hardware, ["cpu", "gpu"], inventories)
         if not homes:
             raise _not_here(str(hardware), self._here(inventories))
-        return runtime, hardware, LOCAL if local else homes[0]
+        return runtime, hardware, home
+
+    def _at(self, facts: ModelFacts, asked: Asked, kind: str, homes: list[str]) -> tuple[Runtime, str]:
+        """The first of some clusters (at least one) that has a runtime for the model, and that runtime."""
+        refused: NoRuntime | None = None
+        for home in homes:
+            try:
+                return self._platform.runtimes.choose(facts, kind, asked.runtime, local=home == LOCAL), home
+            except NoRuntime as error:
+                refused = refused or error
+        assert refused is not None
+        raise refused
 
     def _here(self, inventories: Mapping[str, Inventory]) -> list[str]:
         return [item.name for item in self._platform.hardware.items if any(present(item, found) for found in inventories.values())]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from hub_core.clusters.port import Probe, Workload
+from hub_core.clusters.port import ModelFiles, Probe, Workload
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.service import workload_name
 from hub_core.deployments.tables import Deployment, DeploymentRevision
@@ -30,11 +31,11 @@ def labels(deployment: Deployment) -> dict[str, str]:
     return {"app": "hubtalk", "deployment": str(deployment.id)}
 
 
-def render(platform: Platform, deployment: Deployment, revision: DeploymentRevision, name: str) -> tuple[Workload, str]:
+def render(platform: Platform, deployment: Deployment, revision: DeploymentRevision, name: str, repo: str) -> tuple[Workload, str]:
     """The workload of a revision, and what its server wants as `model` in a request.
 
     Args:
-        name: the deployment's full name.
+        name, repo: the full names of the deployment and of its model.
 
     Raises:
         NoRuntime, NoSuchHardware: it is in the operator's catalogue no more.
@@ -59,6 +60,9 @@ def render(platform: Platform, deployment: Deployment, revision: DeploymentRevis
         image=_fill(runtime.container.image, words) if runtime.container else "",
         port=runtime.container.port if runtime.container else 8080,
     )
+    if deployment.cluster != LOCAL and runtime.container is not None:
+        wanted = ModelFiles(deployment.id, repo, revision.commit, tuple(revision.paths), REMOTE_MODEL)
+        workload = replace(workload, owner=name.partition("/")[0], files=wanted, kserve=runtime.container.kserve)
     return workload, _fill(way.model_field, words)
 
 

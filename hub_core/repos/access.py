@@ -29,6 +29,8 @@ def access(session: Session | sa.Connection, actor: Actor, repo: Repo) -> Access
 
 def _best(session: Session | sa.Connection, actor: Actor, repo: Repo) -> Access:
     visible_to_all = Access(Role.READ, "public") if repo.visibility == Visibility.PUBLIC else Access(None, "no access")
+    if actor.credential is CredentialKind.PASS and actor.repo_id == repo.id:
+        return Access(Role.READ, "deployed", given=True)
     if actor.is_anonymous or actor.repo_id not in (None, repo.id):
         return visible_to_all
     if repo.namespace_id == actor.user_id:

@@ -1,0 +1,210 @@
+"""What the hub writes into a cluster, in an order that may break off anywhere.
+
+The Service of a workload is made first and deleted last: whatever is left of one is so found again. The Deployment comes last: when it
+is there with the right digest, all that it needs is there too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from hub_core.clusters.kubernetes import objects, tenancy
+from hub_core.clusters.kubernetes.api import Api, Exists, Missing
+from hub_core.clusters.kubernetes.facts import GPU_RESOURCES, Controller
+from hub_core.clusters.kubernetes.inventory import is_model
+from hub_core.clusters.kubernetes.mirror import Mirror
+from hub_core.clusters.kubernetes.names import PARTS, namespace_of, secret_name
+from hub_core.clusters.kubernetes.objects import in_namespace
+from hub_core.clusters.kubernetes.options import Options
+from hub_core.clusters.kubernetes.podspec import Gpus
+from hub_core.clusters.kubernetes.state import State
+from hub_core.clusters.port import Workload
+from hub_core.errors import ClusterRefused
+
+REFUSED_S = 30.0  # what a cluster refused is not tried again at every round
+ROTATE_S = 1800.0
+NOBODY = "shared"  # the namespace of workloads without an owner
+
+PassFor = Callable[[int], str]
+"""A short-lived pass that downloads the model's files of a deployment, by its id."""
+
+
+class Writer:
+    """Applies and deletes workloads."""
+
+    def __init__(self, api: Api, options: Options, state: State, pass_for: PassFor) -> None:
+        self._api = api
+        self._options = options
+        self._state = state
+        self._pass_for = pass_for
+        self._lock = threading.Lock()
+        self._ready: set[str] = set()
+        self._refused: dict[str, tuple[str, float, ClusterRefused]] = {}
+        self._passed: dict[str, float] = {}
+
+    def apply(self, workload: Workload) -> None:
+        """Make it so; no call where it is so.
+
+        Raises:
+            ClusterUnavailable, ClusterRefused.
+        """
+        namespace = namespace_of(self._options.prefix, workload.owner or NOBODY)
+        for elsewhere in self._state.namespaces(workload.name) - {namespace}:
+            self._remove(elsewhere, workload.name)  # its owner changed
+        status = self._state.status(workload.name)
+        same = status is not None and status.digest == workload.digest
+        if same and status is not None and status.replicas == workload.replicas:
+            return
+        self._check_refused(workload)
+        try:
+            try:
+                self._write(workload, namespace, same)
+            except Missing:
+                # The namespace, or what was to be changed, went away meanwhile.
+                with self._lock:
+                    self._ready.discard(namespace)
+                self._write(workload, namespace, False)
+        except ClusterRefused as error:
+            with self._lock:
+                self._refused[workload.name] = (workload.digest, time.monotonic() + REFUSED_S, error)
+            raise
+        except (Missing, Exists) as error:
+            raise ClusterRefused(f"The cluster '{self._api.name}' refuses it: {error}", hint="It is tried again.") from error
+        self._state.trust(workload.name)
+
+    def delete(self, name: str, namespaces: set[str]) -> None:
+        """Delete all that a workload has; what is not there is passed over."""
+        for namespace in namespaces:
+            self._remove(namespace, name)
+        with self._lock:
+            self._refused.pop(name, None)
+            self._passed.pop(name, None)
+
+    def rotate(self, wait: Callable[[float], bool]) -> None:
+        """Exchange the passes of what runs, some time before they end.
+
+        Args:
+            wait: waits so many seconds; true when there is no time left.
+        """
+        for one in self._state.all_controllers():
+            due = self._passed.get(one.workload, 0.0) + ROTATE_S < time.monotonic() or one.workload not in self._passed
+            if not one.files or not one.replicas or not due:
+                continue
+            body = {"data": {"token": objects.encoded(self._pass_for(one.files))}}
+            try:
+                self._api.merge(in_namespace(objects.SECRETS, one.key[0], "secrets", secret_name(one.workload)), body)
+                self._passed[one.workload] = time.monotonic()
+            except Missing:
+                self._state.distrust(one.workload)
+            if wait(0.02):
+                return
+
+    # -- below -----------------------------------------------------------------------------------------------------
+
+    def _check_refused(self, workload: Workload) -> None:
+        with self._lock:
+            digest, until, error = self._refused.get(workload.name, ("", 0.0, None))
+        if error is not None and digest == workload.digest and time.monotonic() < until:
+            raise error
+
+    def _write(self, workload: Workload, namespace: str, same: bool) -> None:
+        kserve = workload.kserve and self._state.serving.there
+        mirror = self._state.serving if kserve else self._state.deployments
+        path = self._path(kserve, namespace, workload.name)
+        known = mirror.get((namespace, workload.name))
+        if kserve and not workload.replicas:
+            # KServe keeps at least one copy of what it has; the Service stays as the mark.
+            self._drop(path, mirror, namespace, workload.name)
+        elif same and known is not None:
+            mirror.put(self._api.merge(path, objects.scaled(workload, self._options, namespace, kserve)))
+        else:
+            self._make(workload, namespace, kserve, known)
+
+    def _make(self, workload: Workload, namespace: str, kserve: bool, known: Controller | None) -> None:
+        """Everything, from the namespace on."""
+        options, gpus = self._options, self._gpus(workload)
+        self._open(namespace, workload.owner or NOBODY)
+        service = objects.service(workload, options, namespace)
+        self._state.services.put(self._create_or_merge(in_namespace(objects.SERVICES, namespace, "services"), service))
+        if workload.files is not None:
+            content = objects.secret(workload, options, namespace, self._pass_for(workload.files.deployment))
+            self._create_or_merge(in_namespace(objects.SECRETS, namespace, "secrets"), content)
+            self._passed[workload.name] = time.monotonic()
+        build = objects.inference_service if kserve else objects.deployment
+        body = build(workload, options, namespace, gpus, self._queue(namespace))
+        mirror, other = (self._state.serving, self._state.deployments) if kserve else (self._state.deployments, self._state.serving)
+        if other.get((namespace, workload.name)) is not None:
+            self._drop(self._path(not kserve, namespace, workload.name), other, namespace, workload.name)
+        root = self._path(kserve, namespace)
+        made = self._merge_or_create(root, body) if known is not None else self._create_or_merge(root, body)
+        mirror.put(made)
+        if workload.scaling is not None and not kserve:
+            uid = str(made.get("metadata", {}).get("uid", ""))
+            scaler = objects.autoscaler(workload, options, namespace, uid)
+            self._create_or_merge(in_namespace(objects.AUTOSCALING, namespace, "horizontalpodautoscalers"), scaler)
+
+    def _remove(self, namespace: str, name: str) -> None:
+        key = (namespace, name)
+        for kserve, mirror in ((False, self._state.deployments), (True, self._state.serving)):
+            if not kserve or mirror.get(key) is not None or not mirror.running:
+                self._drop(self._path(kserve, namespace, name), mirror, namespace, name)
+        self._api.delete(in_namespace(objects.SECRETS, namespace, "secrets", secret_name(name)))
+        self._api.delete(in_namespace(objects.SERVICES, namespace, "services", name))
+        self._state.services.drop(key)
+
+    def _drop(self, path: str, mirror: Mirror[Controller], namespace: str, name: str) -> None:
+        self._api.delete(path)
+        mirror.drop((namespace, name))
+
+    def _open(self, namespace: str, owner: str) -> None:
+        """Make the namespace with its walls, once in the life of this process: settings may have changed since the last."""
+        with self._lock:
+            if namespace in self._ready:
+                return
+        options = self._options
+        self._create_or_merge("/api/v1/namespaces", tenancy.namespace(options, namespace, owner))
+        walls = in_namespace("/apis/networking.k8s.io/v1", namespace, "networkpolicies")
+        self._create_or_merge(walls, tenancy.walls(options, namespace))
+        quotas = in_namespace("/api/v1", namespace, "resourcequotas")
+        if options.quota:
+            self._create_or_merge(quotas, tenancy.quota(options, namespace))
+        else:
+            self._api.delete(f"{quotas}/{PARTS}")
+        with self._lock:
+            self._ready.add(namespace)
+
+    def _create_or_merge(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._api.create(path, body)
+        except Exists:
+            return self._api.merge(f"{path}/{body['metadata']['name']}", objects.changed(body))
+
+    def _merge_or_create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._api.merge(f"{path}/{body['metadata']['name']}", objects.changed(body))
+        except Missing:
+            return self._api.create(path, body)
+
+    def _path(self, kserve: bool, namespace: str, name: str = "") -> str:
+        kind = "inferenceservices" if kserve else "deployments"
+        return in_namespace(objects.KSERVE if kserve else objects.DEPLOYMENTS, namespace, kind, name)
+
+    def _queue(self, namespace: str) -> str:
+        """The Kueue queue of a namespace; empty where it has none."""
+        return min((queue.key[1] for queue in self._state.queues.all() if queue.key[0] == namespace), default="")
+
+    def _gpus(self, workload: Workload) -> Gpus:
+        """How the nodes of this cluster call the GPUs of a workload."""
+        wanted = workload.resources
+        if not wanted.gpus:
+            return Gpus()
+        nodes = [node for node in self._state.nodes.all() if node.gpus and is_model(wanted.gpu_model, node.gpu)]
+        if not nodes:
+            return Gpus()
+        labels = GPU_RESOURCES[nodes[0].resource]
+        label = next((name for name in labels if nodes[0].labels.get(name)), labels[0])
+        same = {node.gpu for node in nodes if node.resource == nodes[0].resource and node.labels.get(label)}
+        return Gpus(nodes[0].resource, label, tuple(sorted(same)))

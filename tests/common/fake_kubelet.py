@@ -1,0 +1,295 @@
+"""Brings a fake API server to life, over HTTP like any client: it plays the controllers, the scheduler and the kubelet of one node.
+
+Pods of Deployments are made and ended, placed by the memory they ask for, and their containers are real processes on loopback addresses of
+their own: the init container downloads for real, the server is whatever the command says.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hub_core.clusters.kubernetes.facts import quantity
+from tests.common.fake_api_server import FakeCluster
+
+STEP_S, BACKOFF_S = 0.03, 0.2
+APPS, CORE = "/apis/apps/v1", "/api/v1"
+
+
+def node(name: str = "node-1", memory: str = "1024Mi", **more: Any) -> dict[str, Any]:
+    """A node; `labels`, `gpus`, `taints`, `ready` as told."""
+    allocatable = {"cpu": "8", "memory": memory, "pods": "110"} | ({"nvidia.com/gpu": str(more["gpus"])} if "gpus" in more else {})
+    return {
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": more.get("labels", {})},
+        "spec": {"taints": more.get("taints", [])},
+        "status": {"allocatable": allocatable, "conditions": [{"type": "Ready", "status": "True" if more.get("ready", True) else "False"}]},
+    }  # fmt: skip
+
+
+@dataclass
+class Running:
+    """A pod's process, and what was written down of it."""
+
+    folder: Path
+    ip: str
+    process: subprocess.Popen[bytes] | None = None
+    phase: str = "placed"  # fetching, serving, waiting
+    restarts: int = 0
+    failures: int = 0
+    next_start: float = 0.0
+    last: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+    started: str = ""
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{'fetch' if self.phase == 'fetching' else 'server'}.log"
+
+
+class FakeKubelet:
+    """One node.
+
+    Attributes:
+        missing: images that cannot be pulled.
+    """
+
+    def __init__(self, cluster: FakeCluster, memory: str = "1024Mi") -> None:
+        self._cluster = cluster
+        self._client = httpx.Client(base_url=cluster.url, timeout=10)
+        self._memory = memory
+        self._pods: dict[str, Running] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self.missing: set[str] = set()
+        cluster.server.log = self._read_log
+
+    def start(self) -> None:
+        self._client.post(f"{CORE}/nodes", json=node(memory=self._memory)).raise_for_status()
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(10)
+        for running in self._pods.values():
+            end(running)
+        self._client.close()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(STEP_S):
+            with contextlib.suppress(httpx.HTTPError):  # the server has faults on demand
+                self.step()
+
+    def step(self) -> None:
+        """One round of everything."""
+        deployments = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in self._list(f"{APPS}/deployments")}
+        pods = self._list(f"{CORE}/pods")
+        of: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for pod in pods:
+            if "fake/of" in pod["metadata"].get("labels", {}):
+                of.setdefault((pod["metadata"]["namespace"], pod["metadata"]["labels"]["fake/of"]), []).append(pod)
+        for key, own in of.items():
+            if key not in deployments:
+                for pod in own:
+                    self._remove(pod)
+        for key, deployment in deployments.items():
+            self._keep(deployment, of.get(key, []))
+
+    def _keep(self, deployment: dict[str, Any], own: list[dict[str, Any]]) -> None:
+        template, wanted = deployment["spec"]["template"], deployment["spec"]["replicas"]
+        digest = template["metadata"]["annotations"]["hubtalk/digest"]
+        old = [pod for pod in own if pod["metadata"]["annotations"]["hubtalk/digest"] != digest]
+        for pod in old or own[wanted:]:
+            self._remove(pod)
+        if old:
+            return  # strategy Recreate
+        for pod in own[:wanted]:
+            self._tend(pod)
+        for _ in range(wanted - len(own)):
+            self._make(deployment, template)
+
+    def _make(self, deployment: dict[str, Any], template: dict[str, Any]) -> None:
+        name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
+        about = template["metadata"]
+        body = {
+            "apiVersion": "v1", "kind": "Pod", "spec": template["spec"],
+            "metadata": {
+                "name": f"{name}-{random.randrange(16**8):08x}", "namespace": namespace,
+                "labels": about["labels"] | {"fake/of": name}, "annotations": about["annotations"],
+            },
+            "status": {"phase": "Pending"},
+        }  # fmt: skip
+        self._client.post(f"{CORE}/namespaces/{namespace}/pods", json=body).raise_for_status()
+
+    def _remove(self, pod: dict[str, Any]) -> None:
+        running = self._pods.pop(pod["metadata"]["uid"], None)
+        if running is not None:
+            end(running)
+        self._client.delete(path_of(pod))
+
+    def _tend(self, pod: dict[str, Any]) -> None:
+        uid, spec = pod["metadata"]["uid"], pod["spec"]
+        running = self._pods.get(uid)
+        if running is None:
+            asked = quantity(spec["containers"][0]["resources"]["requests"]["memory"])
+            taken = sum(quantity(one["spec"]["containers"][0]["resources"]["requests"]["memory"]) for one in self._placed())
+            if asked + taken > quantity(self._memory):
+                message = "0/1 nodes are available: 1 Insufficient memory. preemption: 0/1 nodes are available."
+                self._tell(
+                    pod, {"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}
+                )
+                return
+            folder = self._cluster.folder / "pods" / uid
+            folder.mkdir(parents=True)
+            running = self._pods[uid] = Running(
+                folder, f"127.{random.randrange(10, 250)}.{random.randrange(250)}.{random.randrange(2, 250)}"
+            )
+            self._client.patch(path_of(pod), json={"spec": {"nodeName": "node-1"}}, headers=MERGE)
+        self._drive(pod, running)
+
+    def _placed(self) -> list[dict[str, Any]]:
+        return [pod for pod in self._list(f"{CORE}/pods") if pod["metadata"]["uid"] in self._pods]
+
+    def _drive(self, pod: dict[str, Any], running: Running) -> None:
+        """Take the containers one step further, and write down how they are."""
+        spec = pod["spec"]
+        server = spec["containers"][0]
+        if server["image"] in self.missing:
+            reason = "ErrImagePull" if running.failures == 0 else "ImagePullBackOff"
+            running.failures += 1
+            said = {"reason": reason, "message": f'failed to pull image "{server["image"]}": not found'}
+            self._tell(pod, self._status(running, server, {"waiting": said}, spec))
+            return
+        if running.phase == "placed":
+            running.phase = "fetching" if spec.get("initContainers") else "waiting"
+            if running.phase == "fetching":
+                self._mount(pod, running)
+                self._start(running, spec["initContainers"][0])
+        code = running.process.poll() if running.process is not None else None
+        if running.phase == "fetching" and code is None:
+            self._tell(pod, self._status(running, server, {"waiting": {"reason": "PodInitializing"}}, spec, {"running": {}}))
+            return
+        if code is not None:
+            self._ended(running, code)
+        if running.phase == "waiting" and time.monotonic() >= running.next_start:
+            running.phase = "serving"
+            running.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            self._start(running, server)
+        state = {"running": {"startedAt": running.started}} if running.phase == "serving" else {"waiting": {"reason": "CrashLoopBackOff"}}
+        ready = running.phase == "serving" and self._answers(running, server)
+        self._tell(pod, self._status(running, server, state, spec, ready=ready))
+
+    def _ended(self, running: Running, code: int) -> None:
+        fetched = running.phase == "fetching" and code == 0
+        message = "" if fetched else running.log.read_text(errors="replace")[-2048:]
+        running.process = None
+        if not fetched:
+            running.last = {"exitCode": code if code >= 0 else 128 - code, "reason": "Error", "message": message}
+            running.restarts += 1
+        running.phase = "waiting" if fetched or running.phase == "serving" else "placed"
+        running.next_start = 0.0 if fetched else time.monotonic() + BACKOFF_S * running.restarts
+
+    def _mount(self, pod: dict[str, Any], running: Running) -> None:
+        """The Secret as files, as a volume would show it."""
+        namespace, name = (
+            pod["metadata"]["namespace"],
+            next(volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume),
+        )
+        secret = self._client.get(f"{CORE}/namespaces/{namespace}/secrets/{name}").raise_for_status().json()
+        place = running.folder / "secrets"
+        place.mkdir(exist_ok=True)
+        (running.folder / "model").mkdir(exist_ok=True)
+        for file, content in secret["data"].items():
+            (place / file).write_bytes(base64.b64decode(content))
+
+    def _start(self, running: Running, container: dict[str, Any]) -> None:
+        """The command as a process; its paths and addresses are those of its own container."""
+        inside = {"/hubtalk": str(running.folder / "secrets"), "/model": str(running.folder / "model"), "0.0.0.0": running.ip}
+        command = [sys.executable if container["command"][0] == "python3" else container["command"][0]]
+        for part in container["command"][1:]:
+            for before, after in inside.items():
+                part = part.replace(before, after)
+            command.append(part.replace("$$(", "$("))
+        environment = {one["name"]: one["value"].replace("$$(", "$(") for one in container.get("env", [])}
+        with running.log.open("ab") as log:
+            running.process = subprocess.Popen(command, stdout=log, stderr=log, env={"PYTHONUNBUFFERED": "1"} | environment)
+
+    def _answers(self, running: Running, server: dict[str, Any]) -> bool:
+        probe = server["readinessProbe"]["httpGet"]
+        try:
+            return httpx.get(f"http://{running.ip}:{probe['port']}{probe['path']}", timeout=2).is_success
+        except httpx.HTTPError:
+            return False
+
+    def _status(
+        self, running: Running, server: dict[str, Any], state: Any, spec: Any, init: Any = None, *, ready: bool = False
+    ) -> dict[str, Any]:  # fmt: skip
+        one = {
+            "name": server["name"], "image": server["image"], "state": state, "ready": ready, "started": ready, "restartCount": running.restarts,
+            "lastState": {"terminated": running.last} if running.last else {},
+        }  # fmt: skip
+        before = init or {"terminated": {"exitCode": 0}}
+        inits = [{"name": first["name"], "image": first["image"], "state": before} for first in spec.get("initContainers", [])]
+        conditions = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True" if ready else "False"}]
+        return {
+            "phase": "Running" if "running" in state else "Pending", "podIP": running.ip, "conditions": conditions,
+            "containerStatuses": [one], "initContainerStatuses": inits,
+        }  # fmt: skip
+
+    def _tell(self, pod: dict[str, Any], status: dict[str, Any]) -> None:
+        known = pod.get("status", {})
+        if any(known.get(key) != value for key, value in status.items()):
+            self._client.patch(path_of(pod) + "/status", json={"status": replacing(known, status)}, headers=MERGE).raise_for_status()
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._client.get(path).raise_for_status().json()["items"]
+        return found
+
+    def _read_log(self, namespace: str, pod: str, container: str, lines: int) -> str | None:
+        for body in self._cluster.objects("v1/pods"):
+            running = self._pods.get(body["metadata"]["uid"])
+            if body["metadata"]["name"] == pod and body["metadata"]["namespace"] == namespace and running is not None:
+                path = running.folder / f"{container}.log"
+                return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) + "\n" if path.exists() else None
+        return None
+
+
+MERGE = {"content-type": "application/merge-patch+json"}
+
+
+def replacing(known: dict[str, Any], status: dict[str, Any]) -> dict[str, Any]:
+    """A patch after which only `status` is there."""
+    return {key: None for key in known if key not in status} | status
+
+
+def path_of(pod: dict[str, Any]) -> str:
+    return f"{CORE}/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+def end(running: Running) -> None:
+    """End a pod's process."""
+    if running.process is not None:
+        running.process.kill()
+        running.process.wait()
+        running.process = None
+
+
+@contextlib.contextmanager
+def kubelet(cluster: FakeCluster, memory: str = "1024Mi") -> Iterator[FakeKubelet]:
+    """A node with a kubelet until the block ends."""
+    made = FakeKubelet(cluster, memory)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
