@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent.answer import parts, trust
+from agent.answer import parts, training, trust
 from agent.answer.parts import Step
 from agent.answer.tables import COLUMNS, listing, table
 from agent.answer.words import plain, shown, word
@@ -20,7 +20,7 @@ def _job(language: str, step: Step) -> str:
     error = result.get("error")
     why = f"\n- {parts.field(language, 'error')}{plain(error['message'])} {plain(error.get('hint', ''))}" if error else ""
     came = "".join(f"\n{line}" for line in trust.outcome_lines(language, result.get("result") or {}))
-    return text + lines.removeprefix(parts.head(language, step)) + came + why
+    return "\n\n".join([text + lines.removeprefix(parts.head(language, step)) + came + why, *training.job_lines(language, result)])
 
 
 MAX_EVENTS = 15

@@ -161,7 +161,7 @@ class LocalTrainer:
                 if ended:
                     break
                 check()
-                if time.monotonic() - beaten > BEAT_S:
+                if time.monotonic() - beaten > min(BEAT_S, self._grace_s / 4):
                     beaten = time.monotonic()
                     (folder / "heartbeat").touch()
                 time.sleep(POLL_S)

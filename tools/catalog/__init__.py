@@ -30,6 +30,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         requests,
         running,
         spaces,
+        training,
         trust,
         usage,
         webhooks,
@@ -57,6 +58,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         notices,
         trust,
         usage,
+        training,
         jobs,
         conversation,
     )

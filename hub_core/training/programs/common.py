@@ -93,18 +93,17 @@ def load(model: dict[str, Any], gpus: int) -> tuple[Any, Any]:
         options["gguf_file"] = model["gguf"]
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(model["path"], **options)
+        more = {"quantization_config": transformers.GgufConfig(dequantize=True)} if model["gguf"] else {"use_safetensors": True}
         dtype = torch.bfloat16 if gpus else torch.float32
-        loaded = transformers.AutoModelForCausalLM.from_pretrained(
-            model["path"], dtype=dtype, **({} if model["gguf"] else {"use_safetensors": True}), **options
-        )
+        loaded = transformers.AutoModelForCausalLM.from_pretrained(model["path"], dtype=dtype, **more, **options)
+        if (quantizer := getattr(loaded, "hf_quantizer", None)) is not None:
+            quantizer.remove_quantization_config(loaded)  # the weights are whole now, and can be learned and saved
     except (ValueError, KeyError, OSError, ImportError, RuntimeError) as error:
         if _known(error):
             raise
         traceback.print_exc()
-        raise Told(
-            "model",
-            f"The model cannot be loaded: {str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__}",
-        ) from error
+        said = str(error).strip() or type(error).__name__
+        raise Told("model", f"The model cannot be loaded: {said.splitlines()[0][:300]}") from error
     if tokenizer.chat_template is None:
         tokenizer.chat_template = PLAIN_TEMPLATE
     return tokenizer, loaded.to("cuda" if gpus else "cpu")
