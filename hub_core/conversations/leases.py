@@ -57,6 +57,15 @@ class Leases:
         with self._db.read() as session:
             return holder is not None and session.scalar(query) == holder
 
+    def held(self, thread_id: str) -> sa.ColumnElement[bool]:
+        """That this process still has the right, as a condition of a write: a process that was stopped in the middle may have lost it."""
+        with self._changed:
+            holder = self._held.get(thread_id, "")
+        mine = sa.select(ThreadLease).where(
+            ThreadLease.thread_id == thread_id, ThreadLease.holder == holder, ThreadLease.expires_at > utcnow()
+        )
+        return mine.exists()
+
     def close(self) -> None:
         """Stop renewing."""
         self._closed.set()

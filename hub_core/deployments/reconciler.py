@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -21,11 +21,13 @@ from hub_core.clusters.port import Cluster, InstanceState, Workload, WorkloadSta
 from hub_core.clusters.reasons import because
 from hub_core.conversations.leases import Leases
 from hub_core.db import Database, utcnow
+from hub_core.deployments.accounting import Accounting, budget_cap
 from hub_core.deployments.autoscaler import Autoscaler, Cap, everything
 from hub_core.deployments.load import demand
 from hub_core.deployments.load import sweep as sweep_loads
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.preparing import Prepared, Preparing
+from hub_core.deployments.reasons import told_by_hub
 from hub_core.deployments.seen import Leg, Seen, seen_of, seen_of_both, with_older
 from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
 from hub_core.deployments.traffic import copies_of_new
@@ -66,6 +68,7 @@ class Rounds:
     preparing: Preparing
     idle_s: float = 900.0
     cap: Cap = everything
+    leads: Callable[[], sa.ColumnElement[bool]] = sa.true  # that this process may still write down what it saw
     _loads: Mapping[int, float] = field(default_factory=dict)
     _swept: float = field(default_factory=lambda: time.monotonic() - SWEEP_S + 60)
     scaler: Autoscaler = field(init=False)
@@ -141,7 +144,7 @@ class Rounds:
                 if found.replicas:
                     self._quiet(cluster, workload, found)
             status = Status.SLEEPING if not row.stopped and one.repo.deleted_at is None else Status.STOPPED
-            return Seen(status, because("model_deleted") if one.repo.deleted_at is not None else ""), set(own)
+            return Seen(status, because("model_deleted") if one.repo.deleted_at is not None else told_by_hub(row)), set(own)
         prepared = self.preparing.check(row, revision) if row.cluster == LOCAL else Prepared(True)
         if one.older is not None:
             return self._both(cluster, one, one.older, own, prepared)
@@ -209,7 +212,7 @@ class Rounds:
         values = seen.values(row)
         if all(getattr(row, key) == value for key, value in values.items()):
             return
-        statement = sa.update(Deployment).where(Deployment.id == row.id, Deployment.updated_at == row.updated_at)
+        statement = sa.update(Deployment).where(Deployment.id == row.id, Deployment.updated_at == row.updated_at, self.leads())
         with self.db.write() as session:
             session.execute(statement.values(**values, observed_at=utcnow()), execution_options={"synchronize_session": False})
 
@@ -221,7 +224,15 @@ class Reconciler:
         self._platform = services.platform
         self._leases = Leases(services.db)
         preparing = Preparing(services.db, services.jobs.queue, services.platform)
-        self._rounds = Rounds(services.db, services.platform, preparing, services.settings.deployment_idle_s)
+        self._rounds = Rounds(
+            services.db,
+            services.platform,
+            preparing,
+            services.settings.deployment_idle_s,
+            budget_cap(services.budgets),
+            lambda: self._leases.held(LEASE),
+        )
+        self._accounting = Accounting(services.db, services.platform, services.compute, services.usage, services.budgets)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="deployments", daemon=True)
 
@@ -255,6 +266,7 @@ class Reconciler:
             while not self._stop.is_set() and self._leases.holds(LEASE):
                 self._platform.changed.clear()
                 settled = self._rounds.run()
+                self._accounting.step()
                 self._platform.changed.wait(IDLE_S if settled else BUSY_S)
         finally:
             for cluster in self._platform.clusters.values():

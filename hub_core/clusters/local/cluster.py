@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -16,9 +17,10 @@ import structlog
 from hub_core.clusters.local import machine
 from hub_core.clusters.local.boxes import missing
 from hub_core.clusters.local.copy import HOST, Copy, read_json, tail
-from hub_core.clusters.local.keeper import remove_tree, write_json
+from hub_core.clusters.local.keeper import remove_tree, take_lock, write_json
 from hub_core.clusters.port import GIB, Confined, CopyUse, Gpu, Inventory, Probe, Resources, Workload, WorkloadStatus
 from hub_core.clusters.reasons import because
+from hub_core.errors import ClusterUnavailable
 
 TICK_S = 0.25
 BEAT_S = 2.0
@@ -67,16 +69,15 @@ class LocalCluster:
         self._thread: threading.Thread | None = None
         self._seen: object = None
         self._beaten = 0.0
+        self._owned: int | None = None  # the lock of the folder, as an open file
 
     # -- the port --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Take up what is on the disk, and keep it running in a thread."""
+        """Take up what is on the disk, and keep it running in a thread: at once, or when another process of this machine lets it go."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._beat()
-        with self._lock:
-            self._adopt()
         self._stop.clear()
+        self._take_up()
         self._thread = threading.Thread(target=self._loop, name="local-cluster", daemon=True)
         self._thread.start()
 
@@ -86,9 +87,13 @@ class LocalCluster:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        if self._owned is not None:
+            os.close(self._owned)
+            self._owned = None
 
     def apply(self, workload: Workload) -> None:
         """Keep it running as it says."""
+        self._check_owned()
         with self._lock:
             kept = self._kept.setdefault(workload.name, _Kept(workload))
             same = kept.workload == workload and not kept.gone
@@ -100,11 +105,13 @@ class LocalCluster:
 
     def observe(self) -> Mapping[str, WorkloadStatus]:
         """What is kept, with its copies; nothing of what was deleted and has only to end."""
+        self._check_owned()
         with self._lock:
             return {name: _status(kept) for name, kept in self._kept.items() if not kept.gone}
 
     def delete(self, name: str) -> None:
         """Stop it and forget it; its programs get some seconds to end."""
+        self._check_owned()
         with self._lock:
             kept = self._kept.get(name)
             if kept is not None and not kept.gone:
@@ -159,10 +166,31 @@ class LocalCluster:
     def _loop(self) -> None:
         while not self._stop.wait(TICK_S):
             try:
-                self.tick()
+                if self._owned is not None:
+                    self.tick()
+                elif self._take_up():
+                    self._on_change()
             except OSError as error:
                 # A full disk, for example: what runs goes on, and the next round tries again.
                 log.warning("a round of the local cluster failed", error=str(error))
+
+    def _take_up(self) -> bool:
+        """Become the one process that keeps what is in the folder, if no other one does; whether that came about.
+
+        Two hubs on one machine can both believe that they lead. The one that comes second must not touch what the first one runs.
+        """
+        self._owned = take_lock(self._folder / "owner")
+        if self._owned is None:
+            return False
+        with self._lock:
+            self._kept = {}  # another process may have changed everything since it was last ours
+            self._beat()
+            self._adopt()
+        return True
+
+    def _check_owned(self) -> None:
+        if self._thread is not None and self._owned is None:
+            raise ClusterUnavailable("Another process of the hub keeps what runs on this machine.", hint="It lets go when it ends.")
 
     def _beat(self) -> None:
         now = time.monotonic()

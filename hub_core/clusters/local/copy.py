@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from hub_core.clusters.explain import explain
+from hub_core.clusters.local import machine
 from hub_core.clusters.local.boxes import boxed, handed_over
 from hub_core.clusters.local.boxroot import HOME, TMP
-from hub_core.clusters.local.keeper import remove_tree, start_time, write_json
+from hub_core.clusters.local.keeper import remove_tree, start_time, take_lock, write_json
 from hub_core.clusters.port import Instance, InstanceState, Workload
 from hub_core.clusters.reasons import because
 
 HOST = "127.0.0.1"
+LOCK = "lock"
 KEEPER = Path(__file__).with_name("keeper.py")
 STOP_S = 10.0
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
@@ -104,7 +106,7 @@ class Copy:
         """Ask it to stop, and make it when it does not; whether it is gone."""
         if not self.alive:
             self._reap()
-            return True
+            return not self._is_locked()
         if self._process is not None and not self.pid:
             return False  # its keeper is about to write down who it is
         now = time.monotonic()
@@ -114,6 +116,15 @@ class Copy:
         elif now - self._stop_sent > STOP_S + 5:
             self._signal(signal.SIGKILL)  # the program goes with its keeper
         return False
+
+    def _is_locked(self) -> bool:
+        """Whether a keeper is there all the same: one that a hub before us started has yet to write down who it is."""
+        if not self.folder.is_dir():
+            return False
+        held = take_lock(self.folder / LOCK)
+        if held is not None:
+            os.close(held)
+        return held is None
 
     def remove(self) -> None:
         """Forget the copy; it must be stopped."""
@@ -126,6 +137,10 @@ class Copy:
     def note_probe(self, well: bool) -> None:
         """What it answered."""
         now = time.monotonic()
+        if well and self._ready_since is None and self._is_stranger():
+            self._wedged = because("port_stolen")
+            self.stop()
+            return
         if well:
             self._ready_since, self._missed, self._reason = self._ready_since or now, 0, ""
         elif self._ready_since is not None:
@@ -134,6 +149,10 @@ class Copy:
         self._next_probe = now + (PROBE_STARTING_S if starting else PROBE_READY_S)
         if self._failures and self._ready_since is not None and now - self._ready_since > STABLE_S:
             self._failures = 0
+
+    def _is_stranger(self) -> bool:
+        """Whether some other program took the port before ours did, and answers there: no request may go to it."""
+        return not self.run.get("box") and machine.listens(int(self.pid.get("pid", 0)), int(self.run.get("port", 0))) is False
 
     def instance(self, digest: str) -> Instance:
         """What people and the reconciler see; what still runs in another way than that of `digest` is about to stop."""
@@ -177,8 +196,17 @@ class Copy:
             self.stop()
 
     def _start(self, workload: Workload, gpus: list[int]) -> None:
-        port = free_port()
         self.folder.mkdir(parents=True, exist_ok=True)
+        held = take_lock(self.folder / LOCK)
+        if held is None:
+            return  # a keeper is there that is about to write down who it is
+        try:
+            self._start_locked(workload, gpus, held)
+        finally:
+            os.close(held)  # the keeper has it
+
+    def _start_locked(self, workload: Workload, gpus: list[int], held: int) -> None:
+        port = free_port()
         work = self.folder / "work"
         remove_tree(work)
         work.mkdir()
@@ -212,8 +240,8 @@ class Copy:
         # Neither the hub's environment nor its files are the program's business. Secrets are handed over in memory.
         secrets = handed_over(dict(workload.secrets))
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(KEEPER), str(self.folder)], stdin=secrets, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True, env={"PATH": os.defpath}, cwd=str(self.folder),
+            [sys.executable, "-I", "-S", str(KEEPER), str(self.folder), str(held)], stdin=secrets, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True, env={"PATH": os.defpath}, cwd=str(self.folder), pass_fds=(held,),
         )  # fmt: skip
         secrets.close()
 

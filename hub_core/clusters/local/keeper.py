@@ -1,8 +1,8 @@
 """Keeps one program: starts it with its limits, writes down how it ended, rotates its log, and ends it when no hub is left.
 
-Runs as a process of its own (`python -I -S keeper.py FOLDER`), with nothing but the standard library. It holds a lock on its folder,
-so that two of them never keep the same copy, and it writes down its own process id: there is no moment in which the program runs and
-nobody could find it. A hub that stops leaves it alone; when the hub's heartbeat stays away for `grace_s` seconds, it ends the program.
+Runs as a process of its own (`python -I -S keeper.py FOLDER [LOCK]`), with nothing but the standard library. It holds the lock of its
+folder, so two of them never keep the same copy. A hub can hand the lock over as an open file, `LOCK`: then whoever finds the lock taken knows
+that a keeper is there, also in the moment before it has written down its process id. A hub that stops leaves it alone; when the hub's heartbeat stays away for `grace_s` seconds, it ends the program.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 BOX = Path(__file__).with_name("box.py")
 TWIN = 75  # exit status of a keeper that finds another one at work
+TWIN_TRIES = 8
 STEP_S = 0.25
 LOG_BYTES = 8 * 1024 * 1024
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
@@ -52,16 +53,23 @@ def remove_tree(path: Path) -> None:
             subprocess.run([*command, "--", str(path)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def _lock(folder: Path) -> int | None:
-    held = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for _ in range(8):
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            time.sleep(STEP_S)
-            continue
-        return held
-    return None
+def take_lock(path: Path) -> int | None:
+    """The lock of a file as an open file, which holds it until it and all copies of it are closed; None where another process has it."""
+    held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return None
+    return held
+
+
+def _wait_for_lock(folder: Path) -> bool:
+    for _ in range(TWIN_TRIES):
+        if take_lock(folder / "lock") is not None:
+            return True
+        time.sleep(STEP_S)
+    return False
 
 
 def _limits(nice: int, limits: dict[str, int]) -> None:
@@ -193,6 +201,8 @@ def _end_all() -> None:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    if _lock(place) is None:
+    if len(sys.argv) > 2:
+        os.set_inheritable(int(sys.argv[2]), False)  # the lock is ours alone, not the program's
+    elif not _wait_for_lock(place):
         sys.exit(TWIN)
     Keeper(place).keep()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
 
 from hub_core.authz import Actor
 from hub_core.clusters.port import InstanceState, Resources, Workload
+from hub_core.conversations.leases import Leases
 from hub_core.deployments.reconciler import Rounds
 from hub_core.deployments.specs import Asked
 from hub_core.services import Services
@@ -81,6 +83,29 @@ def test_a_cluster_that_is_away_changes_nothing_and_makes_no_twin(
     cluster.down = False
     rounds.run()
     assert len(cluster.workloads) == 1
+
+
+def test_two_that_both_believe_to_lead_make_no_twin_and_only_one_writes_down(
+    hub: Services, cluster: MemoryCluster, rounds: Rounds, ann: Actor
+) -> None:
+    add_model(hub, ann)
+    found = deploy(hub, ann)
+    leases, others = Leases(hub.db), Leases(hub.db)
+    late = dataclasses.replace(rounds, leads=lambda: others.held("deployments"))
+    now = dataclasses.replace(rounds, leads=lambda: leases.held("deployments"))
+    with leases.hold("deployments"):
+        # The late one was stopped in the middle of a round, and goes on with what it knew.
+        cluster.after_apply = lambda: now.run() and None
+        late.run()
+        cluster.after_apply = lambda: None
+        assert list(cluster.workloads) == [f"d{found.deployment.id}-r1"]
+        cluster.states[f"d{found.deployment.id}-r1"] = InstanceState.SILENT
+        late.run()
+        assert status_of(hub, ann, "chat").view.status == "running"
+        now.run()
+        assert status_of(hub, ann, "chat").view.status == "starting"
+    leases.close()
+    others.close()
 
 
 def test_the_old_revision_answers_until_the_new_one_does(hub: Services, cluster: MemoryCluster, rounds: Rounds, ann: Actor) -> None:
