@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from agent.answer import parts
 from agent.answer.parts import Step
 from agent.answer.prices import hourly
-from agent.answer.running import MAX_REASON
+from agent.answer.reasons import MAX_REASON
 from agent.answer.words import message_with, plain, say
 
 _NEXT = {"BUILDING": "building", "BUILD_ERROR": "error", "RUNTIME_ERROR": "error", "PAUSED": "paused"}
