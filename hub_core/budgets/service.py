@@ -20,6 +20,7 @@ from hub_core.budgets.states import BudgetPeriod, BudgetState, Level, states, us
 from hub_core.budgets.tables import Budget
 from hub_core.db import Database, utcnow
 from hub_core.errors import BudgetSpent, InvalidInput, PermissionDenied, UserNotFound
+from hub_core.repos.tables import Repo
 
 MAX_AMOUNT = 1e9
 
@@ -76,7 +77,14 @@ class BudgetService:
             if change.after is not None:
                 session.add(Budget(**key, amount=change.after, set_by=actor.user_id, set_at=utcnow()))
             audit.record(
-                session, actor, "budget.set", change.owner, period=str(period), level=str(change.level), before=change.before, after=change.after
+                session,
+                actor,
+                "budget.set",
+                change.owner,
+                period=str(period),
+                level=str(change.level),
+                before=change.before,
+                after=change.after,
             )
         return change
 
@@ -86,15 +94,24 @@ class BudgetService:
             mine = [owner for owner in owner_ids if answers_for(session, actor, owner)]
             return states(session, self._currency, mine) if mine else []
 
-    def left(self, owner_id: int) -> BudgetState | None:
+    def left(self, owner_id: int, session: Session | None = None) -> BudgetState | None:
         """The budget of an owner of which the least is left; None where there is none."""
-        with self._db.read() as session:
-            return min(states(session, self._currency, [owner_id]), key=lambda one: one.left, default=None)
+        if session is None:
+            with self._db.read() as own:
+                return self.left(owner_id, own)
+        return min(states(session, self._currency, [owner_id]), key=lambda one: one.left, default=None)
 
-    def check(self, owner_id: int, *, open_to_all: bool = False) -> BudgetState | None:
+    def left_of_repo(self, repo_id: int) -> BudgetState | None:
+        """The same for the owner of a repo."""
+        with self._db.read() as session:
+            owner = session.scalar(sa.select(Repo.namespace_id).where(Repo.id == repo_id))
+            return self.left(owner, session) if owner is not None else None
+
+    def check(self, owner_id: int, session: Session | None = None, *, open_to_all: bool = False) -> BudgetState | None:
         """Refuse what would begin to cost something when the budget of its owner is used up; also for jobs, before and while they run.
 
         Args:
+            session: the caller's transaction, if there is one.
             open_to_all: whoever is told may be anybody, so nothing is said about the owner's amounts.
 
         Returns:
@@ -103,7 +120,7 @@ class BudgetService:
         Raises:
             BudgetSpent: nothing is left.
         """
-        state = self.left(owner_id)
+        state = self.left(owner_id, session)
         if state is None or not state.spent:
             return state
         until = f"{state.ends_at:%Y-%m-%d} (UTC)"

@@ -45,6 +45,7 @@ class BudgetState:
     used: float
     currency: str
     ends_at: dt.datetime
+    now: dt.datetime
     warned: bool = False
     told: bool = False
 
@@ -78,6 +79,7 @@ def window(period: BudgetPeriod, now: dt.datetime | None = None) -> tuple[dt.dat
 
 def states(session: Session, currency: str, owner_ids: Iterable[int] | None = None, now: dt.datetime | None = None) -> list[BudgetState]:
     """The budgets of some owners (all, if left out), with what is used of each; by owner, the tightest first."""
+    now = now or utcnow()
     query = sa.select(Budget, Namespace.name).join(Namespace, Namespace.id == Budget.namespace_id)
     if owner_ids is not None:
         query = query.where(Budget.namespace_id.in_(list(owner_ids)))
@@ -95,7 +97,7 @@ def states(session: Session, currency: str, owner_ids: Iterable[int] | None = No
             lowest = min(rows[owner, period], key=lambda row: row.amount)
             warned, told = (stamp is not None and stamp >= began for stamp in (lowest.warned_at, lowest.ended_at))
             amount = used.get(owner, 0.0)
-            found.append(BudgetState(owner, names[owner], period, lowest.amount, amount, currency, ends, warned, told))
+            found.append(BudgetState(owner, names[owner], period, lowest.amount, amount, currency, ends, now, warned, told))
     return sorted(found, key=lambda one: (one.owner, one.left))
 
 

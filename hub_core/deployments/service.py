@@ -15,16 +15,18 @@ from hub_core.accounts.lookup import fold, locked
 from hub_core.accounts.tables import Namespace
 from hub_core.accounts.views import Page
 from hub_core.authz import SYSTEM, Actor, Permission, Visibility, require_scope
+from hub_core.budgets.service import BudgetService
 from hub_core.clusters.reasons import because
 from hub_core.db import Database, utcnow
 from hub_core.deployments.access import deployment_not_found, find_deployment, require_deployment, visible_deployments
+from hub_core.deployments.costs import per_hour, price_of
 from hub_core.deployments.platform import Platform
 from hub_core.deployments.reasons import TAKEN_UP, reason_values, tell
 from hub_core.deployments.specs import Asked, Spec, Specs
 from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
 from hub_core.deployments.traffic import ALL
 from hub_core.deployments.views import DeploymentView, deployment_view, full_name, revision_view, split_views
-from hub_core.errors import AlreadyExists, ClusterUnavailable, InvalidInput, NoSuchHardware, NothingToRollBack
+from hub_core.errors import AlreadyExists, ClusterUnavailable, InvalidInput, NothingToRollBack
 from hub_core.git import GitStore
 from hub_core.names import check_repo_name
 from hub_core.repos.access import require_repo
@@ -61,6 +63,7 @@ class DeploymentService:
     def __init__(self, db: Database, git: GitStore, files: FileService, platform: Platform) -> None:
         self._db = db
         self._platform = platform
+        self._budgets = BudgetService(db, platform.hardware.currency)
         self._specs = Specs(git, files, platform)
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -149,6 +152,8 @@ class DeploymentService:
             )
             session.execute(locked(sa.select(Namespace.id).where(Namespace.id == repo.namespace_id)))
             _check_free(session, repo, name)
+            if replicas and spec.hardware.price:
+                self._budgets.check(repo.namespace_id, session)
             row = Deployment(
                 repo_id=repo.id, name=name, key=name.lower(), visibility=str(visibility), cluster=spec.cluster, revision=1,
                 replicas=replicas, on_demand=on_demand or replicas == 0, requested_at=now, status=Status.QUEUED if replicas else Status.SLEEPING, serving=None,
@@ -363,7 +368,11 @@ class DeploymentService:
         self._platform.changed.set()
 
     def wake(self, deployment_id: int) -> None:
-        """A request came for a deployment that sleeps: run one copy."""
+        """A request came for a deployment that sleeps: run one copy.
+
+        Raises:
+            BudgetSpent: nothing is left of its owner's budget.
+        """
         with self._db.write() as session:
             row = session.get(Deployment, deployment_id, with_for_update=True, populate_existing=True)
             if row is None or row.stopped or row.replicas > 0 or not row.on_demand:
@@ -371,6 +380,8 @@ class DeploymentService:
             row.replicas, row.status, row.requested_at = 1, Status.STARTING, utcnow()
             tell(row, because("woken"))
             repo = session.get_one(Repo, row.repo_id)
+            if per_hour(session, self._platform.hardware, row):
+                self._budgets.check(repo.namespace_id, session, open_to_all=True)
             audit.record(session, SYSTEM, "deployment.wake", full_name(row, repo), repo_id=row.repo_id)
         self._platform.changed.set()
 
@@ -387,9 +398,14 @@ class DeploymentService:
     ) -> DeploymentView:
         with self._db.write() as session:
             row, repo = self._locked(session, actor, found, permission)
+            before = per_hour(session, self._platform.hardware, row)
             told = change(session, row, repo)
             row.updated_at = utcnow()
             session.flush()
+            if per_hour(session, self._platform.hardware, row) > before:
+                self._budgets.check(repo.namespace_id, session)
+            if not row.stopped:
+                row.stopped_why = []
             audit.record(session, actor, action, full_name(row, repo), repo_id=repo.id, **told)
             view = self._view(session, row, repo)
         self._platform.changed.set()
@@ -412,16 +428,10 @@ class DeploymentService:
 
     def _view(self, session: Session, row: Deployment, repo: Repo, role: str = "", revisions: Any = ()) -> DeploymentView:
         current = _current(session, row)
-        older = session.get(DeploymentRevision, (row.id, row.base)) if row.base is not None else None
-        prices = (self._price(current), self._price(older) if older else 0.0)
+        catalogue, older = self._platform.hardware, session.get(DeploymentRevision, (row.id, row.base)) if row.base is not None else None
+        prices = (price_of(catalogue, current.hardware), price_of(catalogue, older.hardware) if older else 0.0)
         split = split_views(row, current, older, prices)
-        return deployment_view(row, repo, current, prices[0], self._platform.hardware.currency, role, revisions, split)
-
-    def _price(self, revision: DeploymentRevision) -> float:
-        try:
-            return self._platform.hardware.get(revision.hardware).price
-        except NoSuchHardware:
-            return 0.0  # the operator took it out of the catalogue
+        return deployment_view(row, repo, current, prices[0], catalogue.currency, role, revisions, split)
 
 
 def workload_name(deployment_id: int, revision: int) -> str:

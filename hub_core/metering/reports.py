@@ -20,6 +20,7 @@ from hub_core.errors import DeploymentNotFound
 from hub_core.metering.meter import UsageMeter
 from hub_core.metering.scope import Scope, Span, Thing
 from hub_core.metering.tables import ComputeHour, UsageHour
+from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 
 MAX_ROWS = 200
@@ -238,4 +239,4 @@ def _thing(session: Session, actor: Actor, said: str) -> Thing:
         deployment, repo = find_deployment(session, actor, text)
     except DeploymentNotFound:
         return Thing("", None, text)
-    return Thing("deployment", deployment.id, full_name(deployment, repo))
+    return Thing("space" if repo.kind == RepoKind.SPACE else "deployment", deployment.id, full_name(deployment, repo))

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from hub_core.accounts.lookup import fold
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor
+from hub_core.deployments.costs import price_of
 from hub_core.deployments.tables import Deployment, DeploymentRevision
 from hub_core.deployments.views import full_name
-from hub_core.errors import NoSuchHardware
 from hub_core.metering.scope import answered_for
 from hub_core.repos.tables import Repo
 
@@ -64,10 +64,7 @@ def _deployments(services: Services, actor: Actor, owner: str | None) -> list[Wo
         rows = session.execute(query).all()
     found = []
     for row, repo, hardware, username in rows:
-        try:
-            price = services.platform.hardware.get(hardware).price
-        except NoSuchHardware:
-            price = 0.0
+        price = price_of(services.platform.hardware, hardware)
         found.append(
             Work(
                 "deployment",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, Field
@@ -24,6 +25,7 @@ from tools.catalog.deployments import (
 )
 from tools.catalog.fields import HardwareArg, RevisionArg
 from tools.catalog.repos import VisibilityArg
+from tools.catalog.spending import budget_facts
 from tools.catalog.splitting import moved_split, new_split, shift_effect, shift_inverse
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolOutput
 
@@ -38,6 +40,16 @@ class _Changes(Tool[Any, Any]):
         """The deployment, the resolved arguments and the facts that every summary has."""
         one, resolved = found(ctx, args, Permission.DEPLOYMENT_MANAGE)
         return one, resolved, {"deployment": one.view.name, "repo": one.view.repo, "status": one.view.status, "ready": one.view.ready}
+
+    def paid(self, ctx: ToolContext, one: Found, plan: Plan) -> Plan:
+        """The plan with what is left of the budget that pays for it.
+
+        Raises:
+            BudgetSpent: it would spend, and nothing is left.
+        """
+        if plan.effect is not Effect.SPEND:
+            return plan
+        return replace(plan, facts=plan.facts | budget_facts(ctx, one.repo.namespace_id, float(plan.facts.get("price_per_hour", 0))))
 
 
 def _price(ctx: ToolContext, one: Found, replicas: int) -> dict[str, Any]:
@@ -104,7 +116,7 @@ class UpdateDeployment(_Changes):
             effect = Effect.DESTRUCTIVE if args.visibility.rank > before.rank else effect
             if spec is None:
                 inverse = Call("update_deployment", {"deployment": one.view.name, "visibility": str(before)})
-        return Plan(resolved, effect, tuple(changes), facts, inverse, (one, spec))
+        return self.paid(ctx, one, Plan(resolved, effect, tuple(changes), facts, inverse, (one, spec)))
 
     def run(self, ctx: ToolContext, args: UpdateInput, plan: Plan) -> DeploymentOut:
         """Roll it out."""
@@ -196,7 +208,8 @@ class StartDeployment(_Changes):
         runs = not one.view.stopped and one.view.replicas > 0
         changes = () if runs else (Change("status", one.view.status, "running"),)
         inverse = None if runs else Call("stop_deployment", {"deployment": one.view.name})
-        return Plan(resolved, Effect.WRITE if runs else Effect.SPEND, changes, facts | _price(ctx, one, replicas), inverse, one)
+        effect = Effect.WRITE if runs else Effect.SPEND
+        return self.paid(ctx, one, Plan(resolved, effect, changes, facts | _price(ctx, one, replicas), inverse, one))
 
     def run(self, ctx: ToolContext, args: OneDeployment, plan: Plan) -> DeploymentOut:
         """Start it; what runs goes on."""
@@ -231,7 +244,7 @@ class RestartDeployment(_Changes):
         changes = (Change("status", one.view.status, "restarted"),)
         idle = one.view.stopped or one.view.replicas == 0
         facts |= _price(ctx, one, max(1, one.view.replicas)) if idle else {}
-        return Plan(resolved, Effect.SPEND if idle else Effect.DESTRUCTIVE, changes, facts, None, one)
+        return self.paid(ctx, one, Plan(resolved, Effect.SPEND if idle else Effect.DESTRUCTIVE, changes, facts, None, one))
 
     def run(self, ctx: ToolContext, args: OneDeployment, plan: Plan) -> DeploymentOut:
         """Restart it."""
@@ -280,7 +293,7 @@ class ScaleDeployment(_Changes):
         )
         inverse = Call("scale_deployment", {"deployment": view.name, **again}) if changes else None
         facts |= _price(ctx, one, args.replicas) | ({"most": args.max, "most_price": _price(ctx, one, args.max)} if args.max else {})
-        return Plan(resolved, effect, changes, facts, inverse, one)
+        return self.paid(ctx, one, Plan(resolved, effect, changes, facts, inverse, one))
 
     def run(self, ctx: ToolContext, args: ScaleInput, plan: Plan) -> DeploymentOut:
         """Scale it."""
