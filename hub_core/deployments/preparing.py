@@ -96,8 +96,10 @@ class Preparing:
 
 def _failure(error: Mapping[str, Any]) -> Reason:
     """Why a job could not make something ready."""
-    told = because("not_prepared", text=str(error.get("message", "")))
-    return together(because("disk_full"), told) if error.get("code") == StorageFull.code else told
+    text = str(error.get("message", ""))
+    told = because("not_prepared", text=text)
+    is_full = error.get("code") == StorageFull.code or "no space left on device" in text.lower()
+    return together(because("disk_full"), told) if is_full else told
 
 
 def run_install(ctx: JobContext) -> dict[str, Any]:
@@ -145,6 +147,8 @@ def run_fetch(ctx: JobContext) -> dict[str, Any]:
     readers = services.files.readers(SYSTEM, repo, revision.paths, revision.commit)
     total = sum(reader.size for reader in readers.values())
     part = target.with_name(f".{target.name}.{ctx.job_id}-{ctx.attempt}")
+    for left in target.parent.glob(f".{target.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)  # of an attempt that was killed
     with disk_errors():
         part.mkdir(parents=True, exist_ok=True)
         try:

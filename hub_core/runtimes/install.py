@@ -159,6 +159,11 @@ def _run(command: list[str], folder: Path, share: float, packages: Packages, tel
             if process.poll() is None:
                 process.kill()
                 process.wait()
+        if process.returncode < 0:
+            raise RuntimeNotInstalled(
+                f"{packages.title} is not installed: the installer was killed (signal {-process.returncode}).",
+                hint="Try again; the machine may be short of memory.",
+            )
         if process.returncode:
             lines = [line for line in _lines(said.fileno()) if "error" in line.lower()] or _lines(said.fileno())
             raise RuntimeNotInstalled(
