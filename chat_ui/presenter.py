@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat_ui import presenter_data as data
+from chat_ui import presenter_jobs as jobs
 from chat_ui.presenter_parts import View, facts_of
 from chat_ui.texts import Language, Texts, language_of, texts
 
@@ -31,6 +32,7 @@ DRAWINGS: dict[str, Drawing] = {
     "query_dataset": data.data_page,
     "describe_dataset": data.column_facts,
     "get_discussion": data.thread_view,
+    "get_job": jobs.job_view,
 }
 
 

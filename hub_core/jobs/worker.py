@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from hub_core.errors import Conflict, HubError, InvalidInput, NotFound, PermissionDenied, Unauthenticated
+from hub_core.errors import BudgetSpent, Conflict, HubError, InvalidInput, NotFound, PermissionDenied, Unauthenticated
 from hub_core.jobs.context import JobContext, StopJob
 from hub_core.jobs.kinds import Lane
 from hub_core.jobs.queue import Lease
@@ -22,7 +22,7 @@ LEASE_S = 30.0
 POLL_S = 0.5
 STOP_S = 5.0
 # The same arguments will fail the same way.
-_FINAL = (InvalidInput, NotFound, PermissionDenied, Unauthenticated, Conflict)
+_FINAL = (InvalidInput, NotFound, PermissionDenied, Unauthenticated, Conflict, BudgetSpent)
 
 log = structlog.get_logger(__name__)
 

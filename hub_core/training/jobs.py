@@ -36,6 +36,7 @@ from hub_core.repos.tables import Repo
 from hub_core.storage.local import disk_errors
 from hub_core.training import corpus, publish
 from hub_core.training.models import learner
+from hub_core.training.paying import Meter
 from hub_core.training.service import EVALUATE, FINETUNE
 from hub_core.training.trainer import PACKAGES, PLACE, Event, Order, Trainer, sweep
 
@@ -53,6 +54,7 @@ class _Told:
 
     ctx: JobContext
     trainer: Trainer
+    meter: Meter
     first: float
     last: float
     series: Series = field(default_factory=Series)
@@ -82,10 +84,15 @@ class _Told:
         """Tell, and raise where the job is to end."""
         self.ctx.progress(self.first + (self.last - self.first) * min(1.0, self.share), self.message)
         if time.monotonic() - self.written > TRACE_EVERY_S:
-            self.write()
+            self._write()
+        self.meter.tick()
 
-    def write(self) -> None:
-        """Write the trace down."""
+    def close(self) -> None:
+        """The program has ended."""
+        self._write()
+        self.meter.close()
+
+    def _write(self) -> None:
         self.written = time.monotonic()
         write_trace(self.ctx.services.db, self.ctx.job_id, self.trainer.log(self.ctx.job_id), self.series.points())
 
@@ -106,14 +113,14 @@ def run_finetune(ctx: JobContext) -> dict[str, Any]:
     folder = _begin(ctx, trainer, hardware)
     model, facts = _lay_out_model(ctx, folder / "model", "model")
     rows = _lay_out_data(ctx, folder)
-    told = _Told(ctx, trainer, _COPIED, _TRAINED)
+    told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
     told.series.load(read_trace(services.db, ctx.job_id)[1])
     keys = ("epochs", "learning_rate", "max_steps", "batch_size", "rank", "length", "seed", "micro")
     facts |= {"rows": rows.train, "held_out": rows.held_out, **{key: args[key] for key in keys}}
     try:
         trainer.run(_order(FINETUNE, folder, hardware, facts), told.hear, told.check)
     finally:
-        told.write()
+        told.close()
     ctx.progress(_TRAINED, f"Pushing {args['output']}")
     weights = folder / "output"
     if not told.done or not any(weights.glob("*.safetensors")):
@@ -137,12 +144,12 @@ def run_evaluate(ctx: JobContext) -> dict[str, Any]:
     if "before" in args:
         models.append({"name": args["before_name"], **_lay_out_model(ctx, folder / "before", "before")[1]})
     rows = _lay_out_data(ctx, folder)
-    told = _Told(ctx, trainer, _COPIED, _TRAINED)
+    told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
     order = {"models": models, "rows": args["rows"], "length": args["length"], "held_out": rows.held_out}
     try:
         trainer.run(_order(EVALUATE, folder, hardware, order), told.hear, told.check)
     finally:
-        told.write()
+        told.close()
     measured = [{"model": str(one["name"]), **told.measures[str(one["name"])]} for one in models if str(one["name"]) in told.measures]
     if len(measured) != len(models):
         raise TrainingFailed("The program ended without its measures.", hint="get_logs shows what it wrote.")

@@ -26,6 +26,7 @@ from hub_core.repos.tables import Repo
 from hub_core.training import corpus, tokens
 from hub_core.training.estimate import Estimate, Sizes, Work, place, sizes_of
 from hub_core.training.models import Learner, learner
+from hub_core.training.paying import Payer, payer_for, payer_of
 from hub_core.training.texts import plain_text
 from hub_core.training.trainer import Trainer
 
@@ -97,6 +98,7 @@ class FinetunePlan:
     steps: int
     tokens: int
     estimate: Estimate
+    payer: Payer
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class EvaluationPlan:
     length: int
     estimate: Estimate
     publish: bool
+    payer: Payer
 
 
 class TrainingService:
@@ -145,7 +148,9 @@ class TrainingService:
         work = Work(total, micro * length, wish.recipe.rank)
         estimate = place(self._platform.hardware, self._inventory(), wish.hardware, model.full_name, subject.sizes, work)
         recipe = replace(wish.recipe, length=length)
-        return FinetunePlan(subject, data, output, wish.visibility, recipe, micro, steps, total, estimate)
+        return FinetunePlan(
+            subject, data, output, wish.visibility, recipe, micro, steps, total, estimate, payer_of(self._db, output.namespace)
+        )
 
     def start_finetune(self, actor: Actor, plan: FinetunePlan) -> JobView:
         """Put it into the queue.
@@ -160,6 +165,7 @@ class TrainingService:
             "output": str(plan.output), "visibility": str(plan.visibility), "hardware": str(plan.estimate.hardware),
             "epochs": recipe.epochs, "learning_rate": recipe.learning_rate, "max_steps": recipe.max_steps, "batch_size": recipe.batch_size,
             "rank": recipe.rank, "length": recipe.length, "seed": recipe.seed, "micro": plan.micro,
+            "payer": plan.payer.id, "payer_name": plan.payer.name,
         }  # fmt: skip
         return self._enqueue(actor, FINETUNE, args, f"{FINETUNE}:{plan.output}".lower(), f"{plan.model.repo.full_name} -> {plan.output}")
 
@@ -194,7 +200,7 @@ class TrainingService:
         estimate = place(
             self._platform.hardware, self._inventory(), hardware, model.full_name, largest, Work(total, max(length, _AT_ONCE // 2))
         )
-        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish)
+        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, payer_for(actor))
 
     def start_evaluation(self, actor: Actor, plan: EvaluationPlan) -> JobView:
         """Put it into the queue."""
@@ -202,6 +208,7 @@ class TrainingService:
             "model": plan.model.repo.id, "model_commit": plan.model.commit, "model_name": plan.model.repo.full_name,
             "dataset": plan.data.repo.id, "dataset_commit": plan.data.commit, "dataset_name": plan.data.repo.full_name,
             "hardware": str(plan.estimate.hardware), "rows": plan.rows, "length": plan.length, "publish": plan.publish,
+            "payer": plan.payer.id, "payer_name": plan.payer.name,
         }  # fmt: skip
         if plan.before is not None:
             args |= {"before": plan.before.repo.id, "before_commit": plan.before.commit, "before_name": plan.before.repo.full_name}

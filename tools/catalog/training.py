@@ -13,11 +13,13 @@ from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.training.corpus import MAX_HELD_OUT
 from hub_core.training.estimate import Estimate
+from hub_core.training.paying import Payer
 from hub_core.training.service import MAX_EVALUATED, MAX_LENGTH, MAX_STEPS, DataPlan, EvaluationPlan, FinetunePlan, Recipe, Wish
 from hub_core.training.trainer import PACKAGES
 from tools.catalog.fields import DatasetArg, HardwareArg, ModelArg, RevisionArg
 from tools.catalog.jobs import JobOut, job_out
 from tools.catalog.repos import VisibilityArg
+from tools.catalog.spending import budget_facts
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolInput
 
 _DEFAULT = Recipe()
@@ -64,7 +66,7 @@ class StartFinetune(Tool[FinetuneInput, JobOut]):
         facts = {
             "model": model.full_name, "dataset": dataset.full_name, "output": str(found.output), "commit": found.model.commit,
             "steps": found.steps, "epochs": args.epochs, "learning_rate": args.learning_rate, "tokens_total": found.tokens,
-        } | _data_facts(found.data) | _cost(ctx, found.estimate)  # fmt: skip
+        } | _data_facts(found.data) | _cost(ctx, found.estimate, found.payer)  # fmt: skip
         changes = (Change("model", None, str(found.output)), Change("visibility", None, str(args.visibility)))
         return Plan(resolved, Effect.SPEND, changes, facts, prepared=found)
 
@@ -115,7 +117,7 @@ class EvaluateModel(Tool[EvaluateInput, JobOut]):
         resolved |= {"repo": model.full_name, "dataset": dataset.full_name, "hardware": str(found.estimate.hardware)}
         facts = {"repo": model.full_name, "dataset": dataset.full_name, "commit": found.model.commit, "publish": args.publish}
         facts |= {"before": before.full_name} if before is not None else {}
-        facts |= _data_facts(found.data) | {"rows": args.rows} | _cost(ctx, found.estimate)
+        facts |= _data_facts(found.data) | {"rows": args.rows} | _cost(ctx, found.estimate, found.payer)
         return Plan(resolved, Effect.SPEND, (Change("job", None, "evaluate"),), facts, prepared=found)
 
     def run(self, ctx: ToolContext, args: EvaluateInput, plan: Plan) -> JobOut:
@@ -144,7 +146,7 @@ def _data_facts(data: DataPlan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cost(ctx: ToolContext, found: Estimate) -> dict[str, Any]:
+def _cost(ctx: ToolContext, found: Estimate, payer: Payer) -> dict[str, Any]:
     """On what it runs, for how long, and for how much; all of it estimated."""
     item = found.hardware.item
     packages = PACKAGES.installed(ctx.services.platform.data_dir)
@@ -152,7 +154,7 @@ def _cost(ctx: ToolContext, found: Estimate) -> dict[str, Any]:
         "hardware": str(found.hardware), "hardware_title": item.title, "hardware_gb": (item.gpu_memory_gb or item.memory_gb) * found.hardware.count,
         "needs_gb": round(found.memory / GIB, 1), "takes_s": found.seconds, "first_time_s": 0 if packages else _INSTALL_S,
         "estimated_cost": found.cost, "hourly": round(found.hardware.price, 4), "currency": found.currency,
-    }  # fmt: skip
+    } | budget_facts(ctx, payer.id, found.hardware.price)  # fmt: skip
 
 
 TOOLS = (StartFinetune(), EvaluateModel())

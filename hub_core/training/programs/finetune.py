@@ -34,8 +34,9 @@ def main(job: Job) -> None:
     steps = order["max_steps"] or max(1, math.ceil(per_epoch * order["epochs"]))
     before = _measured(job, torch, "before", model, tokenizer, held_out)
     peft = import_module("peft")
-    model, optimizer, done, tokens = _adapted(job, torch, peft, model)
-    began, spent = time.monotonic(), 0
+    model, optimizer, state = _adapted(job, torch, peft, model)
+    done, tokens = int(state.get("step", 0)), int(state.get("tokens", 0))
+    began, spent, earlier = time.monotonic(), 0, float(state.get("seconds", 0.0))
     model.train()
     saved = time.monotonic()
     for step in range(done + 1, steps + 1):
@@ -47,13 +48,14 @@ def main(job: Job) -> None:
         speed = round(spent / max(1e-9, time.monotonic() - began), 1)
         job.tell("step", step=step, steps=steps, loss=loss, lr=rate, epoch=round(step / per_epoch, 3), tokens_per_s=speed)
         if step == steps or step % SAVE_EVERY_STEPS == 0 or time.monotonic() - saved > SAVE_EVERY_S:
-            _save(job, torch, model, optimizer, step, tokens)
+            _save(job, torch, model, optimizer, {"step": step, "tokens": tokens, "seconds": earlier + time.monotonic() - began})
             saved = time.monotonic()
+    seconds = earlier + time.monotonic() - began
     after = _measured(job, torch, "after", model, tokenizer, held_out)
     job.tell("stage", message="Merging what was learned into the weights", share=1.0)
     _write(job, torch, model, tokenizer)
     job.tell(
-        "done", steps=steps, tokens=tokens, seconds=round(time.monotonic() - began, 1), before=before, after=after, versions=versions(),
+        "done", steps=steps, tokens=tokens, seconds=round(seconds, 1), before=before, after=after, versions=versions(),
         hyperparameters={"steps": steps, "optimizer": "adamw", "schedule": "cosine", "warmup": WARMUP, "clip": CLIP, "dropout": DROPOUT,
                          "alpha": 2 * order["rank"], "targets": "all-linear", "dtype": str(next(model.parameters()).dtype)},
     )  # fmt: skip
@@ -73,8 +75,8 @@ def _measured(job: Job, torch: Any, name: str, model: Any, tokenizer: Any, held_
     return found
 
 
-def _adapted(job: Job, torch: Any, peft: Any, model: Any) -> tuple[Any, Any, int, int]:
-    """The model with its adapter, from the last checkpoint where there is one; the optimizer, the steps and tokens that are done."""
+def _adapted(job: Job, torch: Any, peft: Any, model: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """The model with its adapter, from the last checkpoint where there is one; the optimizer; the steps, tokens and seconds that are done."""
     order = job.order
     place, old = job.folder / "checkpoint", job.folder / "checkpoint.old"
     if old.exists() and not place.exists():
@@ -94,7 +96,7 @@ def _adapted(job: Job, torch: Any, peft: Any, model: Any) -> tuple[Any, Any, int
         optimizer.load_state_dict(torch.load(place / "optimizer.pt", weights_only=True))
         torch.set_rng_state(torch.load(place / "random.pt", weights_only=True))
         job.tell("stage", message=f"Going on from step {state['step']}")
-    return model, optimizer, int(state.get("step", 0)), int(state.get("tokens", 0))
+    return model, optimizer, state
 
 
 def _pick(train: list[Tokens], step: int, order: dict[str, Any]) -> list[Tokens]:
@@ -133,19 +135,19 @@ def _rate(peak: float, step: int, steps: int) -> float:
     return peak * (LEAST + (1 - LEAST) * 0.5 * (1 + math.cos(math.pi * share)))
 
 
-def _save(job: Job, torch: Any, model: Any, optimizer: Any, step: int, tokens: int) -> None:
+def _save(job: Job, torch: Any, model: Any, optimizer: Any, state: dict[str, Any]) -> None:
     """Write a checkpoint aside and put it in the place of the last one: a crash leaves the old or the new."""
     place, part, old = (job.folder / name for name in ("checkpoint", "checkpoint.part", "checkpoint.old"))
     shutil.rmtree(part, ignore_errors=True)
     model.save_pretrained(str(part), save_embedding_layers=False)
     torch.save(optimizer.state_dict(), part / "optimizer.pt")
     torch.save(torch.get_rng_state(), part / "random.pt")
-    (part / "state.json").write_text(json.dumps({"step": step, "tokens": tokens}), encoding="utf-8")
+    (part / "state.json").write_text(json.dumps(state), encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     if place.exists():
         place.rename(old)
     part.rename(place)
-    job.tell("saved", step=step)
+    job.tell("saved", step=state["step"])
 
 
 def _write(job: Job, torch: Any, model: Any, tokenizer: Any) -> None:

@@ -19,6 +19,7 @@ from hub_core.notices.rules import RULES
 from hub_core.repos.kinds import RepoKind
 from hub_core.scanning.imports import Verdict
 from hub_core.scanning.work import SCAN, VERIFY
+from hub_core.training.jobs import EVALUATE_JOB, FINETUNE_JOB
 from prompts import LANGUAGES, PromptError, has_message, load, message, messages, variables_of
 from tools.contract import Effect
 from tools.registry import default_registry
@@ -99,7 +100,7 @@ def test_words_of_ours_are_translated(language: str) -> None:
             assert has_message(language, f"word.{group}.{value}")
     for action in RULES:
         assert has_message(language, f"word.event.{action}")
-    for job in (SCAN, VERIFY, INSTALL_JOB, FETCH_JOB):
+    for job in (SCAN, VERIFY, INSTALL_JOB, FETCH_JOB, FINETUNE_JOB, EVALUATE_JOB):
         assert has_message(language, f"word.kind.{job.name}")
     for status in DeploymentStatus:
         assert has_message(language, f"word.status.{status}")
