@@ -52,9 +52,12 @@ def selector_of(prefix: str, workload: str) -> dict[str, str]:
 
 def annotations_of(workload: Workload) -> dict[str, str]:
     """What tells how a workload shall run."""
-    told = {DIGEST: workload.digest, REPLICAS: str(workload.replicas), LABELS: json.dumps(dict(workload.labels), sort_keys=True)}
-    told |= {FILES: str(workload.files.deployment)} if workload.files else {}
-    return told | ({GPU: workload.resources.gpu_model} if workload.resources.gpus else {})
+    return {
+        DIGEST: workload.digest,
+        REPLICAS: str(workload.replicas),
+        LABELS: json.dumps(dict(workload.labels), sort_keys=True),
+        FILES: str(workload.files.deployment) if workload.files else "",
+    }
 
 
 def read_labels(annotations: Mapping[str, str]) -> dict[str, str]:

@@ -48,7 +48,9 @@ def deployment(workload: Workload, options: Options, namespace: str, gpus: Gpus,
 
 def changed(body: dict[str, Any]) -> dict[str, Any]:
     """An object as a merge patch of one that is there."""
-    spec = body.get("spec", {})
+    about, spec = body["metadata"], body.get("spec", {})
+    if QUEUE not in about.get("labels", {}):
+        body = {**body, "metadata": {**about, "labels": {**about.get("labels", {}), QUEUE: None}}}
     if "template" in spec:
         pods = spec["template"]
         kept = {key: value for key, value in spec.items() if key != "selector"}  # it can never change

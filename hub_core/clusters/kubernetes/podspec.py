@@ -31,7 +31,7 @@ class Gpus:
 
 def template(workload: Workload, options: Options, gpus: Gpus, kserve: bool = False) -> dict[str, Any]:
     """Labels, annotations and spec of the pods."""
-    annotations = {DIGEST: workload.digest} | ({GPU: workload.resources.gpu_model} if workload.resources.gpus else {})
+    annotations = {DIGEST: workload.digest, GPU: workload.resources.gpu_model}
     return {
         "metadata": {"labels": labels_of(options.prefix, workload.name), "annotations": annotations},
         "spec": pod_spec(workload, options, gpus, kserve),
