@@ -99,9 +99,16 @@ def same_origin(headers: Mapping[str, str], public_url: str = "") -> bool:
     fetch_site = headers.get("sec-fetch-site")
     if fetch_site is not None:
         return fetch_site == "same-origin"
-    origin = headers.get("origin", "")
-    own = {headers.get("host", "").lower(), urlsplit(public_url).netloc.lower()} - {""}
-    return urlsplit(origin).netloc.lower() in own
+    own = {headers.get("host", "").lower(), host_of(public_url)} - {""}
+    return host_of(headers.get("origin", "")) in own
+
+
+def host_of(address: str) -> str:
+    """Host and port of an address, in lower case; empty for one that cannot be read."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def actor_dependency(services: SignIn, channel: str) -> Callable[[Request], Awaitable[Actor]]:

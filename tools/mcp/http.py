@@ -23,7 +23,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hub_core.authz import Actor
 from hub_core.errors import HubError, PermissionDenied, TooBusy, TooLarge, Unauthenticated
-from hub_core.http.auth import authenticate_request
+from hub_core.http.auth import authenticate_request, host_of
 from hub_core.http.errors import error_response, json_response
 from hub_core.http.paths import base_url
 from hub_core.services import Services
@@ -145,21 +145,19 @@ def _check_source(headers: Headers, settings: Settings) -> None:
     Raises:
         PermissionDenied: another origin, or, on a hub that listens on its own machine only, another host.
     """
-    host, public = urlsplit("//" + headers.get("host", "")), urlsplit(settings.public_url)
-    local = settings.host in LOOPBACK
-    if local and _name(host) not in LOOPBACK | {public.hostname}:
+    host, public = headers.get("host", "").lower(), host_of(settings.public_url)
+    if settings.host in LOOPBACK and _name(host) not in LOOPBACK | {_name(public)} - {""}:
         raise PermissionDenied("This hub is not called by this name.", hint="Set HUB_PUBLIC_URL to the address that clients use.")
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() not in {host.netloc.lower(), public.netloc.lower()} - {""}:
+    if "origin" in headers and host_of(headers["origin"]) not in {host, public} - {""}:
         raise PermissionDenied("This request comes from another site.", hint="MCP clients send no Origin; browsers are served at /chat.")
 
 
-def _name(host: Any) -> str | None:
+def _name(host: str) -> str:
+    """The host without its port; empty for what cannot be read."""
     try:
-        name: str | None = host.hostname
+        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return None
-    return name
+        return ""
 
 
 def _session(headers: Headers) -> str:
