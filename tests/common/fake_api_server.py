@@ -20,6 +20,9 @@ import aiohttp.web
 import kmock
 import yaml
 
+from hub_core.clusters.kubernetes.api import Api
+from hub_core.clusters.kubernetes.cluster import KubernetesCluster
+from hub_core.clusters.kubernetes.connect import connect
 from hub_core.clusters.kubernetes.options import PODS, Options
 
 KINDS = (
@@ -250,6 +253,11 @@ class FakeCluster:
     def calls(self, method: str = "", part: str = "") -> list[tuple[str, str, Any]]:
         """What was asked of the server: method, path and body."""
         return [call for call in list(self.server.calls) if (not method or call[0].upper() == method) and part in call[1]]
+
+
+def open_cluster(fake: FakeCluster, pass_for: Callable[[int], str] = lambda _: "pass") -> KubernetesCluster:
+    """The cluster as a hub opens it; not started."""
+    return KubernetesCluster(Api(connect("fake", str(fake.kubeconfig)), "fake", timeout_s=2), OPTIONS, pass_for)
 
 
 @contextmanager

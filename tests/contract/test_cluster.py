@@ -13,13 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
-from hub_core.clusters.kubernetes.api import Api
-from hub_core.clusters.kubernetes.cluster import KubernetesCluster
-from hub_core.clusters.kubernetes.connect import connect
 from hub_core.clusters.local.cluster import LocalCluster
 from hub_core.clusters.port import Cluster, InstanceState, Probe, Resources, Workload, WorkloadStatus
 from tests.common import fake_runtime
-from tests.common.fake_api_server import OPTIONS, fake_cluster
+from tests.common.fake_api_server import fake_cluster, open_cluster
 from tests.common.fake_kubelet import kubelet
 from tests.common.working import wait_until
 
@@ -48,8 +45,7 @@ def kubernetes(folder: Path) -> Iterator[Opener]:
     with fake_cluster(folder) as fake, kubelet(fake):
 
         def make() -> Cluster:
-            api = Api(connect("fake", str(fake.kubeconfig)), "fake", timeout_s=5)
-            opened = KubernetesCluster(api, OPTIONS, lambda _: "pass")
+            opened = open_cluster(fake)
             opened.start()
             return opened
 
