@@ -1,0 +1,1 @@
+"""Chat platforms: thin transports over one conversation core."""

@@ -1,0 +1,1 @@
+"""What WeChat Official Accounts and WeCom share: signatures, encryption, XML, access tokens."""
