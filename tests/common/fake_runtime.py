@@ -44,7 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             message = {"role": "assistant", "content": "".join(WORDS)}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            self._json({"object": "chat.completion", "model": body["model"], "choices": [choice], "usage": usage})
+            told = {"object": "chat.completion", "model": body["model"], "system_fingerprint": str(os.getpid())}
+            self._json(told | {"choices": [choice], "usage": usage})
 
     def _stream(self, body: dict[str, Any], usage: dict[str, int]) -> None:
         self.send_response(200)
