@@ -98,17 +98,20 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     from chat_ui.api import chat_router
     from chat_ui.mcp_local import summary
     from hub_core.http.dialects import add_hub_routes
+    from hub_core.http.openai.metrics import GatewayMetrics
     from hub_core.http.openai.router import openai_router
     from tools.mcp.http import mcp_routes
     from tools.rest.router import tool_router
+    from tools.rest.usage import usage_router
 
     app.include_router(operations_router(services, metrics, lambda: {"agent": agent.ready, "page": page.ready}))
     app.include_router(login_router(services))
     app.include_router(approval_router(services))
     app.include_router(tool_router(services))
+    app.include_router(usage_router(services))
     app.router.routes.extend(mcp_routes(services, summary))
     app.include_router(chat_router(services, agent))
-    app.include_router(openai_router(services, AgentModel(services, agent)))
+    app.include_router(openai_router(services, AgentModel(services, agent), GatewayMetrics(metrics.registry)))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))

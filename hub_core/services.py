@@ -36,6 +36,7 @@ from hub_core.lfs.objects import WholeObjects
 from hub_core.lfs.service import GIB, LfsService
 from hub_core.metering.compute import ComputeMeter
 from hub_core.metering.meter import UsageMeter
+from hub_core.metering.rates import Shared
 from hub_core.metering.reports import UsageReports
 from hub_core.notices.service import NoticeService
 from hub_core.quotas import Quotas
@@ -106,6 +107,7 @@ class Services:
     compute: ComputeMeter
     reports: UsageReports
     budgets: BudgetService
+    rates: Shared
     webhooks: WebhookService
     notices: NoticeService
     queries: QueryEngine
@@ -142,6 +144,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
         budgets = BudgetService(db, platform.hardware.currency)
         usage = UsageMeter(db)
         stack.callback(usage.close)
+        rates = Shared(db)
+        stack.callback(rates.close)
         load = LoadMeter(db)
         stack.callback(load.close)
         passwords = Passwords()
@@ -184,6 +188,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             compute=ComputeMeter(db),
             reports=UsageReports(db, usage),
             budgets=budgets,
+            rates=rates,
             webhooks=WebhookService(db, SecretBox(settings), settings.webhook_hosts),
             notices=NoticeService(db),
             queries=queries,

@@ -111,6 +111,17 @@ class Settings:
         "Run Spaces on this machine although its kernel cannot shut them in (0 or 1). Their code can then read and change whatever the hub"
         " can: only for a hub whose every writer is trusted like its operator.",
     )
+    gateway_requests: int = _setting(600, "Most requests of a signed-in person to models in a minute; 0: no limit.")
+    gateway_tokens: int = _setting(1_000_000, "Most tokens of a signed-in person in a minute, in and out; 0: no limit.")
+    gateway_parallel: int = _setting(64, "Most requests of a signed-in person to models at once; 0: no limit.")
+    gateway_anonymous_requests: int = _setting(
+        30, "Most requests to public models in a minute from one address that is not signed in; 0: no limit."
+    )
+    gateway_anonymous_tokens: int = _setting(20_000, "Most tokens in a minute for one address that is not signed in; 0: no limit.")
+    gateway_anonymous_parallel: int = _setting(2, "Most requests at once from one address that is not signed in; 0: no limit.")
+    gateway_deployment_requests: int = _setting(0, "Most requests to one deployment in a minute, of everybody together; 0: no limit.")
+    gateway_deployment_tokens: int = _setting(0, "Most tokens of one deployment in a minute, of everybody together; 0: no limit.")
+    gateway_deployment_parallel: int = _setting(256, "Most requests to one deployment at once, of everybody together; 0: no limit.")
     approval_ttl_s: int = _setting(86400, "How long an approval waits for its answer, in seconds.")
     trash_days: int = _setting(30, "Days a deleted repo can be restored.")
 

@@ -80,3 +80,17 @@ class LatencySlot(Base):
     deployment_id: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True)
     bucket: Mapped[int] = mapped_column(sa.SmallInteger, primary_key=True)
     requests: Mapped[int] = mapped_column(default=0)
+
+
+class GatewayCount(Base):
+    """What one process of the hub let in for one caller or deployment in one minute: for the others, who forget it after some minutes."""
+
+    __tablename__ = "gateway_counts"
+
+    minute: Mapped[int] = mapped_column(sa.BigInteger, primary_key=True, autoincrement=False)  # since 1970
+    key: Mapped[str] = mapped_column(sa.String(40), primary_key=True)
+    node: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    requests: Mapped[int] = mapped_column(default=0)
+    tokens: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    parallel: Mapped[int] = mapped_column(default=0)
+    at: Mapped[float] = mapped_column(sa.Double)

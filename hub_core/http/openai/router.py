@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -15,10 +16,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from hub_core.authz import Actor
-from hub_core.errors import DeploymentNotFound, DeploymentNotReady, HubError, InvalidInput
+from hub_core.errors import DeploymentNotFound, DeploymentNotReady, HubError, InvalidInput, RateLimited
 from hub_core.http.auth import actor_dependency
 from hub_core.http.errors import json_response
+from hub_core.http.openai.admission import Admission, Ticket
 from hub_core.http.openai.errors import openai_error
+from hub_core.http.openai.metrics import GatewayMetrics
 from hub_core.http.openai.routing import Route, Router
 from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
@@ -39,10 +42,10 @@ Agent = Callable[[Request, Actor, dict[str, Any]], Awaitable[Response]]
 """Answers `/v1/chat/completions` for the model `hubtalk`, given the request, who asks and the body."""
 
 
-def openai_router(services: Services, agent: Agent | None = None) -> APIRouter:
+def openai_router(services: Services, agent: Agent | None = None, metrics: GatewayMetrics | None = None) -> APIRouter:
     """The routes. Without an `agent` there is no model `hubtalk`."""
     router = APIRouter(prefix="/v1", tags=[OPENAI])
-    gateway = Gateway(services, agent)
+    gateway = Gateway(services, agent, metrics or GatewayMetrics())
     for task in TASKS:
         router.add_api_route(f"/{task}", gateway.endpoint(task), methods=["POST"], name=task, openapi_extra=_DOCS[task])
     router.add_api_route("/models", gateway.models, methods=["GET"], summary="The models that the caller may ask")
@@ -74,8 +77,10 @@ _DOCS = {
 class Gateway:
     """One per application; its client keeps connections to the copies open."""
 
-    def __init__(self, services: Services, agent: Agent | None) -> None:
+    def __init__(self, services: Services, agent: Agent | None, metrics: GatewayMetrics) -> None:
         self._services = services
+        self._admission = Admission(services)
+        self._metrics = metrics
         self._agent = agent
         self._actor = actor_dependency(services, "gateway")
         self._router = Router(services)
@@ -88,6 +93,8 @@ class Gateway:
             try:
                 return await self._serve(request, task)
             except HubError as error:
+                if isinstance(error, RateLimited):
+                    self._metrics.refused(str(error.details.get("kind")))
                 return openai_error(error)
 
         return endpoint
@@ -116,25 +123,45 @@ class Gateway:
 
     async def _serve(self, request: Request, task: str) -> Response:
         actor = await self._actor(request)
+        ticket = self._admission.enter(request, actor)
+        try:
+            answer = await self._ask(request, task, actor, ticket)
+        except BaseException:
+            ticket.leave()
+            raise
+        for name, value in ticket.headers().items():
+            answer.headers[name] = value
+        return answer
+
+    async def _ask(self, request: Request, task: str, actor: Actor, ticket: Ticket) -> Response:
         try:
             body = orjson.loads(await request.body())
         except orjson.JSONDecodeError:
             body = None
         except ClientDisconnect:
+            ticket.leave()
             return Response(status_code=499)
         if not isinstance(body, dict) or not isinstance(body.get("model"), str) or not body["model"]:
             raise InvalidInput("The body is a JSON object with 'model'.", hint="GET /v1/models lists the models.")
         if body["model"] == AGENT:
             if self._agent is None or task != "chat/completions":
                 raise DeploymentNotFound(f"There is no model '{AGENT}' here.", hint="POST /api/v1/chat is the agent.")
-            return await self._agent(request, actor, body)
+            try:
+                return await self._agent(request, actor, body)
+            finally:
+                ticket.leave()
         route = await self._router.route(actor, body["model"])
+        ticket.ask(route.deployment_id, route.name)
         kept = body.get("stream_options") if isinstance(body.get("stream_options"), dict) else {}
         streams = body.get("stream") is True
         if streams:
             body["stream_options"] = {**(kept or {}), "include_usage": True}
-        call = _Call(self._services, actor, route)
-        answer = await _unless_gone(request, self._send(route, task, body))
+        call = _Call(self._services, self._metrics, actor, route, ticket)
+        try:
+            answer = await _unless_gone(request, self._send(route, task, body))
+        except DeploymentNotReady:
+            call.over(failed=True)
+            raise
         if answer is None:
             call.over(failed=True)
             return Response(status_code=499)
@@ -167,25 +194,33 @@ class Gateway:
 class _Call:
     """One request, to be counted once."""
 
-    def __init__(self, services: Services, actor: Actor, route: Route) -> None:
+    def __init__(self, services: Services, metrics: GatewayMetrics, actor: Actor, route: Route, ticket: Ticket) -> None:
         self._services = services
+        self._ticket = ticket
+        self._began = time.perf_counter()
+        # Once, in `over`; or when an answer is dropped before its first byte was asked for.
+        self._gone = weakref.finalize(self, metrics.over, route.deployment_id, 0.0, 0, 0, failed=True)
+        self._metrics = metrics
+        metrics.begin(route.deployment_id)
         self._actor = actor
         self._route = route
         self._counted = False
         self._leave: Callable[[], object] = int
         if route.scales:
             services.load.begin(route.deployment_id)
-            # Once, in `over`; or when an answer is dropped before its first byte was asked for.
             self._leave = weakref.finalize(self, services.load.end, route.deployment_id)
 
     def over(self, prompt: int = 0, completion: int = 0, *, failed: bool = False) -> None:
         """Count it."""
         if not self._counted:
             self._counted = True
-            route = self._route
+            route, seconds = self._route, time.perf_counter() - self._began
             self._leave()
+            self._gone.detach()
+            self._ticket.leave(prompt + completion)
+            self._metrics.over(route.deployment_id, seconds, prompt, completion, failed=failed)
             self._services.usage.count(
-                Used(self._actor.user_id, route.deployment_id, route.name, route.repo_id, prompt, completion, failed)
+                Used(self._actor.user_id, route.deployment_id, route.name, route.repo_id, prompt, completion, failed, seconds)
             )
 
 

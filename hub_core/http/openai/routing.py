@@ -80,7 +80,7 @@ class Router:
         found = self._services.deployments.target(actor, said)
         row, now = found.deployment, time.monotonic()
         wake_if_asleep(self._services, found)
-        if row.on_demand and row.endpoints and now - self._touched.get(row.id, -TOUCH_S) >= TOUCH_S:
+        if row.endpoints and now - self._touched.get(row.id, -TOUCH_S) >= TOUCH_S:
             self._touched[row.id] = now
             self._services.deployments.touch(row.id, utcnow())
         return found
