@@ -51,6 +51,7 @@ RESERVED_NAMES = frozenset(
         "resolve",
         "robots.txt",
         "root",
+        "run",
         "settings",
         "skills",
         "spaces",

@@ -93,6 +93,16 @@ class SessionService:
             raise Unauthenticated("This account is disabled.", hint="Ask an administrator.")
         return replace(_actor(user.id, user.username, user.is_admin, channel), credential=CredentialKind.TOKEN, scope=SCOPE_FOR[permission])
 
+    def mark(self, secret: str) -> str:
+        """What tells a session from others and does not open it: for what shall end with the session."""
+        return digest(secret)[:32]
+
+    def is_open(self, user_id: int | None, mark: str) -> bool:
+        """Whether the session of a mark has not ended."""
+        own = sa.and_(WebSession.user_id == user_id, WebSession.expires_at > utcnow())
+        with self._db.read() as session:
+            return any(found.startswith(mark) for found in session.scalars(sa.select(WebSession.digest).where(own)))
+
     def logout(self, secret: str) -> None:
         """End a session; an unknown one is ended already."""
         with self._db.write() as session:

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from hub_core.clusters.kubernetes.opening import open_clusters
 from hub_core.clusters.local.cluster import LocalCluster
-from hub_core.clusters.port import Cluster, Inventory
+from hub_core.clusters.port import GIB, Cluster, Inventory
 from hub_core.deployments.hardware import HardwareCatalogue, load_hardware
 from hub_core.errors import ClusterUnavailable
 from hub_core.runtimes.catalogue import Runtimes, load_runtimes
 from hub_core.settings import Settings
 
 LOCAL = "local"
+
+
+def _nothing(_repo_id: int) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,10 @@ class Platform:
     runtimes: Runtimes
     hardware: HardwareCatalogue
     changed: threading.Event = field(default_factory=threading.Event)
+    # Of Spaces on this machine: bytes that their files and their packages may take, and what one is given by its people.
+    space_disk: int = 2 * GIB
+    space_packages: int = 6 * GIB
+    environment_of: Callable[[int], Mapping[str, str]] = _nothing
 
     def inventories(self) -> dict[str, Inventory]:
         """What each cluster has; one that does not answer is left out."""
@@ -53,11 +61,15 @@ def open_platform(settings: Settings, pass_for: Callable[[int], str]) -> Platfor
     """
     own = Path(settings.catalog_dir) if settings.catalog_dir else None
     changed = threading.Event()
-    local = LocalCluster(settings.data_dir / "local", grace_s=settings.deployment_grace_s, on_change=changed.set)
+    local = LocalCluster(
+        settings.data_dir / "local", grace_s=settings.deployment_grace_s, unconfined=settings.spaces_unconfined, on_change=changed.set
+    )
     return Platform(
         data_dir=settings.data_dir.resolve(),
         clusters={**open_clusters(settings, pass_for, changed.set), LOCAL: local},
         runtimes=load_runtimes(own / "runtimes" if own else None),
         hardware=load_hardware(own / "hardware.yaml" if own else None),
         changed=changed,
+        space_disk=int(settings.space_disk_gb * GIB),
+        space_packages=int(settings.space_install_gb * GIB),
     )

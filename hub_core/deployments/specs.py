@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from hub_core.authz import Actor
+from hub_core.clusters.local.cluster import LocalCluster
 from hub_core.clusters.port import GIB, Inventory
 from hub_core.deployments.estimate import memory_needed, needed_paths, weight_bytes, weight_paths
 from hub_core.deployments.hardware import Hardware, fitting, free, present
 from hub_core.deployments.platform import LOCAL, Platform
-from hub_core.errors import InvalidInput, NoRuntime, NoSuchHardware, TooBigForHardware
+from hub_core.errors import InvalidInput, NoRuntime, NoSuchHardware, NotIsolated, TooBigForHardware
 from hub_core.git import GitStore
 from hub_core.models.facts import ModelFacts
 from hub_core.models.inspect import inspect_model, wanted
@@ -19,6 +21,7 @@ from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.runtimes.catalogue import Runtime
+from hub_core.spaces.spec import APP, STATIC, build_of
 
 MAX_VARIABLES, MAX_VALUE = 50, 4096
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -49,6 +52,7 @@ class Spec:
     memory: int
     weights: int
     environment: Mapping[str, str]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Specs:
@@ -60,17 +64,19 @@ class Specs:
         self._platform = platform
 
     def work_out(self, actor: Actor, repo: Repo, asked: Asked) -> Spec:
-        """How the model would run.
+        """How the model would run, or the app of a Space.
 
         Raises:
             InvalidInput: it is no model, or a variable cannot be set.
             NoRuntime, NoSuchHardware, TooBigForHardware: it cannot run so.
             UnsupportedFormat: there are no weights, or none that can be read.
         """
-        if repo.kind != RepoKind.MODEL:
+        if repo.kind not in (RepoKind.MODEL, RepoKind.SPACE):
             raise InvalidInput(f"{repo.full_name} is a {repo.kind}; only models are deployed.", hint="Name a model.")
         commit = self._git.resolve(repo.id, asked.revision)
         paths = self._files.paths(actor, repo, commit)
+        if repo.kind == RepoKind.SPACE:
+            return self._space(actor, repo, asked, commit, paths)
         facts = inspect_model(self._files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
         runtime, hardware, cluster = self._place(repo, facts, asked)
         weights = weight_paths(facts, runtime)
@@ -79,6 +85,34 @@ class Specs:
             paths=tuple(needed_paths(paths, facts, runtime)), model_path=weights[0] if runtime.weights == "file" else "",
             task=runtime.task(facts), memory=memory_needed(facts, runtime), weights=weight_bytes(facts, runtime),
             environment=_environment(asked.environment or {}, runtime, cluster == LOCAL),
+        )  # fmt: skip
+
+    def _space(self, actor: Actor, repo: Repo, asked: Asked, commit: str, paths: list[str]) -> Spec:
+        """How the app of a Space would run: on this machine, shut in, and nowhere else.
+
+        Raises:
+            NotIsolated: this machine cannot shut it in.
+        """
+        build = build_of(actor, self._files, repo, paths, commit, self._platform.runtimes)
+        if build.runtime.name == STATIC:
+            raise InvalidInput(f"{repo.full_name} is static pages: no program runs for them.", hint="They can be opened at any time.")
+        if asked.environment:
+            raise InvalidInput("A Space has variables and secrets of its own.", hint="Set them on the Space.")
+        local = self._platform.clusters[LOCAL]
+        if isinstance(local, LocalCluster) and (missing := local.not_isolated):
+            raise NotIsolated(
+                f"The app of a Space cannot be shut in on the hub's machine, so it does not run: {missing}.",
+                hint="See docs/spaces.md for what the machine needs.",
+            )
+        said = self._platform.hardware.parse(asked.hardware) if asked.hardware else "cpu"
+        inventory = local.inventory()
+        hardware = said if isinstance(said, Hardware) else fitting(self._platform.hardware, 1, [said], inventory)
+        if hardware is None or hardware.item.gpu or not present(hardware.item, inventory):
+            here = [item.name for item in self._platform.hardware.items if not item.gpu and present(item, inventory)]
+            raise _not_here(str(hardware or said), here)
+        return Spec(
+            commit=commit, said=asked.revision or repo.default_branch, hardware=hardware, runtime=build.runtime, cluster=LOCAL,
+            paths=tuple(paths), model_path=build.app, task=APP, memory=0, weights=0, environment={}, options=build.options,
         )  # fmt: skip
 
     def _place(self, repo: Repo, facts: ModelFacts, asked: Asked) -> tuple[Runtime, Hardware, str]:

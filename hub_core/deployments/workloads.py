@@ -15,6 +15,8 @@ from hub_core.deployments.tables import Deployment, DeploymentRevision
 from hub_core.errors import NoRuntime
 from hub_core.runtimes.catalogue import SERVERS, Runtime
 from hub_core.runtimes.install import python_of
+from hub_core.spaces.spec import APP
+from hub_core.spaces.workload import render_space, space_packages
 
 MODELS = "models"
 REMOTE_MODEL = "/model"  # where a container has the files
@@ -24,6 +26,12 @@ def snapshot_folder(data_dir: Path, repo_id: int, revision: DeploymentRevision) 
     """Where the files of a model are put before a runtime on this machine; other files of the same commit are another folder."""
     paths = hashlib.sha256(json.dumps([revision.commit, sorted(revision.paths)]).encode()).hexdigest()[:12]
     return data_dir / MODELS / f"{repo_id}-{paths}"
+
+
+def folder_names(platform: Platform, repo_id: int, revision: DeploymentRevision) -> set[str]:
+    """What a revision needs in the hub's data folder: the names of its files' folder, and of a Space's packages."""
+    names = {snapshot_folder(platform.data_dir, repo_id, revision).name}
+    return names | {space_packages(platform, repo_id, revision).folder(platform.data_dir).name} if revision.task == APP else names
 
 
 def labels(deployment: Deployment) -> dict[str, str]:
@@ -42,6 +50,9 @@ def render(platform: Platform, deployment: Deployment, revision: DeploymentRevis
     """
     runtime = platform.runtimes.get(revision.runtime)
     hardware = platform.hardware.get(revision.hardware)
+    if revision.task == APP:
+        files = snapshot_folder(platform.data_dir, deployment.repo_id, revision)
+        return render_space(platform, deployment, revision, runtime, hardware, name, files), ""
     way = runtime.local if deployment.cluster == LOCAL else runtime.container
     if way is None:
         raise NoRuntime(f"{runtime.title} does not run in the cluster '{deployment.cluster}' any more.", hint="Ask an administrator.")

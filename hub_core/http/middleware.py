@@ -34,7 +34,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLLED = frozenset({"/healthz", "/readyz", "/metrics"})
 _KINDS = "|".join(PREFIX_TO_KIND)
 _OWN_LIMITS = re.compile(rf"(/hf|/csg)?/(xet/|api/((?!v1/)|v1/({_KINDS})(/|$)))")
-_UPLOADS = ("/api/v1/chat/attachments", "/chat/project/file")
+_APPS = "/run/"  # apps of Spaces: their address has a pass in it
+_UPLOADS = ("/api/v1/chat/attachments", "/chat/project/file", _APPS)
 
 
 class RequestMiddleware:
@@ -179,9 +180,10 @@ def internal_error(request_id: str) -> dict[str, object]:
 
 
 def shown_path(scope: Scope) -> str:
-    """The path as it came, percent-encoded and without its query: safe in one line of a log."""
+    """The path as it came, percent-encoded and without its query and passes: safe in one line of a log, and of no use to who reads it."""
     raw = scope.get("raw_path") or scope["path"].encode("utf-8", "backslashreplace")
-    return str(raw.split(b"?", 1)[0].decode("ascii", "backslashreplace"))[:500]
+    path = raw.split(b"?", 1)[0].decode("ascii", "backslashreplace")
+    return (re.sub(r"^/run/[^/]*", "/run/…", path) if path.startswith(_APPS) else path)[:500]
 
 
 def _facts(scope: Scope, status: int, sent: int, began: float) -> dict[str, object]:

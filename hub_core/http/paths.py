@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from hub_core.repos.kinds import PREFIX_TO_KIND, RepoKind
 from hub_core.settings import Settings
@@ -23,7 +23,7 @@ def repo_name(raw: str) -> str:
     return raw.removesuffix(".git")
 
 
-def base_url(request: Request, settings: Settings) -> str:
+def base_url(request: HTTPConnection, settings: Settings) -> str:
     """Scheme and host that this client uses, without a slash at the end; a configured public URL wins."""
     if settings.public_url:
         return settings.public_url.rstrip("/")

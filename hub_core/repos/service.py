@@ -62,6 +62,15 @@ class RepoService:
             require_repo(session, actor, permission, repo, said)
             return repo
 
+    def open_by_id(self, actor: Actor, repo_id: int, permission: Permission) -> Repo:
+        """The repo of a number that the hub itself wrote down, with `permission` checked; raises like `find`."""
+        with self._db.read() as session:
+            repo = session.get(Repo, repo_id)
+            if repo is None or repo.deleted_at is not None:
+                raise repo_not_found(str(repo_id))
+            require_repo(session, actor, permission, repo)
+            return repo
+
     def open_repo(self, actor: Actor, kind: RepoKind, namespace: str, name: str, permission: Permission) -> Repo:
         """The repo at an HTTP path (following redirects of renames), with `permission` checked; raises like `find`."""
         said = f"{namespace}/{name}"

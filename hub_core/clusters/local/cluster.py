@@ -219,13 +219,13 @@ class LocalCluster:
         return [copy for kept in self._kept.values() for copy in kept.copies.values() if copy.alive]
 
     @property
-    def unconfined(self) -> str:
+    def not_isolated(self) -> str:
         """Why programs that nobody vouches for cannot be shut in here; empty where they can, or where the operator accepts it."""
         return "" if self._unconfined else missing()
 
     def _no_room(self, workload: Workload) -> str:
         wanted = workload.resources
-        if workload.confined and (why := self.unconfined):
+        if workload.confined and (why := self.not_isolated):
             return because("not_isolated", text=why)
         free = self._memory - sum(int(copy.run.get("memory", 0)) for copy in self._running())
         if wanted.memory > free:
