@@ -31,6 +31,7 @@ _QUIET = (
     "engineio",
     "chainlit",
     "alembic",
+    "mcp",
 )
 
 

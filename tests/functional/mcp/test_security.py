@@ -8,12 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from chat_ui.mcp_local import summary
 from hub_core.authz import Scope
+from tests.common.live import serve
 from tests.common.waiting import until
 from tests.functional.agent.conftest import both
 from tests.functional.mcp.conftest import McpHub, content, error, listed
 from tools.mcp import http as edge
+from tools.mcp.http import mcp_routes
 
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 START = {
@@ -244,3 +248,18 @@ def test_a_client_that_leaves_ends_its_call(hub: McpHub, monkeypatch: pytest.Mon
     assert began.is_set()
     until(lambda: hub.post(PING, token).status_code == 200)  # its place is free again, though the thread still runs
     release.set()
+
+
+def test_a_session_goes_on_at_another_node(hub: McpHub) -> None:
+    """Nothing of it lies in a process: requests may go to any, one after the other."""
+    app = FastAPI()
+    app.router.routes.extend(mcp_routes(hub.services, summary))
+    token = hub.token()
+    session = {"mcp-session-id": hub.post(START, token).headers["mcp-session-id"]}
+    with serve(app) as url:
+        other = McpHub(hub.hub, url)
+        assert '"isError":false' in other.post(listed("update_repo", repo="vision", description="eyes"), token, **session).text
+        assert '"undone":"update_repo"' in hub.post(listed("undo"), token, **session).text
+        asked = [one.post(listed("set_visibility", repo="vision", visibility="public"), token, **session).text for one in (hub, other)]
+    assert all("pending_approval" in text for text in asked)
+    assert len(hub.services.approvals.pending(hub.hub.alice)) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import jsonschema
@@ -12,6 +13,7 @@ import pytest
 from hub_core.authz import Scope
 from tests.functional.mcp.conftest import McpHub, content, error
 from tools.contract import Effect
+from tools.mcp import calls
 from tools.mcp.definitions import definition
 from tools.registry import default_registry
 
@@ -74,6 +76,30 @@ def test_errors_are_results_with_code_and_hint(hub: McpHub) -> None:
     assert empty["code"] == surprising["code"] == bad["code"] == "invalid_arguments"
     assert empty["details"]["errors"][0]["argument"] == "repo"
     assert unknown["code"] == "tool_not_found"
+
+
+def test_a_long_call_tells_how_long_it_runs(hub: McpHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "TICK_S", 0.05)
+    enough = threading.Event()
+    tool: Any = default_registry().get("whoami")
+    run = tool.run
+    monkeypatch.setattr(tool, "run", lambda *args: enough.wait(20) and run(*args), raising=False)
+
+    async def play() -> tuple[Any, list[tuple[float, str | None]]]:
+        told: list[tuple[float, str | None]] = []
+
+        async def tell(seconds: float, _total: float | None, message: str | None) -> None:
+            told.append((seconds, message))
+            if len(told) == 3:
+                enough.set()
+
+        async with hub.client(hub.token()) as session:
+            return await session.call_tool("whoami", {}, progress_callback=tell), told
+
+    result, told = asyncio.run(play())
+    assert content(result)["username"] == "alice"
+    assert [seconds for seconds, _ in told] == sorted({seconds for seconds, _ in told})
+    assert "whoami" in str(told[0][1])
 
 
 def test_a_change_is_undone_in_its_session_only(hub: McpHub) -> None:
