@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -117,7 +119,7 @@ class LocalTrainer:
 
     def prepare(self, tell: Tell) -> None:
         """Install the packages, once."""
-        if self._program is None:
+        if self._program is None and not here(PACKAGES):
             install_packages(self._data_dir, PACKAGES, tell)
 
     def folder(self, job_id: int) -> Path:
@@ -182,7 +184,8 @@ class LocalTrainer:
         for name in ("exit.json", "events.jsonl"):
             (folder / name).unlink(missing_ok=True)
         (folder / "heartbeat").touch()
-        command = [str(PACKAGES.python(self._data_dir)), "-I", "-c", _START, str(_ROOT), f"hub_core.training.programs.{order.program}"]
+        python = Path(sys.executable) if here(PACKAGES) else PACKAGES.python(self._data_dir)
+        command = [str(python), "-I", "-c", _START, str(_ROOT), f"hub_core.training.programs.{order.program}"]
         if self._program is not None:
             command = [sys.executable, "-I", str(self._program)]
         write_json(folder / "order.json", dict(order.facts) | {"program": order.program, "folder": str(folder), "cpus": order.cpus, "gpus": order.gpus})  # fmt: skip
@@ -195,6 +198,15 @@ class LocalTrainer:
                 "heartbeat": str(folder / "heartbeat"), "grace_s": self._grace_s, "stop_s": STOP_S,
             },
         )  # fmt: skip
+
+
+@cache
+def here(packages: Packages) -> bool:
+    """Whether the hub's own environment has all of these packages, in these versions (builds such as `+cpu` count as the same)."""
+    try:
+        return all(version(name).partition("+")[0] == pin for name, _, pin in (one.partition("==") for one in packages.requirements))
+    except PackageNotFoundError:
+        return False
 
 
 class _Events:

@@ -15,7 +15,7 @@ from hub_core.training.corpus import MAX_HELD_OUT
 from hub_core.training.estimate import Estimate
 from hub_core.training.paying import Payer
 from hub_core.training.service import MAX_EVALUATED, MAX_LENGTH, MAX_STEPS, DataPlan, EvaluationPlan, FinetunePlan, Recipe, Wish
-from hub_core.training.trainer import PACKAGES
+from hub_core.training.trainer import PACKAGES, here
 from tools.catalog.fields import DatasetArg, HardwareArg, ModelArg, RevisionArg
 from tools.catalog.jobs import JobOut, job_out
 from tools.catalog.repos import VisibilityArg
@@ -149,7 +149,7 @@ def _data_facts(data: DataPlan) -> dict[str, Any]:
 def _cost(ctx: ToolContext, found: Estimate, payer: Payer) -> dict[str, Any]:
     """On what it runs, for how long, and for how much; all of it estimated."""
     item = found.hardware.item
-    packages = PACKAGES.installed(ctx.services.platform.data_dir)
+    packages = here(PACKAGES) or PACKAGES.installed(ctx.services.platform.data_dir)
     return {
         "hardware": str(found.hardware), "hardware_title": item.title, "hardware_gb": (item.gpu_memory_gb or item.memory_gb) * found.hardware.count,
         "needs_gb": round(found.memory / GIB, 1), "takes_s": found.seconds, "first_time_s": 0 if packages else _INSTALL_S,
