@@ -56,12 +56,14 @@ class ApiServer(kmock.KubernetesEmulator):
         self.watches = 0  # another number ends the watches that are open
         self.open_watches = 0
         self.calls: list[tuple[str, str, Any]] = []
+        self.asked: list[tuple[str, str, bool, str]] = []  # method, path, whether it watches, and who asks
         self.fault: Fault = lambda _method, _path: None
         self.log: Callable[[str, str, str, int], str | None] = lambda _namespace, _pod, _container, _lines: None
         self.changed: asyncio.Condition | None = None
 
     async def __call__(self, raw: aiohttp.web.BaseRequest) -> aiohttp.web.StreamResponse:
         path = raw.path
+        self.asked.append((raw.method, path, "watch" in raw.query, raw.headers.get("user-agent", "")))
         status = self.fault(raw.method, path)
         if status == 0:
             await asyncio.sleep(60)
@@ -255,9 +257,9 @@ class FakeCluster:
         return [call for call in list(self.server.calls) if (not method or call[0].upper() == method) and part in call[1]]
 
 
-def open_cluster(fake: FakeCluster, pass_for: Callable[[int], str] = lambda _: "pass") -> KubernetesCluster:
+def open_cluster(fake: FakeCluster, pass_for: Callable[[int], str] = lambda _: "pass", options: Options = OPTIONS) -> KubernetesCluster:
     """The cluster as a hub opens it; not started."""
-    return KubernetesCluster(Api(connect("fake", str(fake.kubeconfig)), "fake", timeout_s=2), OPTIONS, pass_for)
+    return KubernetesCluster(Api(connect("fake", str(fake.kubeconfig)), "fake", timeout_s=2), options, pass_for)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -221,6 +222,8 @@ class FakeKubelet:
                 part = part.replace(before, after)
             command.append(part.replace("$$(", "$("))
         environment = {one["name"]: one["value"].replace("$$(", "$(") for one in container.get("env", [])}
+        if shutil.which(command[0]) is None:
+            command = ["sh", "-c", 'echo "$0 cannot be started"; exit 127', command[0]]
         with running.log.open("ab") as log:
             running.process = subprocess.Popen(command, stdout=log, stderr=log, env={"PYTHONUNBUFFERED": "1"} | environment)
 

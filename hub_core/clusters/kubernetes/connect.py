@@ -41,4 +41,6 @@ def connect(context: str, kubeconfig: str = "") -> ApiClient:
     settings.keep_alive = True
     settings.connection_pool_maxsize = POOL
     settings.client_side_validation = False
-    return ApiClient(settings)
+    client = ApiClient(settings)
+    client.user_agent = "hubtalk"
+    return client
