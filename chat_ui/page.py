@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import uuid
@@ -22,6 +23,7 @@ from starlette.concurrency import run_in_threadpool
 from chat_ui.history import History
 from chat_ui.live_turn import LiveTurn
 from chat_ui.login import end_session
+from chat_ui.presenter_running import deployment_props
 from chat_ui.signed_in import caller, headers_of_environ, identify, read_cookies
 from chat_ui.texts import LANGUAGES, NAMES, Language, language_of, language_of_header, texts
 from chat_ui.transcript import approval_state, assistant_message
@@ -62,6 +64,7 @@ class ChatPage:
         cl.set_starters(self.starters)
         cl.action_callback("decide_approval")(self.decide)
         cl.action_callback("approval_status")(self.status)
+        cl.action_callback("deployment_status")(self.deployment)
         sio.on("connect", handler=self.connect)
         sio.on("stop", handler=self.stop)  # Chainlit's own would drop the turn and lose what already ran
 
@@ -154,6 +157,17 @@ class ChatPage:
         except ApprovalNotFound:
             return {"error": texts(language).card("ApprovalCard")["gone"]}
         return {"status": approval_state(approval).status}
+
+    async def deployment(self, action: cl.Action) -> dict[str, Any]:
+        """How a deployment stands now, for its card; nothing for who may not see it."""
+        actor, language = await self._who()
+        if actor is None:
+            return {}
+        try:
+            found = await run_in_threadpool(self._services.deployments.find, actor, str(action.payload.get("deployment")))
+        except HubError:
+            return {}
+        return deployment_props(dataclasses.asdict(found.view), texts(language))
 
     async def stop(self, sid: str) -> None:
         """The Stop button: the turn ends at the next safe point and says what already ran."""

@@ -9,6 +9,7 @@ from typing import Any
 from chat_ui import presenter_data as data
 from chat_ui import presenter_jobs as jobs
 from chat_ui.presenter_parts import View, facts_of
+from chat_ui.presenter_running import deployment_card
 from chat_ui.texts import Language, Texts, language_of, texts
 
 MAX_VIEWS = 8
@@ -32,6 +33,19 @@ DRAWINGS: dict[str, Drawing] = {
     "query_dataset": data.data_page,
     "describe_dataset": data.column_facts,
     "get_discussion": data.thread_view,
+    **dict.fromkeys(
+        (
+            "get_deployment",
+            "deploy_model",
+            "update_deployment",
+            "rollback_deployment",
+            "start_deployment",
+            "stop_deployment",
+            "restart_deployment",
+            "scale_deployment",
+        ),
+        deployment_card,
+    ),
     "get_job": jobs.job_view,
 }
 

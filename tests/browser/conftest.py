@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.browser.chat import Chat
+from tests.common.deploying import catalog
 from tests.common.hub_process import HubProcess, run_hub
 from tests.common.slow_llm import SlowLlm, run_slow_llm
 
@@ -39,8 +40,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    """One hub with demo assets and the built-in planner."""
-    with run_hub(tmp_path_factory.mktemp("hub")) as process:
+    """One hub with demo assets, the built-in planner, and a tiny runtime for deployments."""
+    folder = tmp_path_factory.mktemp("hub")
+    with run_hub(folder, HUB_CATALOG_DIR=str(catalog(folder / "catalog")), HUB_DEPLOYMENT_GRACE_S="5") as process:
         yield process
 
 

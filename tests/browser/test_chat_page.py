@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chat import Chat
 from tests.common.hub_process import HubProcess
+from tests.common.model_files import gguf
 from tests.common.slow_llm import SlowLlm
 
 pytestmark = pytest.mark.clients
@@ -106,6 +109,36 @@ def test_a_pending_approval_and_the_history_survive_a_restart(chat: Chat, hub: H
     card.get_by_test_id("approve").click()
     expect(card).to_have_attribute("data-status", "executed")
     assert hub.request("POST", "/api/v1/tools/get_repo", json={"repo": name}).status_code == 404
+
+
+def test_a_deployment_is_tried_read_and_stopped_from_its_card(chat: Chat, hub: HubProcess) -> None:
+    name = hub.tool("create_repo", name="served", kind="model")["id"]
+    reader = gguf()
+    content = base64.b64encode(reader.read(0, reader.size)).decode()
+    lines = [{"key": "header", "value": {"summary": "Add weights"}}, {"key": "file", "value": {"path": "m.gguf", "content": content, "encoding": "base64"}}]  # fmt: skip
+    body = "\n".join(map(json.dumps, lines))
+    assert hub.request("POST", f"/api/models/{name}/commit/main", content=body).status_code == 200
+    hub.tool("deploy_model", repo=name)
+    chat.ask(f"show the deployment {name}")
+    card = chat.page.locator(f"[data-deployment='{name}']").first
+    expect(card).to_have_attribute("data-status", "running")  # it looks again while it starts
+    card.get_by_test_id("try").click()
+    card.get_by_test_id("try-text").fill("What is the capital of France?")
+    card.get_by_test_id("try-send").click()
+    expect(chat.answers.last).to_contain_text("The capital is Paris.")
+    chat.wait_for_answer()
+    card.get_by_test_id("logs").click()
+    expect(chat.answers.last).to_contain_text("serving")
+    chat.wait_for_answer()
+    card.get_by_test_id("stop").click()
+    approval = chat.approvals.last
+    expect(approval).to_contain_text(name)
+    assert hub.tool("get_deployment", deployment=name)["status"] == "running"
+    approval.get_by_test_id("approve").click()
+    expect(approval).to_have_attribute("data-status", "executed")
+    expect(chat.page.locator(f"[data-deployment='{name}']").last).to_have_attribute("data-status", "stopped")
+    expect(chat.page.locator(f"[data-deployment='{name}']").last.get_by_test_id("start")).to_be_visible()
+    hub.tool("delete_deployment", deployment=name)
 
 
 def test_conversations_from_the_api_are_in_the_side_bar(chat: Chat, hub: HubProcess) -> None:
