@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat_ui import presenter_data as data
+from chat_ui import presenter_usage as usage
 from chat_ui import presenter_jobs as jobs
 from chat_ui.presenter_parts import View, facts_of
 from chat_ui.presenter_running import deployment_card
@@ -33,6 +34,8 @@ DRAWINGS: dict[str, Drawing] = {
     "query_dataset": data.data_page,
     "describe_dataset": data.column_facts,
     "get_discussion": data.thread_view,
+    "get_usage": usage.usage_views,
+    "get_metrics": usage.metrics_views,
     **dict.fromkeys(
         (
             "get_deployment",
