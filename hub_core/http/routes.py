@@ -26,11 +26,19 @@ class PlainRoute(Route):
 
 
 class RouteTable(BaseRoute):
-    """Many routes as one. It asks only those that begin and end as the path does, in their order, and tells the metrics which it was."""
+    """Many routes as one. It asks only those that begin and end as the path does, in their order, and tells the metrics which it was.
 
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+    Args:
+        others: beginnings of paths that belong to other parts of the application, whatever a wide template would make of them.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute], others: tuple[str, ...] = ()) -> None:
         self.routes = routes
-        self._table = [(*_fixed_ends(str(getattr(route, "path", ""))), route) for route in routes]
+        self._others = others
+        rows = [(*_fixed_ends(str(getattr(route, "path", ""))), route) for route in routes]
+        places = {_place(head) for head, _, _ in rows}
+        # For paths that begin in one way: all routes that may serve them, in their order.
+        self._rows = {place: [row for row in rows if place.startswith(_place(row[0]))] for place in {"/", *places}}
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """The first route that serves the request; else the first that serves the path with another method."""
@@ -38,7 +46,9 @@ class RouteTable(BaseRoute):
         if scope["type"] != "http":
             return partial
         path = get_route_path(scope)
-        for head, tail, route in self._table:
+        if path.startswith(self._others):
+            return partial
+        for head, tail, route in self._candidates(path):
             if not path.startswith(head) or not path.endswith(tail):
                 continue
             match, found = route.matches(scope)
@@ -48,6 +58,12 @@ class RouteTable(BaseRoute):
                 partial = match, {**found, "route": route}
         return partial
 
+    def _candidates(self, path: str) -> Sequence[tuple[str, str, BaseRoute]]:
+        first = path.find("/", 1)
+        second = path.find("/", first + 1) if first > 0 else -1
+        found = self._rows.get(path[: second + 1]) if second > 0 else None
+        return found or (self._rows.get(path[: first + 1]) if first > 0 else None) or self._rows["/"]
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve by the route that was found."""
         await scope["route"].handle(scope, receive, send)
@@ -56,3 +72,9 @@ class RouteTable(BaseRoute):
 def _fixed_ends(path: str) -> tuple[str, str]:
     """What every path of a template begins and ends with."""
     return path.partition("{")[0], path.rpartition("}")[2] if "{" in path else ""
+
+
+def _place(head: str) -> str:
+    """The first two whole segments of what all paths of a template begin with: `/api/models/` of `/api/models/{namespace}`."""
+    segments = head.split("/")[1:-1][:2]
+    return "/" + "".join(f"{segment}/" for segment in segments)
