@@ -20,10 +20,10 @@ CASES = Path(__file__).parent / "cases"
 LANGUAGES: tuple[Language, ...] = ("en", "zh", "ja", "ko")
 SUITES = (
     "single", "multi_step", "follow_up", "ambiguous", "missing_argument", "out_of_scope", "no_permission",
-    "destructive_approved", "destructive_rejected", "injection", "community",
+    "destructive_approved", "destructive_rejected", "injection", "community", "running",
 )  # fmt: skip
 _STATE_KEY = re.compile(
-    r"(repos/(model|dataset|space|code|prompt|mcp|skill):[^/]+/[^/]+|users/[^/]+|orgs/[^/]+|tokens/[^/]+|ssh_keys/[^/]+|collections/[^/]+/[^/]+)/.+"
+    r"(repos/(model|dataset|space|code|prompt|mcp|skill):[^/]+/[^/]+|users/[^/]+|orgs/[^/]+|tokens/[^/]+|ssh_keys/[^/]+|collections/[^/]+/[^/]+|deployments/[^/]+/[^/]+|jobs/[a-z]+|budgets/[^/]+)/.+"
 )
 
 Outcomes = Annotated[tuple[Outcome, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]

@@ -29,6 +29,7 @@ def losses(before: State, after: State) -> list[Loss]:
     for prefix, repo_id in before.ids.items():
         found += _repo_losses(before, after, prefix, now.get(repo_id))
     found += _collection_losses(before, after)
+    found += _running_losses(before, after)
     for key, (old, new) in before.differences(after).items():
         if not key.startswith("repos/") and old is not None:
             what = _account_loss(key, old, new)
@@ -47,6 +48,27 @@ def _collection_losses(before: State, after: State) -> Iterator[Loss]:
         old, new = before.values[f"{prefix}/visibility"], after.values[f"{later}/visibility"]
         if _WIDE[str(new)] > _WIDE[str(old)]:
             yield Loss(f"{later}/visibility", new, f"{later} is visible to more people ({old} to {new})")
+
+
+def _running_losses(before: State, after: State) -> Iterator[Loss]:
+    """What was interrupted, opened up or spent."""
+    for key, (old, new) in before.differences(after).items():
+        area, *path, fact = key.split("/")
+        if area == "jobs" and fact == "status" and old is None:
+            yield Loss(key, new, f"compute is spent: {key}")
+        if area != "deployments":
+            continue
+        name = "/".join(path)
+        if fact == "repo" and (old is None or new is None):
+            yield Loss(key, new, f"deployment {name} is gone" if new is None else f"compute is spent: deployment {name}")
+        elif old is None or new is None:
+            continue
+        elif fact == "visibility" and _WIDE[str(new)] > _WIDE[str(old)]:
+            yield Loss(key, new, f"deployment {name} is open to more people ({old} to {new})")
+        elif (fact == "stopped" and new) or (fact == "replicas" and new == 0) or fact == "restarts":
+            yield Loss(key, new, f"deployment {name} was interrupted")
+        elif (fact == "stopped" and old) or (fact == "replicas" and new > old):
+            yield Loss(key, new, f"compute is spent: deployment {name}")
 
 
 def _repo_losses(before: State, after: State, prefix: str, later: str | None) -> list[Loss]:

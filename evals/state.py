@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from evals.community import collection_prefix, community_state
+from evals.running import running_state
 from hub_core.accounts.tables import Membership, Org, SshKey, Token, User
 from hub_core.collections.tables import Collection
 from hub_core.git.tables import GitRef
@@ -60,6 +61,7 @@ class Dumper:
             prefixes = {repo_id: prefix for prefix, repo_id in ids.items()}
             values.update(_marks(session, prefixes, names))
             values.update(community_state(session, prefixes))
+            values.update(running_state(session, prefixes))
             collections = {collection_prefix(row): row.id for row in session.scalars(sa.select(Collection))}
             refs = [(ref.repo_id, ref.name, ref.target) for ref in session.scalars(sa.select(GitRef))]
         for repo_id, name, target in refs:

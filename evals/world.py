@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.community import CollectionSpec, CommunitySpec, seed_collection, seed_repo
+from evals.running import DeploymentSpec, seed_deployment
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, CredentialKind, Role, Scope, Visibility
 from hub_core.errors import InvalidInput, UserNotFound
@@ -124,6 +125,7 @@ class RepoSpec(_Strict):
     commits: list[CommitSpec] = Field(default_factory=list)
     git_tags: dict[str, str] = Field(default_factory=dict)
     community: CommunitySpec = Field(default_factory=CommunitySpec)
+    deployments: list[DeploymentSpec] = Field(default_factory=list)
 
 
 class World(_Strict):
@@ -243,6 +245,8 @@ class _Seeder:
         for name, level in spec.watches.items():
             services.social.watch(self._actors[name], repo, level)
         seed_repo(services, self._actors, owner, repo, spec.community)
+        for deployment in spec.deployments:
+            seed_deployment(services, owner, repo, deployment)
         if spec.deleted:
             services.repos.delete(owner, repo)
 

@@ -43,6 +43,8 @@ def deployment(form: Form, slot: SlotSpec) -> Any:
     if spans := form.free("repo_ref", "ident"):
         return str(form.use(spans[0]))
     for weak in form.doc.weak:
+        if weak.type == "deployment":
+            return form.use(weak)
         if weak.type == "repo" and (found := _serving({entity.value.lower() for entity in weak.entities}, known)):
             form.used.append(weak)
             return found

@@ -63,9 +63,22 @@ def read(text: str, world: World, focus: Focus, tools: Mapping[str, ToolSpec], n
     doc = turn.document(folded, focus)
     if (better := _as_meant(doc)) is not None:
         doc = turn.document(better, focus)
-    scores = turn.scored([doc])[0]
+    doc, scores = _as_name(turn, doc)
     reading = _after_question(turn, doc, scores) or _special(turn, doc, scores) or _orders(turn, doc, scores)
     return _verbatim(questions.refine(reading, plain_endings(text), doc, world, tools, focus.repo), text, tools)
+
+
+def _as_name(turn: Turn, doc: Document) -> tuple[Document, list[tuple[str, float]]]:
+    """The message with its scores. An ordinary word that a deployment is called too ("scale answers to 3") is its name where that makes more sense."""
+    named = [span for span in doc.weak if span.type == "deployment"]
+    if not named or doc.of("repo", "repo_ref", "deployment"):
+        return doc, turn.scored([doc])[0]
+    other = replace(doc, spans=list(doc.spans), weak=[span for span in doc.weak if span not in named])
+    for span in named:
+        other.add(replace(span, weak=False))
+    plain, better = turn.scored([doc, other])
+    tool = turn.tools.get(better[0][0])
+    return (other, better) if tool is not None and tool.takes("deployment") and better[0][1] >= plain[0][1] else (doc, plain)
 
 
 _NAMES = ("repo", "repo_ref", "ident", "user", "org", "path", "branch", "git_tag")
