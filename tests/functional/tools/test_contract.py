@@ -23,7 +23,7 @@ READS = [name for name in NAMES if default_registry().get(name).effect is Effect
 CHANGES = [name for name in NAMES if name not in READS and name != "undo"]
 # The commit to revert is known only after the run.
 WITH_LATE_INVERSE = {"write_file", "upload_file", "move_file", "delete_file", "revert_commit"}
-WITH_LATE_INVERSE |= {"create_webhook", "open_discussion", "open_pull_request", "merge_pull_request"}
+WITH_LATE_INVERSE |= {"create_webhook", "open_discussion", "open_pull_request", "merge_pull_request", "start_finetune", "evaluate_model"}
 # Differ from call to call: secrets, ids made by chance, times, and commits, which hold a time.
 VOLATILE = {
     "requested_at",

@@ -30,7 +30,8 @@ from tools.contract import ToolContext
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvbSqusEnhJKY2cmVOse2X1Prlzk1ge3dSjHSVJEhBe alice@macbook"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl alice@tower"
-MODEL, DATA, APP, SERVED = "acme/support-7b", "acme/tickets", "acme/app", "acme/tiny"
+MODEL, DATA, APP, SERVED, TALKS = "acme/support-7b", "acme/tickets", "acme/app", "acme/tiny", "acme/talks"
+GONE = {("finetune", "cancelled"), ("evaluate", "cancelled")}
 PEOPLE = ("root", "alice", "bob", "carol", "dave")
 
 
@@ -100,7 +101,9 @@ class World:
         }
         hooks = self.call("alice", "list_webhooks", **R)["items"] if f"model:{R['repo']}" in seen else []
         seen["webhooks"] = [(item["url"], item["domains"]) for item in hooks]
-        seen["jobs"] = [(item["id"], item["status"]) for item in self.call("alice", "list_jobs", limit=100)["items"]]
+        # What was started and taken back stays as a job that was cancelled.
+        jobs = self.call("alice", "list_jobs", limit=100)["items"]
+        seen["jobs"] = [(item["id"], item["status"]) for item in jobs if (item["kind"], item["status"]) not in GONE]
         # That somebody was told of a request is not taken back with it.
         notices = [item for item in self.call("alice", "list_notifications", limit=100)["items"] if item["action"] != "access.request"]
         seen["notifications"] = [(item["title"], item["read"]) for item in notices]
@@ -135,6 +138,9 @@ def build(services: Services) -> World:
     services.repos.create(alice, MODEL, RepoKind.MODEL, Visibility.PRIVATE, "Answers tickets")
     services.repos.create(alice, DATA, RepoKind.DATASET, Visibility.PRIVATE)
     services.repos.create(alice, APP, RepoKind.SPACE, sdk="gradio")
+    services.repos.create(alice, TALKS, RepoKind.DATASET, Visibility.PRIVATE)
+    questions = b"".join(b'{"prompt": "What is %d?", "completion": "A number."}\n' % number for number in range(40))
+    services.files.commit(alice, services.repos.find(alice, TALKS), [FileChange("train.jsonl", questions)], "Add questions")
     services.repos.create(alice, "alice/old", RepoKind.CODE)
     services.repos.delete(alice, services.repos.find(alice, "alice/old"))
     model, data = services.repos.find(alice, MODEL), services.repos.find(alice, DATA)
@@ -311,6 +317,8 @@ CASES: dict[str, Case] = {
     "delete_webhook": Case({**R, "webhook": "https://ci.example.com/hook"}),
     "list_notifications": Case({"unread": True}, stranger=True),
     "mark_notifications_read": Case({}, stranger=True),
+    "start_finetune": Case({"model": SERVED, "dataset": TALKS, "hardware": "cpu-small", "max_steps": 3}),
+    "evaluate_model": Case({"repo": SERVED, "dataset": TALKS, "hardware": "cpu-small"}),
     "list_jobs": Case({"status": "queued", "limit": 2}, stranger=True),
     "get_job": Case({"job": 1}),
     "cancel_job": Case({"job": 1}),
