@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, CredentialKind, Scope, Visibility
+from hub_core.demo_texts import answer_files, app_files
 from hub_core.git import FileChange
 from hub_core.repos.kinds import RepoKind
 from hub_core.services import Services
@@ -19,12 +20,14 @@ ORG = "demo"
 
 
 def add_demo(services: Services, admin: User) -> None:
-    """Make the organisation `demo` with a model, two datasets and a code repo, in the name of `admin`."""
+    """Make the organisation `demo` with a model, three datasets, a code repo and a Space, in the name of `admin`."""
     actor = Actor(admin.id, admin.username, True, CredentialKind.SYSTEM, Scope.ADMIN, channel="setup")
     services.orgs.create(actor, ORG, "Small assets to try the hub with.")
     _repo(services, actor, "tiny-sentiment", RepoKind.MODEL, Visibility.INTERNAL, _model_files(), "Add a tiny classifier")
     _repo(services, actor, "support-tickets", RepoKind.DATASET, Visibility.INTERNAL, _ticket_files(), "Add a week of tickets")
     _repo(services, actor, "city-weather", RepoKind.DATASET, Visibility.PRIVATE, _weather_files(), "Add measurements")
+    _repo(services, actor, "support-answers", RepoKind.DATASET, Visibility.INTERNAL, answer_files(), "Add answered questions")
+    _repo(services, actor, "ticket-sorter", RepoKind.SPACE, Visibility.INTERNAL, app_files(), "Add the app")
     _repo(services, actor, "hello-hub", RepoKind.CODE, Visibility.INTERNAL, _code_files(), "Add the first script")
 
 
