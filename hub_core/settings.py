@@ -122,6 +122,25 @@ class Settings:
     gateway_deployment_requests: int = _setting(0, "Most requests to one deployment in a minute, of everybody together; 0: no limit.")
     gateway_deployment_tokens: int = _setting(0, "Most tokens of one deployment in a minute, of everybody together; 0: no limit.")
     gateway_deployment_parallel: int = _setting(256, "Most requests to one deployment at once, of everybody together; 0: no limit.")
+    wechat_app_id: str = _setting("", "Id of a WeChat Official Account (AppID); empty: no WeChat.")
+    wechat_app_secret: str = _setting("", "Its secret (AppSecret).", secret=True)
+    wechat_token: str = _setting("", "The token (Token) that its callbacks are signed with, as in its console.", secret=True)
+    wechat_aes_key: str = _setting(
+        "", "The key (EncodingAESKey) that its callbacks are encrypted with; empty: they come in the clear.", secret=True
+    )
+    wechat_verified: bool = _setting(
+        True, "Whether the account may send customer-service messages (0 or 1). If not, people send 1 to get what took longer than 4 seconds."
+    )
+    wechat_api_url: str = _setting("https://api.weixin.qq.com", "Address of WeChat's API, where a proxy stands in between.")
+    wecom_corp_id: str = _setting("", "Id of a corporation on WeCom (CorpID); empty: no application of WeCom.")
+    wecom_agent_id: int = _setting(0, "Number of the application (AgentId).")
+    wecom_secret: str = _setting("", "Its secret (Secret).", secret=True)
+    wecom_token: str = _setting("", "The token (Token) that its callbacks are signed with, as in its console.", secret=True)
+    wecom_aes_key: str = _setting("", "The key (EncodingAESKey) that its callbacks are encrypted with.", secret=True)
+    wecom_api_url: str = _setting("https://qyapi.weixin.qq.com", "Address of WeCom's API, where a proxy stands in between.")
+    wecom_bot_id: str = _setting("", "Id of an intelligent bot of WeCom (Bot ID); empty: no bot.")
+    wecom_bot_secret: str = _setting("", "Its secret for long connections (Secret).", secret=True)
+    wecom_bot_url: str = _setting("wss://openws.work.weixin.qq.com", "Address that the bot connects to.")
     approval_ttl_s: int = _setting(86400, "How long an approval waits for its answer, in seconds.")
     trash_days: int = _setting(30, "Days a deleted repo can be restored.")
 
