@@ -150,6 +150,7 @@ class CredentialKind(enum.StrEnum):
     SESSION = "session"
     TOKEN = "token"  # noqa: S105 - a kind, not a secret
     SSH_KEY = "ssh_key"
+    LINK = "link"  # an account of a chat platform that the person linked
     PASS = "pass"  # noqa: S105 - of a deployment, for the files of its model
     SYSTEM = "system"
 

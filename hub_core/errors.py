@@ -294,6 +294,12 @@ class AttachmentNotFound(NotFound):
     code = "attachment_not_found"
 
 
+class ChatLinkNotFound(NotFound):
+    """A link between a chat platform and the hub was used, has expired, or is somebody else's."""
+
+    code = "chat_link_not_found"
+
+
 class Conflict(HubError):
     """The state of the hub does not admit the act right now."""
 

@@ -14,6 +14,7 @@ from hub_core.accounts.sshkeys import SshKeyService
 from hub_core.accounts.tokens import TokenService
 from hub_core.accounts.users import UserService
 from hub_core.approvals.service import ApprovalService
+from hub_core.bridges.service import BridgeService
 from hub_core.budgets.service import BudgetService
 from hub_core.collections.service import CollectionService
 from hub_core.conversations.service import ConversationService
@@ -113,6 +114,7 @@ class Services:
     queries: QueryEngine
     approvals: ApprovalService
     conversations: ConversationService
+    bridges: BridgeService
     vault: Vault
     heavy_reads: Gate
 
@@ -194,6 +196,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             queries=queries,
             approvals=ApprovalService(db, settings.approval_ttl_s, vault),
             conversations=ConversationService(db, blobs, settings.max_attachment_mb * MIB),
+            bridges=BridgeService(db),
             vault=vault,
             heavy_reads=Gate(parallel=4, waiting=12, wait_s=10.0),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hub_core import audit
 from hub_core.accounts import tables as accounts
 from hub_core.approvals import tables as approvals
+from hub_core.bridges import tables as bridges
 from hub_core.budgets import tables as budgets
 from hub_core.collections import tables as collections
 from hub_core.conversations import tables as conversations
@@ -26,6 +27,7 @@ __all__ = [
     "accounts",
     "approvals",
     "audit",
+    "bridges",
     "budgets",
     "collections",
     "conversations",

@@ -1,1 +1,1 @@
-"""Chat platforms: thin transports over one conversation core."""
+"""Chat platforms as ways into the hub: one core, thin channels."""

@@ -12,6 +12,7 @@ BROAD = {"Exception", "BaseException"}
 ALLOWED = {
     "chat_ui/background.py": "the edge of a thread: whoever asks for the part that failed to load gets the error",
     "hub_core/jobs/worker.py": "the edge of a worker's thread: a job of any kind may fail in any way, and the next one runs",
+    "chat_ui/bridges/core.py": "the edge of a thread: an event that fails in any way is given up with a record, and the next one is worked on",
     "chat_ui/api.py": "the edge of a stream that has begun: no status can tell of a failure any more",
     "chat_ui/live_turn.py": "the edge of the page: a turn that failed is logged and told, the page goes on",
     "tools/mcp/server.py": "the edge of a request over MCP: the SDK would tell the client the text of whatever went wrong",

@@ -1,0 +1,73 @@
+"""Which platforms there are, and which of them this hub is configured for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+
+from chat_ui.bridges.port import Channel, Incoming, Problem
+from hub_core.services import Services
+from hub_core.settings import Settings
+
+if TYPE_CHECKING:
+    from agent.agent import Agent
+    from chat_ui.bridges.core import Bridges
+
+Accept = Callable[[Incoming], bool]
+"""`Bridges.accept`: keeps an event; False when it was told before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A platform in use: its channel, and the routes by which it calls the hub (None where it does not)."""
+
+    channel: Channel
+    routes: APIRouter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """A kind of chat platform.
+
+    Attributes:
+        configured: whether the settings ask for it, be they right or wrong.
+        open: opens it; nothing listens yet.
+        examine: checks the configuration, calling the platform where that tells something; for `hubtalk doctor`.
+    """
+
+    name: str
+    configured: Callable[[Settings], bool]
+    open: Callable[[Services, Accept], Opened]
+    examine: Callable[[Settings], Iterator[Problem]]
+
+
+def platforms() -> tuple[Platform, ...]:
+    """All of them."""
+    return ()
+
+
+def configured(settings: Settings) -> tuple[Platform, ...]:
+    """Those that this hub shall serve."""
+    return tuple(platform for platform in platforms() if platform.configured(settings))
+
+
+def open_bridges(services: Services, agent: Callable[[], Agent], chosen: tuple[Platform, ...]) -> tuple[Services, Bridges, list[APIRouter]]:
+    """Open the bridges of these platforms; returns the hub with their jobs, the bridges (not started yet), and the routes to serve."""
+    from chat_ui.bridges.core import Bridges
+    from chat_ui.bridges.jobs import BridgeJobs
+
+    jobs = BridgeJobs()
+    services = jobs.known_to(services)
+    made: list[Bridges] = []
+    opened = [platform.open(services, lambda incoming: made[0].accept(incoming)) for platform in chosen]
+    made.append(Bridges(services, agent, [one.channel for one in opened], jobs))
+    return services, made[0], [one.routes for one in opened if one.routes is not None]
+
+
+def examine(settings: Settings) -> Iterator[Problem]:
+    """Check the configuration of every platform that the settings ask for."""
+    for platform in configured(settings):
+        yield from platform.examine(settings)
