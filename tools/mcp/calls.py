@@ -1,10 +1,11 @@
-"""Where synchronous work of MCP clients runs: in threads, so many at once, told of while it lasts, and left when nobody waits any more."""
+"""Where synchronous work of MCP clients runs: in threads, so many at once and fewer of one person, told of while it lasts."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -14,6 +15,7 @@ import anyio.to_thread
 
 T = TypeVar("T")
 AT_ONCE = 32
+OF_ONE_PERSON = 8  # so that nobody's hundred calls keep the others waiting
 TICK_S = 1.0
 
 Key = tuple[int | None, str, str | int]
@@ -28,17 +30,23 @@ class Calls:
 
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._places = anyio.CapacityLimiter(at_once)
+        self._lanes: weakref.WeakValueDictionary[int | None, anyio.CapacityLimiter] = weakref.WeakValueDictionary()
         self._running: dict[Key, anyio.CancelScope] = {}
         self._threads: set[asyncio.Task[object]] = set()
 
-    async def run(self, work: Callable[[], T], tell: Tell) -> T:
+    async def run(self, user_id: int | None, work: Callable[[], T], tell: Tell) -> T:
         """Do it in a thread. Whoever leaves before its turn stops it; what has begun runs to its end, as half an act is worse than one."""
         left = threading.Event()
+        lane = self._lanes.setdefault(user_id, anyio.CapacityLimiter(OF_ONE_PERSON))
 
         def act() -> T | None:
             return None if left.is_set() else work()
 
-        task = asyncio.create_task(anyio.to_thread.run_sync(act, limiter=self._places))
+        async def in_turn() -> T | None:
+            async with lane:
+                return await anyio.to_thread.run_sync(act, limiter=self._places)
+
+        task = asyncio.create_task(in_turn())
         self._threads.add(task)
         task.add_done_callback(self._ended)
         began = time.monotonic()

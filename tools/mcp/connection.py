@@ -5,14 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from hub_core.authz import Actor
 from hub_core.services import Services
 from tools.contract import ToolContext
-from tools.mcp.calls import Calls
+from tools.mcp.calls import Calls, Tell
 from tools.mcp.options import Options
 
+T = TypeVar("T")
 _THREADS = uuid.UUID("5f0f0c38-1a39-4c8b-9c0c-8ad0a7a0b3f1")
 
 Summary = Callable[[str, str, dict[str, Any]], str]
@@ -47,6 +48,10 @@ class Connection:
     def thread_id(self) -> str:
         """The conversation of this session, the same on every node. The person is part of it, so nobody names somebody else's."""
         return str(uuid.uuid5(_THREADS, f"{self.actor.user_id}:{self.session}"))
+
+    async def run(self, work: Callable[[], T], tell: Tell) -> T:
+        """Do synchronous work for this client, see `Calls.run`."""
+        return await self.calls.run(self.actor.user_id, work, tell)
 
     @property
     def language(self) -> str:

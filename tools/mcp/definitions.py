@@ -42,12 +42,27 @@ def definition(tool: AnyTool) -> types.Tool:
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of arguments; one without any still has properties, as some clients insist on it."""
-    return {"properties": {}, **model.model_json_schema()}
+    return {"properties": {}, **_untitled(model.model_json_schema())}
 
 
 def output_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON Schema of a result."""
-    return model.model_json_schema(mode="serialization")
+    return _untitled(model.model_json_schema(mode="serialization"))
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without Pydantic's titles, which say what the names say: a model reads all of this, and there are many tools."""
+    made: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            made[key] = {name: _untitled(inner) for name, inner in value.items()}
+        elif key in ("anyOf", "allOf", "oneOf", "prefixItems"):
+            made[key] = [_untitled(inner) for inner in value]
+        elif key in ("items", "additionalProperties") and isinstance(value, dict):
+            made[key] = _untitled(value)
+        elif key != "title":
+            made[key] = value
+    return made
 
 
 def _output_schema(tool: AnyTool) -> dict[str, Any]:

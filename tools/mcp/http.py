@@ -24,7 +24,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hub_core.authz import Actor
 from hub_core.errors import HubError, PermissionDenied, TooBusy, TooLarge, Unauthenticated
 from hub_core.http.auth import authenticate_request, host_of
-from hub_core.http.errors import error_response, json_response
+from hub_core.http.errors import error_body, error_response, json_response
 from hub_core.http.paths import base_url
 from hub_core.services import Services
 from hub_core.settings import Settings
@@ -36,7 +36,8 @@ PATH = "/mcp"
 CHANNEL = "mcp"
 SESSION_HEADER = "mcp-session-id"
 MAX_BODY = 8 * 1024 * 1024
-MAX_PER_PERSON = 16
+MAX_PER_PERSON = 100
+BUSY = -32000
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _LABEL = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -96,7 +97,8 @@ class McpEndpoint:
         address = base_url(request, self._services.settings)
         connection = Connection(actor, self._services, options, address, session, self._calls, self._summary)
         if self._busy[actor.user_id] >= MAX_PER_PERSON:
-            raise TooBusy(f"At most {MAX_PER_PERSON} calls of a person run at once over MCP.", hint="Wait for one to end.")
+            await _busy(message.get("id"))(request.scope, request.receive, send)
+            return
         self._busy[actor.user_id] += 1
         try:
             serve = await run_in_threadpool(_transport)
@@ -117,6 +119,13 @@ def _transport() -> Callable[[Connection, Request, bytes, Send], Awaitable[None]
     from tools.mcp.transport import serve
 
     return serve
+
+
+def _busy(request_id: Any) -> Response:
+    """Too much at once, as an answer to that request alone: a status that is no success ends some clients' whole sessions."""
+    error = TooBusy(f"At most {MAX_PER_PERSON} calls of a person wait and run at once over MCP.", hint="Wait for some to end.")
+    told = {"code": BUSY, "message": f"{error.message} {error.hint}", "data": error_body(error)["error"]}
+    return json_response({"jsonrpc": "2.0", "id": request_id, "error": told})
 
 
 def _sender(services: Services, headers: Headers) -> Actor:

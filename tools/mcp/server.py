@@ -75,7 +75,7 @@ def build_server(connect: Callable[[], Connection]) -> Server[Any, Any]:
 
 async def _away(connect: Callable[[], Connection], work: Callable[[Connection], T]) -> T:
     connection = connect()
-    return await connection.calls.run(lambda: work(connection), _nobody)
+    return await connection.run(lambda: work(connection), _nobody)
 
 
 async def _nobody(_seconds: float, _text: str) -> None:

@@ -51,7 +51,7 @@ async def call_tool(server: Server[Any, Any], connection: Connection, name: str,
             if name == GET_APPROVAL:
                 result = await _watch(connection, arguments, progress)
             else:
-                result = await connection.calls.run(lambda: _call(connection, name, arguments), progress.tell)
+                result = await connection.run(lambda: _call(connection, name, arguments), progress.tell)
         except HubError as error:
             result = _failed(error)
     if result is None:
@@ -76,7 +76,7 @@ async def _watch(connection: Connection, arguments: dict[str, Any], progress: _P
         raise InvalidArguments(f"{'.'.join(map(str, first['loc']))}: {first['msg']}.", hint="tools/list has the schema.") from error
     began = time.monotonic()
     while True:
-        found = await connection.calls.run(lambda: state(connection, args.approval_id), progress.tell)
+        found = await connection.run(lambda: state(connection, args.approval_id), progress.tell)
         waited = time.monotonic() - began
         if found.status not in ("pending", "approved") or waited >= args.wait_s:
             return _answered(found)
