@@ -39,7 +39,14 @@ class Hub:
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
         """POST JSON; returns JSON."""
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {**self.headers, **headers})
+        return self._send(path, json.dumps(body).encode(), headers)
+
+    def post_lines(self, path: str, lines: list[Any]) -> Any:
+        """POST one JSON value in each line; returns JSON."""
+        return self._send(path, b"\n".join(json.dumps(line).encode() for line in lines), {"Content-Type": "application/x-ndjson"})
+
+    def _send(self, path: str, body: bytes, headers: dict[str, str]) -> Any:
+        request = urllib.request.Request(self.url + path, body, {**self.headers, **headers})
         try:
             with urllib.request.urlopen(request, timeout=300) as answer:
                 return json.load(answer)
@@ -81,8 +88,8 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_hub(data: Path, database: str = "") -> Iterator[Hub]:
-    """Start a hub on the data folder (and the database, where it is not in there), stop it at the end."""
+def running_hub(data: Path, database: str = "", **settings: str) -> Iterator[Hub]:
+    """Start a hub on the data folder (and the database, where it is not in there) with further settings, stop it at the end."""
     port = free_port()
     own = {
         "HUB_DATA_DIR": str(data),
@@ -93,7 +100,7 @@ def running_hub(data: Path, database: str = "") -> Iterator[Hub]:
         "HUB_LOG_LEVEL": "warning",
         "HUB_DATABASE_URL": database,
     }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | own
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | own | settings
     command = [str(Path(sys.executable).with_name("hubtalk")), "serve"]
     url = f"http://127.0.0.1:{port}"
     with process(command, url + "/readyz", env=environment, cwd=ROOT) as (started, seconds):

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def compared(
     return Row(subject, what, hub, unit, peer, peer_name, goal, met, kept)
 
 
-def interleaved(times: int, hub: Callable[[], float], peer: Callable[[], float]) -> list[tuple[float, float]]:
+def interleaved(times: int, hub: Callable[[], T], peer: Callable[[], float]) -> list[tuple[T, float]]:
     """Measure both in turn, each time in the other order, so that slow moments of the machine hit both."""
     runs = []
     for number in range(times):

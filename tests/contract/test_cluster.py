@@ -118,9 +118,9 @@ def test_scaling_keeps_what_runs(cluster: Cluster) -> None:
 def test_another_way_to_run_replaces_what_runs(cluster: Cluster) -> None:
     cluster.apply(workload())
     before = ready(cluster)
+    first = pid(before.ready[0].address)
     changed = workload(version="2")
     cluster.apply(changed)
-    first = pid(before.ready[0].address)
     wait_until(lambda: status(cluster).ready and pid(status(cluster).ready[0].address) != first)
     assert status(cluster).digest == changed.digest != before.digest
     assert "version 2" in cluster.logs("d1-r1")[status(cluster).ready[0].name]

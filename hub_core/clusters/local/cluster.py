@@ -66,6 +66,7 @@ class LocalCluster:
         self._kept: dict[str, _Kept] = {}
         self._lock = threading.RLock()
         self._stop = threading.Event()
+        self._poked = threading.Event()  # there is something to do before the next tick
         self._thread: threading.Thread | None = None
         self._seen: object = None
         self._beaten = 0.0
@@ -84,6 +85,7 @@ class LocalCluster:
     def close(self) -> None:
         """Let go. The programs end by themselves when no hub comes back within the grace."""
         self._stop.set()
+        self._poked.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
@@ -102,6 +104,7 @@ class LocalCluster:
             if not same or not (path / "workload.json").exists():
                 path.mkdir(parents=True, exist_ok=True)
                 write_json(path / "workload.json", asdict(replace(workload, secrets={})) | {"partial": bool(workload.secrets)})
+        self._poked.set()
 
     def observe(self) -> Mapping[str, WorkloadStatus]:
         """What is kept, with its copies; nothing of what was deleted and has only to end."""
@@ -117,6 +120,7 @@ class LocalCluster:
             if kept is not None and not kept.gone:
                 kept.gone = True
                 (self._folder / name / "workload.json").unlink(missing_ok=True)
+        self._poked.set()
 
     def logs(self, name: str, lines: int = 100) -> dict[str, str]:
         """The last lines of each copy."""
@@ -164,7 +168,11 @@ class LocalCluster:
             self._on_change()
 
     def _loop(self) -> None:
-        while not self._stop.wait(TICK_S):
+        while not self._stop.is_set():
+            self._poked.wait(TICK_S)
+            self._poked.clear()
+            if self._stop.is_set():
+                return
             try:
                 if self._owned is not None:
                     self.tick()

@@ -32,7 +32,7 @@ STOP_S = 10.0
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 STABLE_S = 30.0  # a copy that answered for so long starts anew with its count of failures
 CRASHES = 3  # so many failures in a row are told as a failure
-PROBE_READY_S, PROBE_STARTING_S, PROBES_MISSED = 5.0, 0.25, 6
+PROBE_READY_S, PROBE_STARTING_S, PROBES_MISSED = 5.0, 0.2, 6
 MAX_FILES, MAX_FILE_BYTES, NICE = 4096, 20 * 1024**3, 5
 
 
