@@ -56,7 +56,7 @@ class Packages:
 
     def installed(self, data_dir: Path) -> bool:
         """Whether they are all there."""
-        return (self.folder(data_dir) / _READY).exists()
+        return not self.requirements or (self.folder(data_dir) / _READY).exists()
 
 
 def packages_of(runtime: Runtime) -> Packages:

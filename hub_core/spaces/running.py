@@ -12,7 +12,7 @@ from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.service import DeploymentService, Found
 from hub_core.deployments.specs import Asked, Spec
 from hub_core.deployments.tables import Deployment, DeploymentRevision
-from hub_core.errors import InvalidInput, NotFound
+from hub_core.errors import InvalidInput
 from hub_core.git import GitStore
 from hub_core.repos.access import require_repo
 from hub_core.repos.files import FileService
@@ -81,11 +81,9 @@ class SpaceRuns:
         """
         with self._db.read() as session:
             require_repo(session, actor, Permission.REPO_FILES, repo)
-            run = session.scalar(sa.select(Deployment).where(Deployment.repo_id == repo.id).order_by(Deployment.id).limit(1))
-            revision = session.get(DeploymentRevision, (run.id, run.revision)) if run is not None else None
-        if run is not None and revision is not None:
-            built = run.cluster != LOCAL or space_packages(self._platform, repo.id, revision).installed(self._platform.data_dir)
-            return SpaceState(stage_of(run.status, built=built), revision.runtime, revision.model_path, run, revision)
+        known = self.known(repo.id)
+        if known is not None:
+            return known
         if not self._git.branches(repo.id):
             return SpaceState("NO_APP_FILE", "", "")
         commit = self._git.resolve(repo.id, "")
@@ -93,18 +91,28 @@ class SpaceRuns:
         card = space_card(actor, self._files, repo, paths, commit)
         return SpaceState(stage_at_rest(card, paths), str(card.get("sdk") or ""), app_file(card))
 
+    def known(self, repo_id: int) -> SpaceState | None:
+        """How a Space stands that was run; None for others. For callers that have checked who asks."""
+        with self._db.read() as session:
+            run = session.scalar(sa.select(Deployment).where(Deployment.repo_id == repo_id).order_by(Deployment.id).limit(1))
+            revision = session.get(DeploymentRevision, (run.id, run.revision)) if run is not None else None
+        if run is None or revision is None:
+            return None
+        built = run.cluster != LOCAL or space_packages(self._platform, repo_id, revision).installed(self._platform.data_dir)
+        return SpaceState(stage_of(run.status, built=built), revision.runtime, revision.model_path, run, revision)
+
     def found(self, actor: Actor, repo: Repo, permission: Permission = Permission.DEPLOYMENT_MANAGE) -> Found:
         """The deployment of a Space.
 
         Raises:
-            NotFound: it was never run. PermissionDenied: the role write is needed.
+            InvalidInput: it was never run. PermissionDenied: the role write is needed.
         """
         _check_kind(repo)
         state = self.state(actor, repo)
         with self._db.read() as session:
             require_repo(session, actor, permission, repo)
         if state.run is None:
-            raise NotFound(f"{repo.full_name} does not run.", hint="Run it first.")
+            raise InvalidInput(f"{repo.full_name} does not run.", hint="Run it first.")
         return self._deployments.find(actor, f"{repo.namespace}/{state.run.name}", permission)
 
     def plan(self, actor: Actor, repo: Repo, hardware: str | None = None) -> Planned:
@@ -144,7 +152,7 @@ class SpaceRuns:
         """Stop it until somebody runs it again.
 
         Raises:
-            NotFound: it was never run. InvalidInput: it is static pages.
+            InvalidInput: it was never run, or is static pages.
         """
         self._deployments.stop(actor, self.found(actor, repo))
         return self.state(actor, repo)

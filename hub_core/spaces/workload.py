@@ -43,7 +43,7 @@ def render_space(
     if way is None:
         raise NoRuntime(f"Spaces made with {runtime.title} do not run in the cluster '{deployment.cluster}'.", hint="Ask an administrator.")
     packages = space_packages(platform, deployment.repo_id, revision)
-    python = packages.python(platform.data_dir) if packages.requirements else Path(sys.executable)
+    python = packages.python(platform.data_dir) if packages.requirements else Path(sys.executable).resolve()
     words = {"python": str(python), "app": f"./{revision.model_path}"}
     owner, _, own_name = name.partition("/")
     return Workload(

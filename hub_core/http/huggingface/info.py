@@ -13,7 +13,7 @@ from hub_core.git import TreeEntry
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.gating import shown_gating
 from hub_core.http.huggingface.shapes import REPO, moment, object_id, pointer_size
-from hub_core.http.huggingface.spaces import shown_runtime
+from hub_core.http.huggingface.space_runs import shown_runtime
 from hub_core.http.paths import repo_name
 from hub_core.models.facts import ModelFacts
 from hub_core.models.transformers_info import transformers_info
@@ -22,6 +22,7 @@ from hub_core.repos.info import InfoService, shown_tags
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.view import RepoView
 from hub_core.services import Services
+from hub_core.spaces.running import SpaceState
 from hub_core.spaces.runtime import stage_at_rest
 
 _COMMON = (
@@ -61,7 +62,7 @@ class _Info:
         # With the kind in front a name can mean nothing else, and the database is asked once.
         said = f"{call.kind}:{call.param('namespace')}/{repo_name(call.param('name'))}"
         view = call.services.repos.get(call.actor, said)
-        fields = RepoFields(self._info, view, self._info.commit(view, call.revision), sizes=call.flag("blobs"))
+        fields = RepoFields(self._info, view, self._info.commit(view, call.revision), services=call.services, sizes=call.flag("blobs"))
         return fields.chosen(expanded(call) or default_fields(view.kind))
 
 
@@ -85,8 +86,11 @@ class RepoFields:
         look_inside: whether model files are read where the card says nothing.
     """
 
-    def __init__(self, info: InfoService, view: RepoView, commit: str | None, *, sizes: bool = False, look_inside: bool = True) -> None:
+    def __init__(
+        self, info: InfoService, view: RepoView, commit: str | None, *, services: Services, sizes: bool = False, look_inside: bool = True
+    ) -> None:
         self._info = info
+        self._services = services
         self._view = view
         self._commit = commit
         self._sizes = sizes
@@ -128,6 +132,12 @@ class RepoFields:
         """All files."""
         files = self._info.files(self._view.repo_id, self._commit) if self._commit else ()
         return [_sized(item) for item in files] if self._sizes else [{"rfilename": item.path} for item in files]
+
+    def runtime(self) -> dict[str, Any]:
+        """How a Space stands."""
+        paths = {item["rfilename"] for item in self.siblings()}
+        known = self._services.space_runs.known(self._view.repo_id)
+        return shown_runtime(self._services, known or SpaceState(stage_at_rest(self.card.raw, paths), "", ""))
 
     def security(self) -> dict[str, Any]:
         """Which files a scan warns of."""
@@ -218,7 +228,7 @@ _FIELDS: dict[str, Callable[[RepoFields], Any]] = {
     "gguf": _gguf,
     "spaces": lambda _: [],
     "sdk": lambda fields: fields.card.raw.get("sdk"),
-    "runtime": lambda fields: shown_runtime(stage_at_rest(fields.card.raw, {item["rfilename"] for item in fields.siblings()})),
+    "runtime": RepoFields.runtime,
     "models": lambda fields: _strings(fields.card.raw.get("models")),
     "datasets": lambda fields: list(fields.card.datasets),
 }

@@ -57,7 +57,7 @@ class _Listing:
         if _none_fit(call):
             return page_response(call, [], None)
         page = call.services.search.search(call.actor, query)
-        items = [RepoFields(self._info, view, view.head, look_inside=deep).chosen(fields) for view in page.items]
+        items = [RepoFields(self._info, view, view.head, services=call.services, look_inside=deep).chosen(fields) for view in page.items]
         return page_response(call, items, page.next)
 
 

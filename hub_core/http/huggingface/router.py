@@ -22,6 +22,7 @@ from hub_core.http.huggingface.repos import add_repo_routes
 from hub_core.http.huggingface.resolve import add_resolve_routes
 from hub_core.http.huggingface.revisions import add_revision_routes
 from hub_core.http.huggingface.safetensors import add_safetensors_routes
+from hub_core.http.huggingface.space_runs import add_space_run_routes
 from hub_core.http.huggingface.spaces import add_space_routes
 from hub_core.http.huggingface.tree import add_tree_routes
 from hub_core.http.huggingface.upload import add_upload_routes
@@ -47,6 +48,7 @@ _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_xet_routes,
     add_webhook_routes,
     add_collection_routes,
+    add_space_run_routes,
     add_space_routes,
     add_lfs_file_routes,
     add_elsewhere_routes,

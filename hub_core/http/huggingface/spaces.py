@@ -1,4 +1,4 @@
-"""What belongs to Spaces: variables, secrets, and the runtime, which is at rest as long as nothing runs here."""
+"""What Spaces run with: variables and secrets."""
 
 from __future__ import annotations
 
@@ -12,20 +12,16 @@ from hub_core.errors import InvalidInput
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.fields import text
 from hub_core.http.huggingface.shapes import moment
-from hub_core.repos.info import InfoService
+from hub_core.http.huggingface.space_runs import space_in
 from hub_core.repos.kinds import RepoKind
-from hub_core.repos.tables import Repo
 from hub_core.services import Services
-from hub_core.spaces.runtime import stage_at_rest
 from hub_core.spaces.service import Setting, SettingView
 
 _SPACE = "/api/{kind:repokind}/{namespace}/{name}"
-_RUNS = ("hardware", "pause", "restart", "sleeptime", "storage", "dev-mode", "volumes")
 
 
 def add_space_routes(router: APIRouter, services: Services) -> None:
     """Routes below a Space."""
-    runtime = _Runtime(InfoService(services.db, services.git, services.lfs))
     for method, path, act in (
         ("GET", _SPACE + "/variables", variables),
         ("POST", _SPACE + "/variables", set_variable),
@@ -33,87 +29,43 @@ def add_space_routes(router: APIRouter, services: Services) -> None:
         ("GET", _SPACE + "/secrets", secrets),
         ("POST", _SPACE + "/secrets", set_secret),
         ("DELETE", _SPACE + "/secrets", remove_secret),
-        ("GET", _SPACE + "/runtime", runtime.show),
-        ("GET", "/api/spaces/hardware", hardware),
-        ("GET", _SPACE + "/logs/{log}", refuse_to_run),
-        *(("POST PUT DELETE", f"{_SPACE}/{act}", refuse_to_run) for act in _RUNS),
     ):
         add_route(router, services, method, path, act)
 
 
 def variables(call: Call) -> Any:
     """`GET variables`: names and values."""
-    return {view.name: {"value": view.value, **_facts(view)} for view in call.services.spaces.variables(call.actor, _space(call))}
+    return {view.name: {"value": view.value, **_facts(view)} for view in call.services.spaces.variables(call.actor, space_in(call))}
 
 
 def set_variable(call: Call) -> Any:
     """`POST variables` `{key, value, description?}`: the variables as they are then."""
-    call.services.spaces.set(call.actor, _space(call, Permission.REPO_WRITE), [_setting(call.json(), secret=False)])
+    call.services.spaces.set(call.actor, space_in(call, Permission.REPO_WRITE), [_setting(call.json(), secret=False)])
     return variables(call)
 
 
 def remove_variable(call: Call) -> Any:
     """`DELETE variables` `{key}`: the variables as they are then."""
-    call.services.spaces.remove(call.actor, _space(call, Permission.REPO_WRITE), text(call.json(), "key", None), secret=False)
+    call.services.spaces.remove(call.actor, space_in(call, Permission.REPO_WRITE), text(call.json(), "key", None), secret=False)
     return variables(call)
 
 
 def secrets(call: Call) -> Any:
     """`GET secrets`: names without values."""
-    found = call.services.spaces.secrets(call.actor, _space(call, Permission.REPO_WRITE))
+    found = call.services.spaces.secrets(call.actor, space_in(call, Permission.REPO_WRITE))
     return {view.name: {"key": view.name, **_facts(view)} for view in found}
 
 
 def set_secret(call: Call) -> Any:
     """`POST secrets` `{key, value, description?}`."""
-    call.services.spaces.set(call.actor, _space(call, Permission.REPO_WRITE), [_setting(call.json(), secret=True)])
+    call.services.spaces.set(call.actor, space_in(call, Permission.REPO_WRITE), [_setting(call.json(), secret=True)])
     return {}
 
 
 def remove_secret(call: Call) -> Any:
     """`DELETE secrets` `{key}`."""
-    call.services.spaces.remove(call.actor, _space(call, Permission.REPO_WRITE), text(call.json(), "key", None), secret=True)
+    call.services.spaces.remove(call.actor, space_in(call, Permission.REPO_WRITE), text(call.json(), "key", None), secret=True)
     return {}
-
-
-def hardware(_call: Call) -> Any:
-    """`GET /api/spaces/hardware`: there is none to run Spaces on."""
-    return []
-
-
-def refuse_to_run(call: Call) -> Any:
-    """Whatever needs a Space that runs.
-
-    Raises:
-        InvalidInput: always, for those who see the Space.
-    """
-    _space(call, Permission.REPO_READ if call.request.method == "GET" else Permission.REPO_WRITE)
-    raise InvalidInput("Spaces cannot be run on this hub yet.", hint="Clone it and run it where you have the hardware.")
-
-
-class _Runtime:
-    def __init__(self, info: InfoService) -> None:
-        self._info = info
-
-    def show(self, call: Call) -> Any:
-        """`GET runtime`."""
-        repo = _space(call)
-        view = call.services.repos.get(call.actor, f"{repo.kind}:{repo.full_name}")
-        commit = self._info.commit(view) if view.head else None
-        paths = {entry.path for entry in self._info.files(repo.id, commit)} if commit else set()
-        return shown_runtime(stage_at_rest(self._info.card(view, commit).raw if commit else {}, paths))
-
-
-def shown_runtime(stage_: str) -> dict[str, Any]:
-    """The runtime of a Space that runs on nothing."""
-    return {
-        "stage": stage_,
-        "hardware": {"current": None, "requested": None},
-        "storage": None,
-        "gcTimeout": None,
-        "replicas": {},
-        "devMode": False,
-    }
 
 
 def given_settings(given: dict[str, Any], kind: RepoKind) -> list[Setting]:
@@ -143,10 +95,3 @@ def _setting(given: dict[str, Any], *, secret: bool) -> Setting:
 def _facts(view: SettingView) -> dict[str, Any]:
     shown = {"key": view.name, "updatedAt": moment(view.updated_at)}
     return {**shown, "description": view.description} if view.description else shown
-
-
-def _space(call: Call, permission: Permission = Permission.REPO_READ) -> Repo:
-    repo = call.repo(permission)
-    if repo.kind != RepoKind.SPACE:
-        raise InvalidInput(f"{repo.full_name} is a {repo.kind}.", hint="Only Spaces have this.")
-    return repo
