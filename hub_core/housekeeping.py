@@ -53,7 +53,8 @@ def run_once(services: Services, turn: int | None = None) -> Round:
     removed += services.lfs.sweep(turn) + services.xet.sweep(turn)
     removed += services.conversations.sweep_attachments() + sweep_parts(services.blobs, STALE_UPLOAD)
     services.approvals.expire_due()
-    removed += services.jobs.queue.prune() + services.notices.prune() + services.usage.prune() + services.compute.prune() + services.bridges.prune()
+    removed += services.jobs.queue.prune() + services.notices.prune() + services.usage.prune() + services.compute.prune()
+    removed += services.bridges.prune()
     services.git.evict_cache(CACHE_BYTES)
     if isinstance(services.blobs, LocalBlobStore):
         removed += services.blobs.sweep_staging(STALE_UPLOAD)
