@@ -67,6 +67,7 @@ class Bridges:
         self._lock = threading.Lock()
         self._queued: set[int] = set()
         self._running: dict[int, threading.Event] = {}
+        self._told: dict[int, Callable[[], None]] = {}
         self._renewed = time.monotonic()
         names = [("bridge-keeper", self._keep), *((f"bridge-{number}", self._work) for number in range(workers))]
         self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in names]
@@ -93,8 +94,11 @@ class Bridges:
             thread.join(max(0.05, deadline - time.monotonic()))
         self._services.bridges.release_events(self._holder)
 
-    def accept(self, incoming: Incoming) -> bool:
+    def accept(self, incoming: Incoming, done: Callable[[], None] | None = None) -> bool:
         """Keep an event and work on it later; False when it was told before. Only after this may the platform be told that it arrived.
+
+        Args:
+            done: called once it was worked on, if it was here.
 
         Raises:
             Unavailable: the database takes nothing now; the platform shall send it again.
@@ -103,6 +107,9 @@ class Bridges:
         kept = self._services.bridges.receive(place.platform, place.workspace, incoming.event_id, place.key, incoming.as_json())
         if kept is None:
             return False
+        if done is not None:
+            with self._lock:
+                self._told[kept] = done
         self._submit(kept)
         return True
 
@@ -174,14 +181,22 @@ class Bridges:
         except Exception:
             log.exception("an event of %s failed", event.platform)
             return self._give_up(event)
-        return bridges.finish_event(event.id)
+        return self._finish(event.id, "done")
 
     def _give_up(self, event: EventView) -> int | None:
         try:
             self._turns.broke(event)
         except (ChannelError, HubError) as error:
             log.info("nobody could be told: %s", error)
-        return self._services.bridges.finish_event(event.id, "failed")
+        return self._finish(event.id, "failed")
+
+    def _finish(self, event_id: int, status: str) -> int | None:
+        following = self._services.bridges.finish_event(event_id, status)
+        with self._lock:
+            done = self._told.pop(event_id, None)
+        if done is not None:
+            done()
+        return following
 
     def _keep(self) -> None:
         while not self._stop.wait(self._tick_s):

@@ -64,7 +64,7 @@ class LiveReply:
                 self._show(message(self._language, "bridge.working"))
 
     def _show(self, text: str) -> None:
-        shown = Outgoing(fitted(text, self._channel.capabilities)[: self._channel.capabilities.max_text], self._language)
+        shown = Outgoing(fitted(text, self._channel.capabilities)[: self._channel.capabilities.max_text], self._language, final=False)
         try:
             if self._message:
                 self._message = self._channel.update(self._place, self._message, shown)

@@ -145,12 +145,14 @@ class Outgoing:
         text: Markdown of the usual kind (bold, code, lists, links, quotes; tables where the channel draws them), or plain text.
         choices: answers to offer as buttons; pressing one says its label.
         only_for: the person who alone shall see it, in a group; empty for everybody there.
+        final: whether it stays as it is; else an `update` with more follows.
     """
 
     text: str
     language: str = "en"
     choices: tuple[str, ...] = ()
     only_for: str = ""
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fastapi import APIRouter
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from agent.agent import Agent
     from chat_ui.bridges.core import Bridges
 
-Accept = Callable[[Incoming], bool]
-"""`Bridges.accept`: keeps an event; False when it was told before."""
+
+class Accept(Protocol):
+    """`Bridges.accept`: keeps an event; False when it was told before. `done` is called once it was worked on."""
+
+    def __call__(self, incoming: Incoming, done: Callable[[], None] | None = None) -> bool:
+        """Keep it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def open_bridges(services: Services, agent: Callable[[], Agent], chosen: tuple[P
     jobs = BridgeJobs()
     services = jobs.known_to(services)
     made: list[Bridges] = []
-    opened = [platform.open(services, lambda incoming: made[0].accept(incoming)) for platform in chosen]
+    opened = [platform.open(services, lambda incoming, done=None: made[0].accept(incoming, done)) for platform in chosen]
     made.append(Bridges(services, agent, [one.channel for one in opened], jobs))
     return services, made[0], [one.routes for one in opened if one.routes is not None]
 

@@ -110,6 +110,12 @@ class Inbox:
         with self._db.connection() as connection:
             return list(connection.scalars(due.order_by(BridgeEvent.id).limit(limit)))
 
+    def is_busy(self, place: str) -> bool:
+        """Whether something that was said at a place is not answered yet."""
+        with self._db.connection() as connection:
+            waiting = sa.select(BridgeEvent.id).where(BridgeEvent.place == place, BridgeEvent.due_at.is_not(None))
+            return connection.scalar(waiting.limit(1)) is not None
+
     def prune_events(self) -> int:
         """Forget events that no platform repeats any more; returns how many."""
         old = sa.select(BridgeEvent.id).where(BridgeEvent.finished_at < utcnow() - KEEP).limit(10_000)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from hub_core.approvals.tables import Approval
 from hub_core.authz import Actor
 from hub_core.bridges.cards import Cards
 from hub_core.bridges.inbox import Inbox
-from hub_core.bridges.links import Links
+from hub_core.bridges.links import Links, Person
 from hub_core.bridges.outbox import Outbox
-from hub_core.bridges.tables import BridgeThread
+from hub_core.bridges.tables import BridgeCard, BridgeOutbox, BridgeThread
 from hub_core.db import Database, utcnow
 
 
@@ -43,6 +44,28 @@ class BridgeService(Links, Inbox, Outbox, Cards):
         """The next message at a place begins a new conversation."""
         with self._db.write() as session:
             session.execute(sa.delete(BridgeThread).where(*_at(actor, place)))
+
+    def wake(self, who: Person, place: str) -> bool:
+        """A person wrote, so their platform takes messages for them again: what was kept for them is due now. Says whether there is any."""
+        kept = sa.select(BridgeOutbox.id).where(BridgeOutbox.place == place, BridgeOutbox.due_at.is_not(None))
+        cards = (
+            sa.select(BridgeCard.id)
+            .join(Approval, Approval.id == BridgeCard.approval_id)
+            .where(
+                BridgeCard.platform == who.platform, BridgeCard.workspace == who.workspace, BridgeCard.person == who.person,
+                BridgeCard.shown == "", Approval.status == "pending", BridgeCard.due_at.is_not(None),
+            )
+        )  # fmt: skip
+        with self._db.read() as session:
+            found, shown = session.scalars(kept).all(), session.scalars(cards).all()
+        if not found and not shown:
+            return False
+        now = utcnow()
+        with self._db.write() as session:
+            due = sa.update(BridgeOutbox).where(BridgeOutbox.id.in_(found), BridgeOutbox.due_at > now)
+            session.execute(due.values(due_at=now))
+            session.execute(sa.update(BridgeCard).where(BridgeCard.id.in_(shown), BridgeCard.due_at > now).values(due_at=now))
+        return True
 
     def prune(self) -> int:
         """Forget what nothing needs any more; returns how many rows that were."""
