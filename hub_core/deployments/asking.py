@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from hub_core.authz import Actor
+from hub_core.db import utcnow
 from hub_core.deployments.service import Found, Target
 from hub_core.deployments.tables import Status
 from hub_core.deployments.traffic import in_turn, shares
@@ -60,7 +61,9 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
         DeploymentStopped, DeploymentNotReady: it does not answer. InvalidInput: it is no model for text, or refuses the prompt.
     """
     if found.view.task == "app":
-        raise InvalidInput(f"{found.view.name} runs the app of a Space, which people open in a browser.", hint="Ask a deployment of a model.")
+        raise InvalidInput(
+            f"{found.view.name} runs the app of a Space, which people open in a browser.", hint="Ask a deployment of a model."
+        )
     if found.view.task == "embeddings":
         raise InvalidInput(f"{found.view.name} turns texts into vectors and answers nothing.", hint="Use /v1/embeddings.")
     deadline = time.monotonic() + min(PATIENCE_S, services.settings.deployment_wake_s)
@@ -75,8 +78,10 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
     share = in_turn(answering, secrets.randbelow(100))[0]
     body = {"model": share.model_field or found.view.name, "messages": [{"role": "user", "content": prompt}], "max_tokens": max_tokens}
     used = Used(actor.user_id, row.id, found.view.name, row.repo_id)
+    services.deployments.touch(row.id, utcnow())
     try:
-        answer = httpx.post(f"{share.endpoints[0]}/v1/chat/completions", json=body, timeout=ANSWER_S, trust_env=False)
+        with services.load.during(row.id, scales=row.max_replicas is not None):
+            answer = httpx.post(f"{share.endpoints[0]}/v1/chat/completions", json=body, timeout=ANSWER_S, trust_env=False)
         content = answer.json()
         text = str(content["choices"][0]["message"]["content"] or "") if answer.is_success else ""
     except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:

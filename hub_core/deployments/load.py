@@ -10,7 +10,8 @@ import datetime as dt
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -67,6 +68,18 @@ class LoadMeter:
         """It is over."""
         with self._lock:
             self._counts[deployment_id].step(-1, self._clock())
+
+    @contextmanager
+    def during(self, deployment_id: int, *, scales: bool) -> Iterator[None]:
+        """A request that the block is about; only counted where the number of copies follows the demand."""
+        if not scales:
+            yield
+            return
+        self.begin(deployment_id)
+        try:
+            yield
+        finally:
+            self.end(deployment_id)
 
     def flush(self) -> None:
         """Write down the average since the last time; what is idle is written once and then no more."""

@@ -117,7 +117,7 @@ class DeploymentService:
         """
         found = self.find(actor, said, Permission.DEPLOYMENT_MANAGE)
         row = found.deployment
-        numbers = dict.fromkeys(number for number in (row.revision, row.serving) if number is not None)
+        numbers = dict.fromkeys(number for number in (row.revision, row.base, row.serving) if number is not None)
         cluster = self._cluster(row.cluster)
         return {
             f"{number}/{copy}": text

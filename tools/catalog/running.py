@@ -332,7 +332,7 @@ class DeleteDeployment(_Changes):
         }
         inverse = Call(
             "deploy_model",
-            again | {"replicas": view.replicas, "environment": [f"{name}={value}" for name, value in view.environment.items()]},
+            again | {"replicas": view.min_replicas if view.max_replicas else view.replicas, "environment": [f"{name}={value}" for name, value in view.environment.items()]},
         )
         return Plan(resolved, Effect.DESTRUCTIVE, (Change("deployment", view.name, None),), facts, inverse, one)
 
