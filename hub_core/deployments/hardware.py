@@ -128,7 +128,8 @@ class HardwareCatalogue:
         Raises:
             NoSuchHardware: it is in the catalogue no more.
         """
-        found = self.parse(name)
+        plain = self._named(name)
+        found = Hardware(plain) if plain is not None else self.parse(name)
         if isinstance(found, str):
             raise NoSuchHardware(f"There is no hardware '{name}'.", hint="list_hardware shows all.")
         return found

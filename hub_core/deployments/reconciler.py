@@ -9,7 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -40,6 +42,7 @@ from hub_core.services import Services
 LEASE = "deployments"
 BUSY_S, IDLE_S, ASK_S = 0.5, 3.0, 2.0
 SWEEP_S = 600.0
+NOTES, NOTE_S = 50, 0.2  # what was seen is written down after so many deployments, or seconds
 
 log = structlog.get_logger(__name__)
 
@@ -113,20 +116,24 @@ class Rounds:
 
     def _round(self, cluster: Cluster, rows: list[Wanted]) -> bool:
         observed = dict(cluster.observe())
+        of: dict[str, dict[str, WorkloadStatus]] = defaultdict(dict)
+        for name, found in observed.items():
+            of[found.labels.get("deployment", "")][name] = found
         settled = True
         kept: set[str] = set()
-        for one in rows:
-            own = {name: found for name, found in observed.items() if found.labels.get("deployment") == str(one.row.id)}
-            try:
-                seen, keep = self._one(cluster, one, own)
-            except ClusterUnavailable:
-                raise
-            except HubError as error:
-                # Nothing that runs is touched because of what cannot be worked out now.
-                seen, keep = Seen(Status.FAILED, because("error", text=error.message), settled=False), set(own)
-            kept |= keep
-            settled &= seen.settled
-            self._note(one.row, seen)
+        with self._notes() as note:
+            for one in rows:
+                own = of.get(str(one.row.id), {})
+                try:
+                    seen, keep = self._one(cluster, one, own)
+                except ClusterUnavailable:
+                    raise
+                except HubError as error:
+                    # Nothing that runs is touched because of what cannot be worked out now.
+                    seen, keep = Seen(Status.FAILED, because("error", text=error.message), settled=False), set(own)
+                kept |= keep
+                settled &= seen.settled
+                note(one.row, seen)
         for name in observed.keys() - kept:
             cluster.delete(name)
         return settled
@@ -207,14 +214,33 @@ class Rounds:
         with self.db.write() as session:
             return bool(session.execute(statement.values(replicas=0, endpoints=[], routes=[], ready=0)).rowcount)  # type: ignore[attr-defined]
 
-    def _note(self, row: Deployment, seen: Seen) -> None:
-        """Write down what was seen, if it is news, unless a person changed what shall be meanwhile."""
-        values = seen.values(row)
-        if all(getattr(row, key) == value for key, value in values.items()):
-            return
-        statement = sa.update(Deployment).where(Deployment.id == row.id, Deployment.updated_at == row.updated_at, self.leads())
-        with self.db.write() as session:
-            session.execute(statement.values(**values, observed_at=utcnow()), execution_options={"synchronize_session": False})
+    @contextmanager
+    def _notes(self) -> Iterator[Callable[[Deployment, Seen], None]]:
+        """Write down what was seen, if it is news, unless a person changed what shall be meanwhile; several at a time, and soon."""
+        news: list[sa.Update] = []
+        written = time.monotonic()
+
+        def write() -> None:
+            nonlocal written
+            written = time.monotonic()
+            statements, news[:] = list(news), []
+            if statements:
+                with self.db.write() as session:
+                    for statement in statements:
+                        session.execute(statement, execution_options={"synchronize_session": False})
+
+        def note(row: Deployment, seen: Seen) -> None:
+            values = seen.values(row)
+            if not all(getattr(row, key) == value for key, value in values.items()):
+                same = sa.update(Deployment).where(Deployment.id == row.id, Deployment.updated_at == row.updated_at, self.leads())
+                news.append(same.values(**values, observed_at=utcnow()))
+            if len(news) >= NOTES or time.monotonic() - written > NOTE_S:
+                write()
+
+        try:
+            yield note
+        finally:
+            write()
 
 
 class Reconciler:

@@ -127,7 +127,7 @@ class Runtimes:
         Raises:
             NoRuntime: there is none.
         """
-        found = {_folded(key): runtime for key, runtime in self.by_name.items()}.get(_folded(name))
+        found = self.by_name.get(name) or {_folded(key): runtime for key, runtime in self.by_name.items()}.get(_folded(name))
         if found is None:
             raise NoRuntime(f"There is no runtime '{name[:40]}'.", hint=f"There are {', '.join(sorted(self.by_name))}.")
         return found

@@ -55,6 +55,11 @@ class KubernetesCluster:
         """Calls of the API server so far."""
         return self._api.calls
 
+    @property
+    def heard(self) -> int:
+        """The newest version of pods that was heard of; 0 before the first."""
+        return self._state.pods.version
+
     def start(self) -> None:
         """Follow the cluster; nothing is waited for."""
         self._stop.clear()

@@ -105,6 +105,11 @@ class Mirror(Generic[F]):
         """Whether it is kept up to date."""
         return self._thread is not None
 
+    @property
+    def version(self) -> int:
+        """How far it has read; 0 before it has begun."""
+        return int(self._version) if self._version.isdecimal() else 0
+
     def get(self, key: Key) -> F | None:
         """What is under a name."""
         with self._lock:

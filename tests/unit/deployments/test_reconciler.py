@@ -228,3 +228,15 @@ def test_jobs_that_bring_what_is_missing_are_told_of(hub: Services, cluster: Mem
     model = workload.command[workload.command.index("--model") + 1]
     with open(model, "rb") as file:
         assert file.read(4) == b"GGUF"
+
+
+def test_what_was_seen_before_a_cluster_went_away_is_written_down(
+    hub: Services, cluster: MemoryCluster, rounds: Rounds, ann: Actor
+) -> None:
+    for name in ("chat", "other"):
+        add_model(hub, ann, name)
+        deploy(hub, ann, name)
+    cluster.after_apply = lambda: setattr(cluster, "down", len(cluster.workloads) == 2)
+    assert not rounds.run()
+    assert status_of(hub, ann, "chat").view.status == "running"
+    assert status_of(hub, ann, "other").view.status == "queued"
