@@ -50,7 +50,10 @@ class Platform:
 
 def platforms() -> tuple[Platform, ...]:
     """All of them."""
-    return ()
+    from chat_ui.bridges.wechat.platform import WECHAT
+    from chat_ui.bridges.wecom.platform import WECOM, WECOM_BOT
+
+    return WECHAT, WECOM, WECOM_BOT
 
 
 def configured(settings: Settings) -> tuple[Platform, ...]:

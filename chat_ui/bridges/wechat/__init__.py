@@ -1,0 +1,1 @@
+"""WeChat (微信): an Official Account, which people follow and write to."""
