@@ -5,11 +5,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from hub_core.authz import Actor
 from hub_core.git import FileChange
+from hub_core.jobs.kinds import Lane
+from hub_core.jobs.tables import Job
+from hub_core.jobs.worker import Worker
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -26,8 +33,6 @@ ROWS = [{"prompt": f"What is {number} and {number}?", "completion": f"It is {2 *
 
 def training(services: Services, *, grace_s: float = 1.0) -> Services:
     """The same hub, whose programs are fake."""
-    from pathlib import Path
-
     trainer = LocalTrainer(services.platform.data_dir, grace_s=grace_s, program=Path(fake_trainer.__file__))
     service = TrainingService(services.db, services.git, services.files, services.repos, services.jobs, services.platform, trainer)
     return dataclasses.replace(services, training=service)
@@ -64,3 +69,53 @@ def start(services: Services, actor: Actor, model: Repo, dataset: Repo, **wish: 
     rest = {key: value for key, value in wish.items() if key not in words}
     plan = services.training.plan_finetune(actor, model, dataset, Wish(recipe=recipe, **rest))
     return services.training.start_finetune(actor, plan).id
+
+
+def job(hub: Services, number: int) -> Job:
+    """A job's row as it is now."""
+    with hub.db.read() as session:
+        return session.get_one(Job, number)
+
+
+def repos(hub: Services) -> set[str]:
+    """Names of all repos that are there."""
+    with hub.db.read() as session:
+        return {row.full_name for row in session.scalars(sa.select(Repo).where(Repo.deleted_at.is_(None)))}
+
+
+def says(how: str, count: int = 60) -> list[dict[str, str]]:
+    """Rows that tell the fake program how to be."""
+    return [{"text": f"{how} row {number}"} for number in range(count)]
+
+
+def text(hub: Services, actor: Actor, repo: Repo, path: str) -> str:
+    """A file of a repo."""
+    return hub.files.read_text(actor, repo, path).content
+
+
+@contextmanager
+def working(hub: Services) -> Iterator[None]:
+    """A worker with a thread for training, for the time of the block."""
+    worker = Worker(hub, {Lane.TRAINING: 1}, poll_s=0.02)
+    worker.start()
+    try:
+        yield
+    finally:
+        worker.close()
+
+
+def go(hub: Services) -> None:
+    """Let slow programs go on."""
+    (hub.platform.data_dir / "training" / "go").touch()
+
+
+def programs(hub: Services) -> list[int]:
+    """The processes of training programs of this hub."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(hub.platform.data_dir / "training").encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
