@@ -19,6 +19,7 @@ from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
 from chat_ui.login import login_router
 from chat_ui.operations import operations_router
+from chat_ui.space_page import space_page_router
 from hub_core.deployments.reconciler import Reconciler
 from hub_core.housekeeping import Housekeeper
 from hub_core.http.errors import add_error_handlers
@@ -100,6 +101,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     from hub_core.http.dialects import add_hub_routes
     from hub_core.http.openai.metrics import GatewayMetrics
     from hub_core.http.openai.router import openai_router
+    from hub_core.http.spaces.router import SpaceApps
     from tools.mcp.http import mcp_routes
     from tools.rest.router import tool_router
     from tools.rest.usage import usage_router
@@ -111,6 +113,9 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.include_router(usage_router(services))
     app.router.routes.extend(mcp_routes(services, summary))
     app.include_router(chat_router(services, agent))
+    apps = SpaceApps(services)
+    app.include_router(space_page_router(services, apps))
+    app.router.routes.extend(apps.routes())
     app.include_router(openai_router(services, AgentModel(services, agent), GatewayMetrics(metrics.registry)))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
