@@ -1,1 +1,1 @@
-"""Where deployments run: one port, with an adapter for child processes of this machine."""
+"""Where deployments run: one port, with adapters for child processes of this machine and for Kubernetes."""

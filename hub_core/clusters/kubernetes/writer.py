@@ -51,6 +51,8 @@ class Writer:
         Raises:
             ClusterUnavailable, ClusterRefused.
         """
+        if workload.confined is not None or workload.secrets:
+            raise ClusterRefused("Apps of Spaces run on the hub's own machine only.")
         namespace = namespace_of(self._options.prefix, workload.owner or NOBODY)
         for elsewhere in self._state.namespaces(workload.name) - {namespace}:
             self._remove(elsewhere, workload.name)  # its owner changed
