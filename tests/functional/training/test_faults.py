@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import sqlalchemy as sa
 
 from hub_core.authz import Actor, Role
 from hub_core.budgets.states import BudgetPeriod
+from hub_core.db import utcnow
 from hub_core.jobs.tables import Job
 from hub_core.jobs.traces import read_trace
+from hub_core.metering.compute import Ran
 from hub_core.metering.tables import ComputeHour
 from hub_core.repos.kinds import RepoKind
 from hub_core.services import Services, open_services
@@ -75,7 +78,7 @@ def test_access_that_is_taken_while_it_trains_keeps_the_result_back(hub: Service
         wait_until(lambda: read_trace(hub.db, number)[1], 60)
         hub.access.revoke(actor_for(bob), data, "alice")
         go(hub)
-        wait_until(lambda: job(hub, number).status == "failed", 30)
+        wait_until(lambda: job(hub, number).status == "failed", 60)
     assert job(hub, number).error["code"] == "repo_not_found"
     assert repos(hub) == {"bob/base", "bob/tickets"}
 
@@ -129,16 +132,20 @@ def test_a_worker_that_is_killed_loses_no_step(hub: Services, alice: Actor) -> N
 def test_a_budget_that_is_used_up_ends_the_program_and_is_metered(hub: Services, alice: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paying, "EVERY_S", 0.2)
     number = start(hub, alice, add_base(hub, alice), add_rows(hub, alice, says("be-slow")))
-    hub.budgets.set_amount(alice, "alice", 1e-6, BudgetPeriod.MONTH)
+    hub.budgets.set_amount(alice, "alice", 5.0, BudgetPeriod.MONTH)
     with working(hub):
-        wait_until(lambda: job(hub, number).status == "failed", 30)
+        wait_until(lambda: read_trace(hub.db, number)[1], 60)
+        other = Ran("space", 1, "alice/app", alice.user_id or 0, "alice", 0, None, "a100", 100.0)
+        hub.compute.ran(other, utcnow() - dt.timedelta(minutes=6))
+        wait_until(lambda: job(hub, number).status == "failed", 60)
         wait_until(lambda: not programs(hub), 10)
     failed = job(hub, number)
     assert (failed.error["code"], failed.attempts) == ("budget_spent", 1)
     with hub.db.read() as session:
         hours = session.scalars(sa.select(ComputeHour)).all()
-    assert [(hour.kind, hour.target_id, hour.owner) for hour in hours] == [("job", number, "alice")]
-    assert 0 < hours[0].cost < 0.01
+    metered = [hour for hour in hours if hour.kind == "job"]
+    assert {(hour.target_id, hour.owner) for hour in metered} == {(number, "alice")}
+    assert 0 < sum(hour.cost for hour in metered) < 0.01
     assert repos(hub) == {"alice/base", "alice/tickets"}
     hub.budgets.set_amount(alice, "alice", 0, BudgetPeriod.MONTH)
     go(hub)
