@@ -76,8 +76,13 @@ class Api:
 
     def watch(self, path: str, query: Mapping[str, str]) -> Watch:
         """Begin to read changes. The server ends a watch after some minutes, and so does a silence that is longer."""
+        from urllib3.exceptions import ProtocolError
+
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_S)}
-        return Watch(self._open("GET", path, asked, read_s=WATCH_S + 30.0))
+        try:
+            return Watch(self._open("GET", path, asked, read_s=WATCH_S + 30.0))
+        except ProtocolError as error:
+            raise self._away(str(error)) from error
 
     # -- below -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from hub_core.clusters.kubernetes.api import Api, Missing
+from hub_core.clusters.kubernetes.api import Api, Exists, Missing
 from hub_core.clusters.kubernetes.facts import Pod
 from hub_core.clusters.kubernetes.inventory import inventory, taken
 from hub_core.clusters.kubernetes.names import FETCH, HUB, WORKLOAD, hub_label
@@ -16,7 +16,7 @@ from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.state import Observed, State
 from hub_core.clusters.kubernetes.writer import PassFor, Writer
 from hub_core.clusters.port import Inventory, Workload, WorkloadStatus
-from hub_core.errors import ClusterRefused, ClusterUnavailable
+from hub_core.errors import ClusterRefused, ClusterUnavailable, HubError
 
 TELL_S = 0.2  # changes within this time are told together
 CARE_S = 30.0
@@ -90,8 +90,8 @@ class KubernetesCluster:
         """Delete it with all that belongs to it."""
         try:
             self._writer.delete(name, self._state.namespaces(name) if self._state.running else self._found(name))
-        except ClusterRefused as error:
-            raise ClusterUnavailable(error.message, hint=error.hint) from error
+        except (ClusterRefused, Exists, Missing) as error:
+            raise ClusterUnavailable(f"The cluster '{self.name}' does not delete it: {error}", hint="It is tried again.") from error
 
     def logs(self, name: str, lines: int = 100) -> dict[str, str]:
         """The last lines of each copy; of one that still downloads its model, how far it is."""
@@ -150,5 +150,5 @@ class KubernetesCluster:
                 try:
                     self._state.check()
                     self._writer.rotate(self._stop.wait)
-                except (ClusterUnavailable, ClusterRefused) as error:
+                except HubError as error:
                     log.warning("passes cannot be exchanged", cluster=self.name, error=error.message)

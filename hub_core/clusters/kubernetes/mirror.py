@@ -122,7 +122,7 @@ class Mirror(Generic[F]):
 
     def read(self, **query: str) -> list[F]:
         """Everything, as a list from the server: for a process that does not keep a copy. Raises like `Api.get`."""
-        return [fact for fact in map(self._keep, self._pages(query)[0]) if fact is not None]
+        return [fact for fact in map(self._read, self._pages(query)[0]) if fact is not None]
 
     # -- what the hub wrote ----------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Mirror(Generic[F]):
         with self._lock:
             known = self._kept.get(key)
             if known is not None:
-                self._forget(known)
+                self._forget(known, for_good=True)
 
     # -- keeping up ------------------------------------------------------------------------------------------------
 
@@ -198,8 +198,9 @@ class Mirror(Generic[F]):
     def _list(self) -> None:
         bodies, version = self._pages()
         with self._lock:
-            there = {fact.key: fact for fact in map(self._keep, bodies) if fact is not None}
-            for known in [fact for key, fact in self._kept.items() if key not in there]:
+            there = {fact.key: fact for fact in map(self._read, bodies) if fact is not None}
+            # What a call of ours made while the list was on its way is newer than the list, and stays.
+            for known in [fact for key, fact in self._kept.items() if key not in there and not _newer(fact.version, version)]:
                 self._forget(known)
             for fact in there.values():
                 self._set(fact)
@@ -237,7 +238,7 @@ class Mirror(Generic[F]):
             body = event.get("object") or {}
             with self._lock:
                 if event.get("type") == "DELETED":
-                    self._lost(body)
+                    self._lost(body, for_good=True)
                 elif event.get("type") != "BOOKMARK":
                     self._take(body)
                 self._version = _version(body) or self._version
@@ -245,17 +246,28 @@ class Mirror(Generic[F]):
                 return
 
     def _take(self, body: dict[str, Any]) -> None:
-        fact = self._keep(body)
+        fact = self._read(body)
         if fact is not None:
             self._set(fact)
         else:
             self._lost(body)  # its labels changed: it is not ours any more
 
-    def _lost(self, body: dict[str, Any]) -> None:
+    def _read(self, body: dict[str, Any]) -> F | None:
+        """What to keep of an object. One that is made in a way that nobody thought of must not end the thread."""
+        try:
+            return self._keep(body)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            about = body.get("metadata") or {}
+            log.warning(
+                "an object of a cluster cannot be read", cluster=self._api.name, path=self._path, name=about.get("name"), why=str(error)
+            )
+            return None
+
+    def _lost(self, body: dict[str, Any], *, for_good: bool = False) -> None:
         about = body.get("metadata") or {}
         known = self._kept.get((str(about.get("namespace", "")), str(about.get("name", ""))))
         if known is not None and known.uid == str(about.get("uid", "")):
-            self._forget(known)
+            self._forget(known, for_good=for_good)
 
     def _set(self, fact: F) -> None:
         known = self._kept.get(fact.key)
@@ -264,11 +276,12 @@ class Mirror(Generic[F]):
         self._kept[fact.key] = fact
         self._on_change(known, fact)
 
-    def _forget(self, fact: F) -> None:
+    def _forget(self, fact: F, *, for_good: bool = False) -> None:
         del self._kept[fact.key]
-        self._deleted[fact.uid] = None
-        while len(self._deleted) > REMEMBERED:
-            self._deleted.popitem(last=False)
+        if for_good:
+            self._deleted[fact.uid] = None
+            while len(self._deleted) > REMEMBERED:
+                self._deleted.popitem(last=False)
         self._on_change(fact, None)
 
 

@@ -76,6 +76,8 @@ class Writer:
         except (Missing, Exists) as error:
             raise ClusterRefused(f"The cluster '{self._api.name}' refuses it: {error}", hint="It is tried again.") from error
         self._state.trust(workload.name)
+        with self._lock:
+            self._refused.pop(workload.name, None)
 
     def delete(self, name: str, namespaces: set[str]) -> None:
         """Delete all that a workload has; what is not there is passed over."""
@@ -99,7 +101,7 @@ class Writer:
             try:
                 self._api.merge(in_namespace(objects.SECRETS, one.key[0], "secrets", secret_name(one.workload)), body)
                 self._passed[one.workload] = time.monotonic()
-            except Missing:
+            except (Missing, Exists):
                 self._state.distrust(one.workload)
             if wait(0.02):
                 return

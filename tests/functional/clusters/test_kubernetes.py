@@ -407,3 +407,41 @@ def test_a_context_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
         connect("prod", str(tmp_path / "nothing"))
     with pytest.raises(InvalidInput, match="HUB_CLUSTERS: 'in-cluster'"):
         connect("in-cluster")
+
+
+def test_what_is_made_while_a_list_is_on_its_way_stays_known(fake: FakeCluster, opener: Opener) -> None:
+    cluster = opener()
+    wait_until(lambda: not away(cluster))
+    mirror = cluster._state.deployments
+    listed = mirror._pages
+    made: list[str] = []
+
+    def slow(more: Any = None) -> Any:
+        found = listed(more)
+        if not made:
+            made.append("d7-r1")
+            cluster.apply(workload())  # after the server has answered, and before the answer is read
+        return found
+
+    mirror._pages = slow  # type: ignore[method-assign]
+    fake.forget()
+    wait_until(lambda: made and names(cluster) == ["d7-r1"])
+    cluster.apply(workload(replicas=2))
+    wait_until(lambda: cluster.observe()["d7-r1"].replicas == 2)
+    before = cluster.calls
+    cluster.apply(workload(replicas=2))
+    assert cluster.calls == before
+
+
+def test_an_object_of_somebody_that_cannot_be_read_is_passed_over(fake: FakeCluster, opener: Opener) -> None:
+    cluster = opener()
+    wait_until(lambda: not away(cluster))
+    cluster.apply(workload())
+    odd = {
+        "metadata": {"name": "odd", "namespace": "hubtalk-acme"},
+        "spec": {"containers": ["not a container"]},
+        "status": {"conditions": 5},
+    }
+    httpx.post(f"{fake.url}/api/v1/namespaces/hubtalk-acme/pods", json=odd).raise_for_status()
+    add_pod(fake, **RUNNING)
+    wait_until(lambda: cluster.observe()["d7-r1"].ready)
