@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat_ui import presenter_data as data
-from chat_ui import presenter_usage as usage
 from chat_ui import presenter_jobs as jobs
+from chat_ui import presenter_usage as usage
 from chat_ui.presenter_parts import View, facts_of
-from chat_ui.presenter_running import deployment_card
+from chat_ui.presenter_running import deployment_card, deployment_table
 from chat_ui.texts import Language, Texts, language_of, texts
 
 MAX_VIEWS = 8
@@ -34,6 +34,7 @@ DRAWINGS: dict[str, Drawing] = {
     "query_dataset": data.data_page,
     "describe_dataset": data.column_facts,
     "get_discussion": data.thread_view,
+    "list_deployments": deployment_table,
     "get_usage": usage.usage_views,
     "get_metrics": usage.metrics_views,
     **dict.fromkeys(

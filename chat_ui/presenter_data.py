@@ -21,7 +21,26 @@ HIDDEN_COLUMNS: dict[str, frozenset[str]] = {
     "list_commits": frozenset({"message", "parents"}),
     "list_access": frozenset({"is_audience"}),
     "list_deployments": frozenset(
-        {"id", "owner", "said", "commit", "serving", "task", "cluster", "on_demand", "memory", "currency", "environment", "revisions"}
+        {
+            "id",
+            "owner",
+            "said",
+            "commit",
+            "serving",
+            "task",
+            "cluster",
+            "on_demand",
+            "memory",
+            "currency",
+            "environment",
+            "revisions",
+            "reason_code",
+            "reasons",
+            "traffic",
+            "split",
+            "min_replicas",
+            "max_replicas",
+        }
     ),
 }
 NUMERIC_TYPES = ("int", "float", "double", "decimal", "number", "bigint", "uint", "hugeint")

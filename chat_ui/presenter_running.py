@@ -1,10 +1,12 @@
-"""The card of a deployment: how it stands, and what to say to try it, see its logs, stop or start it."""
+"""Deployments on the page: a table of several; a card of one, with what to say to try it, see its logs, stop or start it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from agent.answer.reasons import reason_text
+from chat_ui.presenter_data import HIDDEN_COLUMNS, table_of
 from chat_ui.presenter_parts import View
 from chat_ui.texts import Texts
 
@@ -18,6 +20,17 @@ def deployment_card(result: dict[str, Any], args: dict[str, Any], words: Texts) 
     if "status" not in result or "name" not in result:
         return []
     return [View("DeploymentCard", deployment_props(result, words) | {"labels": words.card("DeploymentCard")})]
+
+
+def deployment_table(result: dict[str, Any], args: dict[str, Any], words: Texts) -> list[View]:  # noqa: ARG001 - as all drawings
+    """Deployments as a table, with their states and reasons in the person's language."""
+    labels = words.card("DeploymentCard")
+    rows = [
+        {**item, "status": labels.get(f"status.{item.get('status')}", item.get("status")), "reason": reason_text(words.language, item)}
+        for item in result.get("items") or []
+    ]
+    hidden = HIDDEN_COLUMNS["list_deployments"]
+    return [table_of(rows, words, title="", more=bool(result.get("next")), hide=hidden)] if rows else []
 
 
 def deployment_props(found: Mapping[str, Any], words: Texts) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from agent.planner.toolspec import specs_of
 from chat_ui.presenter import present
 from chat_ui.presenter_running import deployment_props
 from chat_ui.texts import LANGUAGES, Language, texts
+from prompts import message
 from tools.registry import default_registry
 
 NAME = "acme/support-7b"
@@ -54,3 +55,16 @@ def test_the_card_shows_how_it_stands_and_is_drawn_after_a_change_too(language: 
     vectors = deployment_props({**FOUND, "task": "embeddings"}, texts(language))
     starting = deployment_props({**FOUND, "status": "starting"}, texts(language))
     assert (vectors["tries"], starting["tries"], starting["moving"]) == (False, False, True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_list_of_deployments_tells_states_and_reasons_in_the_person_s_language(language: Language) -> None:
+    reasons = [{"code": "disk_full", "params": {}}]
+    failed = {**FOUND, "status": "failed", "reason": "The disk is full.", "reason_code": "disk_full", "reasons": reasons, "traffic": 100}
+    step = {"tool": "list_deployments", "effect": "read", "status": "ok", "args": {}, "result": {"items": [failed], "next": None}}
+    [view] = present({"language": language, "steps": [step]})
+    names = [column["name"] for column in view.props["columns"]]
+    [row] = view.props["rows"]
+    assert row[names.index("reason")] == message(language, "why.disk_full")
+    assert row[names.index("status")] == texts(language).card("DeploymentCard")["status.failed"]
+    assert not {"reason_code", "traffic", "split"} & set(names)
