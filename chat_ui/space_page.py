@@ -23,7 +23,7 @@ from hub_core.errors import HubError
 from hub_core.http.auth import SESSION_COOKIE
 from hub_core.http.paths import READ
 from hub_core.http.spaces.headers import SANDBOX
-from hub_core.http.spaces.router import Opened, SpaceApps
+from hub_core.http.spaces.router import Opened, SpaceApps, token_header
 from hub_core.services import Services
 
 PAGE = Template((Path(__file__).parent / "public" / "space.html").read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def space_page_router(services: Services, apps: SpaceApps) -> APIRouter:
 
     @router.api_route("/spaces/{namespace}/{name}/app", methods=READ)
     async def show(request: Request, namespace: str, name: str) -> Response:
-        if "authorization" in request.headers:
+        if token_header(request):
             return await apps.by_token(request)
         return await run_in_threadpool(_page, services, apps, request, namespace, name)
 
@@ -66,7 +66,7 @@ def _shown(language: Language, opened: Opened, pass_: str) -> Response:
             f'<iframe title="{html.escape(title)}" src="/run/{pass_}/" sandbox="{SANDBOX}" allow="clipboard-write; fullscreen"></iframe>'
         )
         return _answer(language, title, frame)
-    key = "none" if row is None else "off" if row.stopped else "bad" if row.status == Status.FAILED else "wait"
+    key = "none" if row is None else "stopped" if row.stopped else "bad" if row.status == Status.FAILED else "wait"
     why = html.escape(row.reason) if row is not None and row.reason else ""
     text = f"<main><p>{html.escape(say(language, f'space.page.{key}'))}</p><p class='soft'>{why}</p></main>"
     return _answer(language, title, text, 200, refresh=key in ("wait", "bad"))

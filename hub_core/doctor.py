@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from hub_core.clusters.local.cluster import LocalCluster
+from hub_core.deployments.platform import LOCAL
+from hub_core.deployments.tables import Deployment
 from hub_core.errors import HubError
+from hub_core.repos.kinds import RepoKind
 from hub_core.repos.search_index import drifted
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -35,6 +39,23 @@ def examine(services: Services, *, hashes: bool = False) -> Iterator[Finding]:
         yield from _repo(services, repo_id, name)
     yield from _lfs(services, hashes)
     yield from _secrets(services)
+    yield _boxes(services)
+
+
+def _boxes(services: Services) -> Finding:
+    """Whether apps of Spaces can be shut in here; a problem only where some shall run."""
+    local = services.platform.clusters[LOCAL]
+    if services.settings.spaces_unconfined:
+        return Finding("apps of Spaces: the operator lets them run without a box (HUB_SPACES_UNCONFINED)")
+    why = local.not_isolated if isinstance(local, LocalCluster) else ""
+    if not why:
+        return Finding("apps of Spaces: this machine can shut them in")
+    with services.db.read() as session:
+        wanted = session.scalar(
+            sa.select(Deployment.id).join(Repo, Repo.id == Deployment.repo_id).where(Repo.kind == RepoKind.SPACE).limit(1)
+        )
+    told = f"this machine cannot shut them in, so none runs ({why})"
+    return Finding("apps of Spaces", told) if wanted is not None else Finding(f"apps of Spaces: {told}")
 
 
 def _database(services: Services) -> Finding:

@@ -105,7 +105,7 @@ def die_with_parent() -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """Mount something, in the words of mount(2)."""
+    """Put a file system, or something that is there already, at a place; the words are those of the system call."""
     assert _libc is not None
     given = (source.encode(), target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None)
     _checked(_libc.mount(*given), f"mounting {source or kind} at {target}")

@@ -109,9 +109,10 @@ class SpaceApps:
 
     def _by_token(self, connection: HTTPConnection) -> Admit:
         def admit() -> Opened:
-            if not connection.headers.get("authorization"):
+            given = token_header(connection)
+            if not given:
                 raise PermissionDenied("Programs come here with a token.", hint="Browsers open the address without the slash at its end.")
-            actor = authenticate_request(self._services, connection.headers, {}, channel="space")
+            actor = authenticate_request(self._services, {"authorization": given}, {}, channel="space")
             return self.open(actor, connection.path_params["namespace"], connection.path_params["name"])
 
         return admit
@@ -208,6 +209,11 @@ class SpaceApps:
             return True
 
         await self._proxy.pass_on_websocket(websocket, self._place(websocket, opened, prefix), still_allowed)
+
+
+def token_header(connection: HTTPConnection) -> str:
+    """The credential of a program; `gradio_client` puts it where it does not stand in the way of an app's own."""
+    return connection.headers.get("authorization", "") or connection.headers.get("x-hf-authorization", "")
 
 
 def _prefix(connection: HTTPConnection) -> str:

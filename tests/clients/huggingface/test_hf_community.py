@@ -64,20 +64,16 @@ def test_variables_and_secrets_of_a_space_from_the_terminal(hub: HfHub, terminal
     assert "very-secret" not in listed
     terminal.hf("spaces", "secrets", "delete", space, "KEY", "--yes")
     assert "KEY" not in terminal.hf("spaces", "secrets", "list", space, "--json")
-    assert json.loads(terminal.hf("spaces", "hardware", "--json")) == []
     assert json.loads(terminal.hf("spaces", "volumes", "list", space, "--json")) == []
 
 
-def test_running_a_space_is_refused_with_a_reason(hub: HfHub, terminal: Terminal) -> None:  # noqa: F811
+def test_what_spaces_have_none_of_is_refused_with_a_reason(hub: HfHub, terminal: Terminal) -> None:  # noqa: F811
     space = hub.repo({"app.py": b"print()"}, kind=RepoKind.SPACE).full_name
     for said in (
-        terminal.hf("spaces", "pause", space, fails=True),
-        terminal.hf("spaces", "restart", space, fails=True),
-        terminal.hf("spaces", "logs", space, fails=True),
         terminal.hf("spaces", "dev-mode", space, fails=True),
-        terminal.hf("spaces", "settings", space, "--hardware", "cpu-basic", fails=True),
         terminal.hf("spaces", "volumes", "set", space, "-v", "hf://ann/x:/data", fails=True),
         terminal.hf("spaces", "volumes", "delete", space, "--yes", fails=True),
     ):
-        assert "Spaces cannot be run on this hub yet" in said
+        assert "have no volumes" in said
+    assert "does not run" in terminal.hf("spaces", "pause", space, fails=True)
     assert "is not running (stage='STOPPED')" in terminal.hf("spaces", "wait", space, "--timeout", "5", fails=True)

@@ -7,7 +7,6 @@ import logging
 import httpx
 import pytest
 import sqlalchemy as sa
-from huggingface_hub import Volume
 from huggingface_hub.errors import BadRequestError, HfHubHTTPError, RepositoryNotFoundError
 
 from hub_core.authz import SYSTEM, Visibility
@@ -138,29 +137,6 @@ def test_a_space_is_at_rest_and_says_so(hub: HfHub) -> None:
     info = hub.api().space_info(repo.full_name)
     assert info.runtime is not None
     assert info.runtime.stage == "STOPPED"
-    assert hub.api().list_spaces_hardware() == []
-
-
-def test_running_is_refused_with_a_reason(hub: HfHub) -> None:
-    api, repo = hub.api(), space(hub)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.request_space_hardware(repo.full_name, "cpu-basic")
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.set_space_sleep_time(repo.full_name, 300)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.pause_space(repo.full_name)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.restart_space(repo.full_name)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.enable_space_dev_mode(repo.full_name)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.delete_space_volumes(repo.full_name)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.disable_space_dev_mode(repo.full_name)
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        api.set_space_volumes(repo.full_name, [Volume(type="model", source="ann/x", mount_path="/data")])
-    with pytest.raises(BadRequestError, match="cannot be run"):
-        list(api.fetch_space_logs(repo.full_name))
 
 
 def test_other_kinds_have_none_of_this(hub: HfHub) -> None:

@@ -167,6 +167,8 @@ def test_programs_come_with_a_token_and_the_app_does_not_see_it(hub: SpacesHub, 
     assert hub.token not in json.dumps(got)
     assert got["headers"]["x-gradio-server"] == f"{hub.url}/spaces/ann/app/app"
     assert httpx.get(f"{hub.url}/spaces/ann/app/app", headers=headers).text.endswith("<h1>An app</h1>")
+    as_gradio_client = {"x-hf-authorization": f"Bearer {hub.token}", "authorization": ""}
+    assert hub.token not in httpx.get(f"{hub.url}/spaces/ann/app/app/echo", headers=as_gradio_client).raise_for_status().text
     with connect(f"ws{hub.url.removeprefix('http')}/spaces/ann/app/app/socket", additional_headers=headers) as socket:
         assert hub.token not in str(socket.recv())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from hub_core.authz import SYSTEM, Visibility
+from hub_core.authz import Visibility
 from hub_core.errors import DeploymentNotFound, HubError, InvalidInput, NoRuntime, NoSuchHardware, NotIsolated, PermissionDenied
 from hub_core.repos.tables import Repo
 from hub_core.spaces.service import Setting
@@ -117,8 +117,7 @@ def test_a_deleted_space_stops(hub: SpacesHub) -> None:
         place = hub.address(browser, repo)
         hub.services.repos.delete(hub.ann, repo)
         assert browser.get(f"{place}/echo").status_code == 404
-    deployment = next(view for view in hub.services.deployments.list_deployments(SYSTEM, owner="ann").items if view.name == "ann/gone")
-    assert deployment.repo == "ann/gone"
+    wait_until(lambda: (state := hub.services.space_runs.known(repo.id)) is not None and state.stage == "PAUSED", 30)
 
 
 def test_where_nothing_can_be_shut_in_nothing_runs(hub: SpacesHub, monkeypatch: pytest.MonkeyPatch) -> None:
