@@ -69,6 +69,11 @@ def read_labels(annotations: Mapping[str, str]) -> dict[str, str]:
     return {str(key): str(one) for key, one in value.items()} if isinstance(value, dict) else {}
 
 
+def controller_name(workload: str, kserve: bool) -> str:
+    """The Deployment or InferenceService of a workload; KServe may make a Service of its own under the InferenceService's name."""
+    return f"{workload}-kserve" if kserve else workload
+
+
 def secret_name(workload: str) -> str:
     """The Secret with which a workload's files are downloaded."""
     return f"{workload}-files"

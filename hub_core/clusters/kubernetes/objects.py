@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hub_core.clusters.kubernetes.names import QUEUE, annotations_of, labels_of, secret_name, selector_of
+from hub_core.clusters.kubernetes.names import QUEUE, annotations_of, controller_name, labels_of, secret_name, selector_of
 from hub_core.clusters.kubernetes.options import QUOTAS, Options
 from hub_core.clusters.kubernetes.podspec import Gpus, cleared, template
 from hub_core.clusters.port import Workload
@@ -65,7 +65,8 @@ def changed(body: dict[str, Any]) -> dict[str, Any]:
 def scaled(workload: Workload, options: Options, namespace: str, kserve: bool) -> dict[str, Any]:
     """The merge patch that only changes the number of copies; what scales by itself begins there anew."""
     copies = {"minReplicas": workload.replicas, "maxReplicas": workload.replicas}
-    return {"metadata": _about(workload, options, namespace), "spec": {"predictor": copies} if kserve else {"replicas": workload.replicas}}
+    about = _about(workload, options, namespace) | {"name": controller_name(workload.name, kserve)}
+    return {"metadata": about, "spec": {"predictor": copies} if kserve else {"replicas": workload.replicas}}
 
 
 def service(workload: Workload, options: Options, namespace: str) -> dict[str, Any]:
@@ -133,6 +134,7 @@ def inference_service(workload: Workload, options: Options, namespace: str, gpus
     """KServe's InferenceService with the same pods, in its plain mode (a Deployment, no Knative)."""
     pods = template(workload, options, gpus, kserve=True)
     about = _about(workload, options, namespace, queue)
+    about["name"] = controller_name(workload.name, kserve=True)
     about["annotations"] = {**about["annotations"], "serving.kserve.io/deploymentMode": "RawDeployment"}
     scaling = workload.scaling
     return {

@@ -15,8 +15,7 @@ from hub_core.clusters.kubernetes import objects, tenancy
 from hub_core.clusters.kubernetes.api import Api, Exists, Missing
 from hub_core.clusters.kubernetes.facts import GPU_RESOURCES, Controller
 from hub_core.clusters.kubernetes.inventory import is_model
-from hub_core.clusters.kubernetes.mirror import Mirror
-from hub_core.clusters.kubernetes.names import PARTS, namespace_of, secret_name
+from hub_core.clusters.kubernetes.names import PARTS, controller_name, namespace_of, secret_name
 from hub_core.clusters.kubernetes.objects import in_namespace
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.podspec import Gpus
@@ -118,10 +117,10 @@ class Writer:
         kserve = workload.kserve and self._state.serving.there
         mirror = self._state.serving if kserve else self._state.deployments
         path = self._path(kserve, namespace, workload.name)
-        known = mirror.get((namespace, workload.name))
+        known = mirror.get((namespace, controller_name(workload.name, kserve)))
         if kserve and not workload.replicas:
             # KServe keeps at least one copy of what it has; the Service stays as the mark.
-            self._drop(path, mirror, namespace, workload.name)
+            self._drop(kserve, namespace, workload.name)
         elif same and known is not None:
             mirror.put(self._api.merge(path, objects.scaled(workload, self._options, namespace, kserve)))
         else:
@@ -140,8 +139,8 @@ class Writer:
         build = objects.inference_service if kserve else objects.deployment
         body = build(workload, options, namespace, gpus, self._queue(namespace))
         mirror, other = (self._state.serving, self._state.deployments) if kserve else (self._state.deployments, self._state.serving)
-        if other.get((namespace, workload.name)) is not None:
-            self._drop(self._path(not kserve, namespace, workload.name), other, namespace, workload.name)
+        if other.get((namespace, controller_name(workload.name, not kserve))) is not None:
+            self._drop(not kserve, namespace, workload.name)
         root = self._path(kserve, namespace)
         made = self._merge_or_create(root, body) if known is not None else self._create_or_merge(root, body)
         mirror.put(made)
@@ -151,17 +150,18 @@ class Writer:
             self._create_or_merge(in_namespace(objects.AUTOSCALING, namespace, "horizontalpodautoscalers"), scaler)
 
     def _remove(self, namespace: str, name: str) -> None:
-        key = (namespace, name)
-        for kserve, mirror in ((False, self._state.deployments), (True, self._state.serving)):
-            if not kserve or mirror.get(key) is not None or not mirror.running:
-                self._drop(self._path(kserve, namespace, name), mirror, namespace, name)
+        serving = self._state.serving
+        self._drop(False, namespace, name)
+        if serving.get((namespace, controller_name(name, kserve=True))) is not None or not serving.running:
+            self._drop(True, namespace, name)
         self._api.delete(in_namespace(objects.SECRETS, namespace, "secrets", secret_name(name)))
         self._api.delete(in_namespace(objects.SERVICES, namespace, "services", name))
-        self._state.services.drop(key)
+        self._state.services.drop((namespace, name))
 
-    def _drop(self, path: str, mirror: Mirror[Controller], namespace: str, name: str) -> None:
-        self._api.delete(path)
-        mirror.drop((namespace, name))
+    def _drop(self, kserve: bool, namespace: str, name: str) -> None:
+        self._api.delete(self._path(kserve, namespace, name))
+        mirror = self._state.serving if kserve else self._state.deployments
+        mirror.drop((namespace, controller_name(name, kserve)))
 
     def _open(self, namespace: str, owner: str) -> None:
         """Make the namespace with its walls, once in the life of this process: settings may have changed since the last."""
@@ -194,7 +194,8 @@ class Writer:
 
     def _path(self, kserve: bool, namespace: str, name: str = "") -> str:
         kind = "inferenceservices" if kserve else "deployments"
-        return in_namespace(objects.KSERVE if kserve else objects.DEPLOYMENTS, namespace, kind, name)
+        root = objects.KSERVE if kserve else objects.DEPLOYMENTS
+        return in_namespace(root, namespace, kind, controller_name(name, kserve) if name else "")
 
     def _queue(self, namespace: str) -> str:
         """The Kueue queue of a namespace; empty where it has none."""

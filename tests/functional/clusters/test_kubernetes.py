@@ -373,6 +373,9 @@ def test_kserve_runs_it_where_it_is_there(tmp_path: Path) -> None:
         cluster.apply(workload(kserve=True))
         (made,) = fake.objects(KSERVE)
         assert made["spec"]["predictor"]["minReplicas"] == 1
+        cluster.apply(workload(kserve=True, replicas=2))
+        assert fake.objects(KSERVE)[0]["spec"]["predictor"]["maxReplicas"] == 2
+        assert (len(fake.objects(KSERVE)), len(fake.objects("v1/services"))) == (1, 1)
         assert fake.objects("apps/v1/deployments") == []
         queue = {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": "LocalQueue", "metadata": {"name": "gpus", "namespace": "hubtalk-acme"}}
         httpx.post(f"{fake.url}/apis/kueue.x-k8s.io/v1beta1/namespaces/hubtalk-acme/localqueues", json=queue).raise_for_status()
