@@ -68,20 +68,17 @@ def job_lines(language: str, result: Mapping[str, Any]) -> list[str]:
 
 
 def _measures(language: str, measures: Sequence[Mapping[str, Any]]) -> str:
-    heads = [say(language, f"table.{name}") for name in ("measured", "loss", "perplexity", "rows", "tokens")]
+    asked = any("accuracy" in item for item in measures)
+    heads = [
+        say(language, f"table.{name}") for name in ("measured", "loss", "perplexity", *(("accuracy",) if asked else ()), "rows", "tokens")
+    ]
     rows = []
     for item in measures:
         name = str(item.get("model", ""))
         who = word(language, "measured", name) if has_message(language, f"word.measured.{name}") else name
-        rows.append(
-            [
-                who,
-                _number(item.get("loss"), 4),
-                _number(item.get("perplexity"), 2),
-                _number(item.get("rows"), 0),
-                _number(item.get("tokens"), 0),
-            ]
-        )
+        accuracy = [f"{item['accuracy']:.1%}" if isinstance(item.get("accuracy"), int | float) else ""] if asked else []
+        counts = (_number(item.get(name), 0) for name in ("rows", "tokens"))
+        rows.append([who, _number(item.get("loss"), 4), _number(item.get("perplexity"), 2), *accuracy, *counts])
     return raw_table(heads, rows)
 
 

@@ -101,11 +101,14 @@ def sample(dataset: str, readers: Readers) -> Sample:
     raise unsuitable(dataset, seen)
 
 
-def write(dataset: str, found: Sample, readers: Readers, train: Path, held_out: Path, tell: Callable[[int], None]) -> Written:
+def write(
+    dataset: str, found: Sample, readers: Readers, train: Path, held_out: Path, tell: Callable[[int], None], *, whole: bool = False
+) -> Written:
     """Lay out the examples as two files of JSON lines.
 
     Args:
         tell: told how many rows were read; raises to end it.
+        whole: nothing is learned from it, so all of it is there to measure with.
 
     Raises:
         UnsuitableData: not one row has a text.
@@ -122,7 +125,8 @@ def write(dataset: str, found: Sample, readers: Readers, train: Path, held_out: 
                 continue
             line = json.dumps(example, ensure_ascii=False)
             mark = int.from_bytes(hashlib.sha256(line.encode("utf-8", "surrogatepass")).digest()[:4], "big")
-            if not found.held_out_files and mark % HELD_OUT_EVERY == 0 and len(kept) < MAX_HELD_OUT:
+            chosen = whole or mark % HELD_OUT_EVERY == 0
+            if not found.held_out_files and chosen and len(kept) < MAX_HELD_OUT:
                 kept.append(line)
                 continue
             lowest = (mark, line) if lowest is None or mark < lowest[0] else lowest

@@ -143,7 +143,7 @@ def run_evaluate(ctx: JobContext) -> dict[str, Any]:
     models = [{"name": args["model_name"], **facts}]
     if "before" in args:
         models.append({"name": args["before_name"], **_lay_out_model(ctx, folder / "before", "before")[1]})
-    rows = _lay_out_data(ctx, folder)
+    rows = _lay_out_data(ctx, folder, whole=not args["learned"])
     told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
     order = {"models": models, "rows": args["rows"], "length": args["length"], "held_out": rows.held_out}
     try:
@@ -221,8 +221,8 @@ def _lay_out_model(ctx: JobContext, target: Path, what: str) -> tuple[Repo, dict
     return repo, told
 
 
-def _lay_out_data(ctx: JobContext, folder: Path) -> corpus.Written:
-    """Write the examples to learn from and those to measure with, once."""
+def _lay_out_data(ctx: JobContext, folder: Path, *, whole: bool = False) -> corpus.Written:
+    """Write the examples to learn from and those to measure with, once; with `whole` nothing was learned from it."""
     noted = folder / "data.json"
     if noted.exists():
         return corpus.Written(**json.loads(noted.read_text(encoding="utf-8")))
@@ -236,7 +236,7 @@ def _lay_out_data(ctx: JobContext, folder: Path) -> corpus.Written:
             ctx.progress(_COPIED, f"Reading {repo.full_name}: {rows:,} rows")
 
     with disk_errors():
-        written = corpus.write(repo.full_name, found, readers, folder / "train.jsonl", folder / "held_out.jsonl", tell)
+        written = corpus.write(repo.full_name, found, readers, folder / "train.jsonl", folder / "held_out.jsonl", tell, whole=whole)
         part = noted.with_suffix(".part")
         facts = {"train": written.train, "held_out": written.held_out, "skipped": written.skipped, "cut": written.cut}
         part.write_text(json.dumps(facts), encoding="utf-8")

@@ -169,7 +169,7 @@ def _table(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _index(name: str, dataset: str, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
-    metrics = [{"type": key, "value": round(float(measured[key]), 6)} for key in ("loss", "perplexity") if key in measured]
+    metrics = [{"type": key, "value": round(float(measured[key]), 6)} for key in ("loss", "perplexity", "accuracy") if key in measured]
     return [{"name": name, "results": [{"task": TASK, "dataset": {"name": dataset, "type": dataset}, "metrics": metrics}]}]
 
 

@@ -112,6 +112,7 @@ class EvaluationPlan:
     length: int
     estimate: Estimate
     publish: bool
+    learned: bool
     payer: Payer
 
 
@@ -184,9 +185,13 @@ class TrainingService:
 
     def plan_evaluation(
         self, actor: Actor, model: Repo, dataset: Repo, before: Repo | None, *, revision: str = "", hardware: str | None = None,
-        rows: int = MAX_EVALUATED, publish: bool = False,
+        rows: int = MAX_EVALUATED, publish: bool = False, learned: bool = False,
     ) -> EvaluationPlan:  # fmt: skip
-        """What an evaluation would do and take; raises as `plan_finetune`, for the model that it compares with too."""
+        """What an evaluation would do and take; raises as `plan_finetune`, for the model that it compares with too.
+
+        Args:
+            learned: the model was trained on this dataset, so it is measured with the rows that were kept back.
+        """
         if publish:
             self._repos.require(actor, Permission.REPO_WRITE, model, model.full_name)
         subject = self._model(actor, model, revision)
@@ -194,20 +199,22 @@ class TrainingService:
         data = self._data(actor, dataset, subject)
         both = [one.sizes for one in (subject, compared) if one is not None]
         length = _length(max(data.counts.longest, 256), min(one.context for one in both))
-        wanted = max(1, min(rows, corpus.MAX_HELD_OUT))
-        total = int(sum(wanted * min(data.counts.mean, length) for _ in both))
+        wanted = max(1, min(rows, corpus.MAX_HELD_OUT, data.sample.rows))
+        answers = [len(example["choices"]) for example in data.sample.examples if "choices" in example]
+        times = len(both) * (1 + sum(answers) / len(answers) if answers else 1)  # each answer goes through the model by itself
+        total = int(wanted * min(data.counts.mean, length) * times)
         largest = max(both, key=lambda one: one.parameters)
         estimate = place(
             self._platform.hardware, self._inventory(), hardware, model.full_name, largest, Work(total, max(length, _AT_ONCE // 2))
         )
-        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, payer_for(actor))
+        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, learned, payer_for(actor))
 
     def start_evaluation(self, actor: Actor, plan: EvaluationPlan) -> JobView:
         """Put it into the queue."""
         args = {
             "model": plan.model.repo.id, "model_commit": plan.model.commit, "model_name": plan.model.repo.full_name,
             "dataset": plan.data.repo.id, "dataset_commit": plan.data.commit, "dataset_name": plan.data.repo.full_name,
-            "hardware": str(plan.estimate.hardware), "rows": plan.rows, "length": plan.length, "publish": plan.publish,
+            "hardware": str(plan.estimate.hardware), "rows": plan.rows, "length": plan.length, "publish": plan.publish, "learned": plan.learned,
             "payer": plan.payer.id, "payer_name": plan.payer.name,
         }  # fmt: skip
         if plan.before is not None:

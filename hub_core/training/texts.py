@@ -9,28 +9,31 @@ from typing import Any
 
 from hub_core.errors import UnsuitableData
 
-MESSAGES, PAIR, TEXT = "messages", "pair", "text"
+MESSAGES, CHOICE, PAIR, TEXT = "messages", "choice", "pair", "text"
 CHATS = ("messages", "conversations", "conversation")
 # A question and its answer, by the names that datasets give them.
 PAIRS = (
     ("prompt", "completion"), ("instruction", "output"), ("prompt", "response"), ("instruction", "response"), ("question", "answer"),
     ("input", "output"), ("prompt", "chosen"),
 )  # fmt: skip
+# A question with several answers, of which one is right: by its number, its letter, or its text.
+CHOICES = tuple((question, choices, answer) for question in ("question", "query", "prompt") for choices in ("choices", "options") for answer in ("answer", "label", "answerkey"))  # fmt: skip
 TEXTS = ("text", "content")
 # What the other dialects of chats call the same roles.
 _ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 _KNOWN = frozenset({"system", "user", "assistant", "tool"})
 MAX_SHOWN = 20
 MAX_TURNS = 200
+MAX_CHOICES = 26
 HINT = "It needs a column `messages`, the columns `prompt` and `completion`, `instruction` and `output`, or a column `text`."
 
 Example = dict[str, Any]
-"""What a program learns from: `{"messages": [{"role", "content"}, …]}` or `{"text": …}`."""
+"""What a program learns from: `{"messages": [{"role", "content"}, …]}` or `{"text": …}`; with several answers also `choices` and the number of the right `answer`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where the texts of a dataset are: its kind (messages, pair, text) and the columns."""
+    """Where the texts of a dataset are: its kind (messages, choice, pair, text) and the columns."""
 
     kind: str
     columns: tuple[str, ...]
@@ -41,13 +44,15 @@ class Shape:
         if self.kind == MESSAGES:
             turns = _messages(values[0])
             return {"messages": turns} if turns else None
+        if self.kind == CHOICE:
+            return _choice(*values)
         texts = [value.strip() if isinstance(value, str) else "" for value in values]
         if self.kind == TEXT:
             return {"text": texts[0]} if texts[0] else None
         question = "\n\n".join(text for text in (texts[0], *texts[2:]) if text)
         if not question or not texts[1]:
             return None
-        return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": texts[1]}]}
+        return {"messages": _asked(question, texts[1])}
 
 
 def recognise(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Shape | None:
@@ -56,6 +61,11 @@ def recognise(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Shape 
     for name in CHATS:
         if name in found and any(_messages(row.get(found[name])) for row in rows):
             return Shape(MESSAGES, (found[name],))
+    for columns in CHOICES:
+        if set(columns) <= found.keys():
+            shape = Shape(CHOICE, tuple(found[column] for column in columns))
+            if any(shape.example(row) for row in rows):
+                return shape
     for question, answer in PAIRS:
         if question in found and answer in found:
             more = (found["input"],) if question == "instruction" and "input" in found else ()
@@ -79,6 +89,37 @@ def unsuitable(dataset: str, names: Sequence[str]) -> UnsuitableData:
 def plain_text(example: Example) -> str:
     """All of an example's text, for counting."""
     return str(example["text"]) if "text" in example else "\n".join(f"{turn['role']}\n{turn['content']}" for turn in example["messages"])
+
+
+def _asked(question: str, answer: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
+
+def _choice(question: Any, choices: Any, answer: Any) -> Example | None:
+    """A question with its answers; the dialect of ARC has them as `{"text": […], "label": […]}`."""
+    labels: list[Any] = []
+    if isinstance(choices, dict):
+        choices, labels = choices.get("text"), choices.get("label") or []
+    if not isinstance(question, str) or not question.strip() or not isinstance(choices, list) or not 2 <= len(choices) <= MAX_CHOICES:
+        return None
+    if not all(isinstance(choice, str) and choice.strip() for choice in choices):
+        return None
+    letters = [chr(ord("a") + number) for number in range(len(choices))]
+    said = str(answer).strip().lower()
+    for names in (
+        [str(label).lower() for label in labels],
+        [choice.strip().lower() for choice in choices],
+        letters,
+        [str(n) for n in range(len(choices))],
+    ):
+        if said in names and names.index(said) < len(choices):
+            right = names.index(said)
+            return {
+                "messages": _asked(question.strip(), choices[right].strip()),
+                "choices": [choice.strip() for choice in choices],
+                "answer": right,
+            }
+    return None
 
 
 def _messages(value: Any) -> list[dict[str, str]]:

@@ -110,14 +110,16 @@ class EvaluateModel(Tool[EvaluateInput, JobOut]):
         before = None
         if args.compare and base is not None:
             before = ctx.services.repos.find(ctx.actor, base, RepoKind.MODEL, permission=Permission.REPO_FILES)
+        learned = any(link.relation == "dataset" and link.repo == dataset.full_name for link in lineage.sources)
         found = ctx.services.training.plan_evaluation(
-            ctx.actor, model, dataset, before, revision=args.revision or "", hardware=args.hardware, rows=args.rows, publish=args.publish
-        )
+            ctx.actor, model, dataset, before, revision=args.revision or "", hardware=args.hardware, rows=args.rows, publish=args.publish,
+            learned=learned,
+        )  # fmt: skip
         resolved = args.model_dump(mode="json", exclude_none=True)
         resolved |= {"repo": model.full_name, "dataset": dataset.full_name, "hardware": str(found.estimate.hardware)}
         facts = {"repo": model.full_name, "dataset": dataset.full_name, "commit": found.model.commit, "publish": args.publish}
         facts |= {"before": before.full_name} if before is not None else {}
-        facts |= _data_facts(found.data) | {"rows": args.rows} | _cost(ctx, found.estimate, found.payer)
+        facts |= _data_facts(found.data) | {"rows": found.rows} | _cost(ctx, found.estimate, found.payer)
         return Plan(resolved, Effect.SPEND, (Change("job", None, "evaluate"),), facts, prepared=found)
 
     def run(self, ctx: ToolContext, args: EvaluateInput, plan: Plan) -> JobOut:

@@ -182,6 +182,26 @@ def measure(torch: Any, model: Any, tokenizer: Any, examples: Sequence[Tokens], 
     return {"loss": loss, "perplexity": math.exp(min(loss, 60.0)), "tokens": count, "rows": len(examples)}
 
 
+def choose(
+    torch: Any, model: Any, tokenizer: Any, rows: Sequence[dict[str, Any]], length: int, tick: Callable[[int], None]
+) -> dict[str, float | int]:
+    """How often the model finds the right one of several answers likelier than the others: as it is, and for each character of it."""
+    model.eval()
+    right = right_by_length = 0
+    with torch.no_grad():
+        for number, row in enumerate(rows, 1):
+            scores = []
+            for choice in row["choices"]:
+                one = encode(tokenizer, {"messages": [*row["messages"][:-1], {"role": "assistant", "content": choice}]}, length)
+                lost = loss_sum(torch, model, batch(torch, pad_of(tokenizer), [one], str(model.device)))[0] if one else math.inf
+                scores.append(float(lost))
+            by_length = [score / max(1, len(choice)) for score, choice in zip(scores, row["choices"], strict=True)]
+            right += scores.index(min(scores)) == row["answer"]
+            right_by_length += by_length.index(min(by_length)) == row["answer"]
+            tick(number)
+    return {"accuracy": right / len(rows), "accuracy_normalised": right_by_length / len(rows), "questions": len(rows)}
+
+
 def pad_of(tokenizer: Any) -> int:
     """A token to fill up with; it is never learned or seen."""
     found = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id

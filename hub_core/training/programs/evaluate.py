@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any
 
-from hub_core.training.programs.common import Job, Told, encode, load, measure, quiet, read
+from hub_core.training.programs.common import Job, Told, choose, encode, load, measure, quiet, read
 
 
 def main(job: Job) -> None:
@@ -31,4 +31,8 @@ def _one(job: Job, torch: Any, model: dict[str, Any], rows: list[dict[str, Any]]
             message = f"Measuring {model['name']}: {number} of {len(examples)} rows"
             job.tell("stage", message=message, share=first + share * number / len(examples))
 
-    job.tell("measure", name=model["name"], **measure(torch, loaded, tokenizer, examples, tick))
+    found = measure(torch, loaded, tokenizer, examples, tick)
+    questions = [row for row in rows if row.get("choices")]
+    if questions:
+        found |= choose(torch, loaded, tokenizer, questions, job.order["length"], tick)
+    job.tell("measure", name=model["name"], **found)

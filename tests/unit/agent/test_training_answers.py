@@ -66,6 +66,9 @@ def test_measures_are_a_table(language: str) -> None:
     told = results.result_text(language, {"tool": "get_job", "effect": "read", "args": {"job": 12}, "result": {**JOB, "result": {"measures": measures}}})  # fmt: skip
     assert "| 3.6450 | 38.29 | 9 | 131 |" in told
     assert "| acme/base |" in told
+    measures[0]["accuracy"] = 0.625
+    told = results.result_text(language, {"tool": "get_job", "effect": "read", "args": {"job": 12}, "result": {**JOB, "result": {"measures": measures}}})  # fmt: skip
+    assert "| 3.6450 | 38.29 | 62.5% | 9 | 131 |" in told
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

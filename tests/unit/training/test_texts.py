@@ -39,6 +39,9 @@ def read(**files: bytes) -> dict[str, BytesReader]:
         ({"instruction": "a", "input": "", "output": "b"}, Shape("pair", ("instruction", "output", "input"))),
         ({"question": "a", "answer": "b", "id": 3}, Shape("pair", ("question", "answer"))),
         ({"text": "a", "label": 1}, Shape("text", ("text",))),
+        ({"question": "a", "choices": ["b", "c"], "answer": 1}, Shape("choice", ("question", "choices", "answer"))),
+        ({"question": "a", "choices": ["b", "c"], "answer": "z"}, Shape("pair", ("question", "answer"))),
+        ({"question": "a", "choices": ["b"], "answer": 0}, None),
         ({"messages": "no list", "text": "a"}, Shape("text", ("text",))),
         ({"id": 1, "label": "x"}, None),
         ({"prompt": "a", "completion": 3}, None),
@@ -57,6 +60,26 @@ def test_an_instruction_is_asked_with_its_input() -> None:
         "messages": [{"role": "user", "content": "Add\n\n1 2"}, {"role": "assistant", "content": "3"}]
     }
     assert shape.example({"instruction": "Add", "input": None, "output": ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("choices", "answer"),
+    [
+        (["red", "blue"], 1),
+        (["red", "blue"], "1"),
+        (["red", "blue"], "B"),
+        (["red", "blue"], "Blue"),
+        ({"text": ["red", "blue"], "label": ["X", "Y"]}, "Y"),
+        ({"text": ["red", "blue"], "label": ["1", "2"]}, "2"),
+    ],
+)
+def test_the_right_answer_is_named_in_many_ways(choices: Any, answer: Any) -> None:
+    row = {"question": "Which?", "choices": choices, "answer": answer}
+    shape = recognise(list(row), [row])
+    assert shape is not None
+    example = shape.example(row)
+    assert example is not None
+    assert (example["choices"], example["answer"], example["messages"][1]["content"]) == (["red", "blue"], 1, "blue")
 
 
 def test_an_error_names_the_columns_that_are_there() -> None:
@@ -129,3 +152,10 @@ def test_shards_are_learned_together_and_other_files_left_alone(tmp_path: Path) 
     }
     done, _, _ = written({name: BytesReader(name, content) for name, content in files.items()}, tmp_path)
     assert done.train + done.held_out == 60
+
+
+def test_all_rows_measure_what_was_not_learned_from_them(tmp_path: Path) -> None:
+    readers = read(quiz__jsonl=jsonl([{"text": f"row {number}"} for number in range(40)]))
+    found = corpus.sample("acme/x", readers)
+    done = corpus.write("acme/x", found, readers, tmp_path / "train", tmp_path / "held", lambda _rows: None, whole=True)
+    assert done.held_out == 40
