@@ -6,6 +6,8 @@ Frames and limits after developer.work.weixin.qq.com/document/path/101463 and th
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import json
 import threading
@@ -40,10 +42,12 @@ class FakeBot:
     cards: list[dict[str, Any]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     welcomes: list[dict[str, Any]] = field(default_factory=list)
+    files: dict[str, tuple[str, str, bytes]] = field(default_factory=dict)
     connections: int = 0
     pings: int = 0
     _live: ServerConnection | None = None
     _open: dict[str, str] = field(default_factory=dict)
+    _uploads: dict[str, dict[str, Any]] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1001))
 
@@ -126,13 +130,13 @@ class FakeBot:
                 frame = json.loads(raw)
                 with self._changed:
                     self.frames.append(frame)
-                    code = self._take(connection, frame)
+                    body: dict[str, Any] = {}
+                    code = self._take(connection, frame, body)
                     self._changed.notify_all()
                 if frame["cmd"] in self.silent:
                     continue
-                connection.send(
-                    json.dumps({"headers": frame["headers"], "errcode": code, "errmsg": "ok" if code == 0 else f"error {code}"})
-                )
+                told = {"headers": frame["headers"], "errcode": code, "errmsg": "ok" if code == 0 else f"error {code}"}
+                connection.send(json.dumps(told | ({"body": body} if body else {})))
         except (ConnectionClosed, OSError):
             pass
         finally:
@@ -141,7 +145,7 @@ class FakeBot:
                     self._live = None
                 self._changed.notify_all()
 
-    def _take(self, connection: ServerConnection, frame: dict[str, Any]) -> int:
+    def _take(self, connection: ServerConnection, frame: dict[str, Any], answer: dict[str, Any]) -> int:
         command, request, body = str(frame["cmd"]), str(frame["headers"]["req_id"]), frame.get("body", {})
         if self.refuse.get(command):
             return self.refuse[command].pop(0)
@@ -152,8 +156,10 @@ class FakeBot:
         if command == "ping":
             self.pings += 1
             return 0
+        if command.startswith("aibot_upload_media_"):
+            return self._upload(command, body, answer)
         if command == "aibot_send_msg":
-            if not body.get("chatid") or body.get("msgtype") not in ("markdown", "template_card"):
+            if not body.get("chatid") or body.get("msgtype") not in ("markdown", "template_card", "image", "file"):
                 return 40058
             (self.cards if body["msgtype"] == "template_card" else self.pushed).append(body)
             return 0
@@ -179,11 +185,28 @@ class FakeBot:
         elif body["msgtype"] == "stream":
             stream = body["stream"]
             past = self.streams.setdefault(request, [])
-            if len(str(stream["content"]).encode()) > MAX_STREAM or (past and (past[-1]["finish"] or past[-1]["id"] != stream["id"])):
+            mine = [item for item in past if item["id"] == stream["id"]]
+            if len(str(stream["content"]).encode()) > MAX_STREAM or (mine and mine[-1]["finish"]):
                 return 40058
             past.append(stream)
         else:
-            self.cards.append(body)
+            (self.cards if body["msgtype"] == "template_card" else self.pushed).append(body)
+        return 0
+
+    def _upload(self, command: str, body: dict[str, Any], answer: dict[str, Any]) -> int:
+        if command == "aibot_upload_media_init":
+            answer["upload_id"] = f"upload-{next(self._numbers)}"
+            self._uploads[answer["upload_id"]] = body | {"pieces": {}}
+            return 0
+        upload = self._uploads[str(body["upload_id"])]
+        if command == "aibot_upload_media_chunk":
+            upload["pieces"][int(body["chunk_index"])] = base64.b64decode(body["base64_data"])
+            return 0
+        content = b"".join(upload["pieces"][index] for index in range(int(upload["total_chunks"])))
+        if (len(content), hashlib.md5(content).hexdigest()) != (upload["total_size"], upload["md5"]):
+            return 40058
+        answer["media_id"] = f"media-{next(self._numbers)}"
+        self.files[answer["media_id"]] = (str(upload["type"]), str(upload["filename"]), content)
         return 0
 
     def _subscribe(self, connection: ServerConnection, body: dict[str, Any]) -> int:

@@ -40,7 +40,8 @@ def understood(frame: Frame, bot: str) -> Heard | None:
     place = Place(PLATFORM, bot, str(body.get("chatid") if group else person), group=group)
     if body.get("msgtype") == "event":
         return _press(_part(body, "event"), event_id, place, person)
-    said = [body, *(_part(body, "mixed").get("msg_item") or ())]
+    mixed = _part(body, "mixed").get("msg_item")
+    said = [body, *(item for item in (mixed if isinstance(mixed, list) else ()) if isinstance(item, dict))]
     texts = [str(_part(item, kind).get("content") or "") for item in said if (kind := item.get("msgtype")) in ("text", "voice")]
     text = _MENTION.sub("", "\n".join(texts).strip()) if group else "\n".join(texts).strip()
     files = tuple(_file(item) for item in said if item.get("msgtype") in _NAMES and _part(item, item["msgtype"]).get("url"))

@@ -194,6 +194,8 @@ class Connection:
             if answer is not None:
                 answer.set_result(frame)
             return
+        if not request_id:
+            return
         event = frame["body"].get("event") if isinstance(frame.get("body"), dict) else None
         if isinstance(event, dict) and event.get("eventtype") == "disconnected_event":
             self._taken = True
