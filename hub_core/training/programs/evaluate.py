@@ -31,8 +31,8 @@ def _one(job: Job, torch: Any, model: dict[str, Any], rows: list[dict[str, Any]]
             message = f"Measuring {model['name']}: {number} of {len(examples)} rows"
             job.tell("stage", message=message, share=first + share * number / len(examples))
 
-    found = measure(torch, loaded, tokenizer, examples, tick)
+    measured = measure(torch, loaded, tokenizer, examples, tick)
     questions = [row for row in rows if row.get("choices")]
     if questions:
-        found |= choose(torch, loaded, tokenizer, questions, job.order["length"], tick)
-    job.tell("measure", name=model["name"], **found)
+        measured |= choose(torch, loaded, tokenizer, questions, job.order["length"], tick)
+    job.tell("measure", name=model["name"], **measured)
