@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
         finally:
             await ssh.close()
+            await app.state.gateway.close()
             await run_in_threadpool(reconciler.close)
             await run_in_threadpool(worker.close)
             await run_in_threadpool(keeper.close)
@@ -116,7 +117,9 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     apps = SpaceApps(services)
     app.include_router(space_page_router(services, apps))
     app.router.routes.extend(apps.routes())
-    app.include_router(openai_router(services, AgentModel(services, agent), GatewayMetrics(metrics.registry)))
+    models = openai_router(services, AgentModel(services, agent), GatewayMetrics(metrics.registry))
+    app.state.gateway = models.gateway
+    app.include_router(models)
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))

@@ -18,7 +18,7 @@ from hub_core.authz import SYSTEM, Actor, Permission, Visibility, require_scope
 from hub_core.budgets.service import BudgetService
 from hub_core.clusters.reasons import because
 from hub_core.db import Database, utcnow
-from hub_core.deployments.access import deployment_not_found, find_deployment, require_deployment, visible_deployments
+from hub_core.deployments.access import called_deployment, deployment_not_found, find_deployment, require_deployment, visible_deployments
 from hub_core.deployments.costs import per_hour, price_of
 from hub_core.deployments.platform import Platform
 from hub_core.deployments.reasons import TAKEN_UP, reason_values, tell
@@ -84,7 +84,7 @@ class DeploymentService:
     def target(self, actor: Actor, said: str) -> Target:
         """The deployment that a request names; raises like `find`."""
         with self._db.read() as session:
-            deployment, repo = find_deployment(session, actor, said)  # finds what the caller may use, and nothing else
+            deployment, repo = called_deployment(session, actor, said)  # finds what the caller may use, and nothing else
         if repo.kind == RepoKind.SPACE:  # its app answers people, not those who ask models
             raise deployment_not_found(said)
         return Target(deployment, full_name(deployment, repo))

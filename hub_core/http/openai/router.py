@@ -8,7 +8,6 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import httpx
 import orjson
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -16,13 +15,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from hub_core.authz import Actor
+from hub_core.deployments.service import Target
 from hub_core.errors import DeploymentNotFound, DeploymentNotReady, HubError, InvalidInput, RateLimited
-from hub_core.http.auth import actor_dependency
+from hub_core.http.auth import actor_dependency, authenticate_request
 from hub_core.http.errors import json_response
 from hub_core.http.openai.admission import Admission, Ticket
 from hub_core.http.openai.errors import openai_error
 from hub_core.http.openai.metrics import GatewayMetrics
 from hub_core.http.openai.routing import Route, Router
+from hub_core.http.openai.upstream import BROKEN, Answer, NoConnection, Upstream
 from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
 from hub_core.metering.meter import Used
@@ -34,18 +35,22 @@ AGENT = "hubtalk"
 
 TASKS = ("chat/completions", "completions", "embeddings")
 MAX_MODELS = 1000
-CONNECT_S, SILENCE_S = 5.0, 600.0
-_JSON = {"content-type": "application/json"}
 _PASSED_BACK = ("content-type", "cache-control")
 
 Agent = Callable[[Request, Actor, dict[str, Any]], Awaitable[Response]]
 """Answers `/v1/chat/completions` for the model `hubtalk`, given the request, who asks and the body."""
 
 
-def openai_router(services: Services, agent: Agent | None = None, metrics: GatewayMetrics | None = None) -> APIRouter:
+class GatewayRouter(APIRouter):
+    """The routes, and what is behind them: to be closed at the end."""
+
+    gateway: Gateway
+
+
+def openai_router(services: Services, agent: Agent | None = None, metrics: GatewayMetrics | None = None) -> GatewayRouter:
     """The routes. Without an `agent` there is no model `hubtalk`."""
-    router = APIRouter(prefix="/v1", tags=[OPENAI])
-    gateway = Gateway(services, agent, metrics or GatewayMetrics())
+    router = GatewayRouter(prefix="/v1", tags=[OPENAI])
+    gateway = router.gateway = Gateway(services, agent, metrics or GatewayMetrics())
     for task in TASKS:
         router.add_api_route(f"/{task}", gateway.endpoint(task), methods=["POST"], name=task, openapi_extra=_DOCS[task])
     router.add_api_route("/models", gateway.models, methods=["GET"], summary="The models that the caller may ask")
@@ -84,7 +89,11 @@ class Gateway:
         self._agent = agent
         self._actor = actor_dependency(services, "gateway")
         self._router = Router(services)
-        self._client: httpx.AsyncClient | None = None
+        self._upstream = Upstream()
+
+    async def close(self) -> None:
+        """Close the connections to the copies."""
+        await self._upstream.close()
 
     def endpoint(self, task: str) -> Callable[[Request], Awaitable[Response]]:
         """The route of a task."""
@@ -122,10 +131,19 @@ class Gateway:
         return json_response(_model(found.name, int(found.deployment.created_at.timestamp()), found.name.partition("/")[0]))
 
     async def _serve(self, request: Request, task: str) -> Response:
-        actor = await self._actor(request)
-        ticket = self._admission.enter(request, actor)
         try:
-            answer = await self._ask(request, task, actor, ticket)
+            body = orjson.loads(await request.body())
+        except orjson.JSONDecodeError:
+            body = None
+        except ClientDisconnect:
+            return Response(status_code=499)
+        model = body.get("model") if isinstance(body, dict) else None
+        said = model if isinstance(model, str) else ""
+        actor, ticket, found = await run_in_threadpool(self._enter, request, said)
+        try:
+            if not said:
+                raise InvalidInput("The body is a JSON object with 'model'.", hint="GET /v1/models lists the models.")
+            answer = await self._ask(request, task, body, actor, ticket, found)
         except BaseException:
             ticket.leave()
             raise
@@ -133,24 +151,25 @@ class Gateway:
             answer.headers[name] = value
         return answer
 
-    async def _ask(self, request: Request, task: str, actor: Actor, ticket: Ticket) -> Response:
+    def _enter(self, request: Request, model: str) -> tuple[Actor, Ticket, Target | None]:
+        """Who asks, within their limits, and what. All in one go of a thread: each go costs more than what is done in it."""
+        actor = authenticate_request(self._services, request.headers, request.cookies, channel="gateway", method=request.method)
+        ticket = self._admission.enter(request, actor)
         try:
-            body = orjson.loads(await request.body())
-        except orjson.JSONDecodeError:
-            body = None
-        except ClientDisconnect:
+            return actor, ticket, self._router.look(actor, model) if model not in ("", AGENT) else None
+        except BaseException:
             ticket.leave()
-            return Response(status_code=499)
-        if not isinstance(body, dict) or not isinstance(body.get("model"), str) or not body["model"]:
-            raise InvalidInput("The body is a JSON object with 'model'.", hint="GET /v1/models lists the models.")
-        if body["model"] == AGENT:
+            raise
+
+    async def _ask(self, request: Request, task: str, body: dict[str, Any], actor: Actor, ticket: Ticket, found: Target | None) -> Response:
+        if found is None:
             if self._agent is None or task != "chat/completions":
                 raise DeploymentNotFound(f"There is no model '{AGENT}' here.", hint="POST /api/v1/chat is the agent.")
             try:
                 return await self._agent(request, actor, body)
             finally:
                 ticket.leave()
-        route = await self._router.route(actor, body["model"])
+        route = await self._router.route(actor, found)
         ticket.ask(route.deployment_id, route.name)
         kept = body.get("stream_options") if isinstance(body.get("stream_options"), dict) else {}
         streams = body.get("stream") is True
@@ -158,35 +177,34 @@ class Gateway:
             body["stream_options"] = {**(kept or {}), "include_usage": True}
         call = _Call(self._services, self._metrics, actor, route, ticket)
         try:
-            answer = await _unless_gone(request, self._send(route, task, body))
+            exchanged = await _unless_gone(request, self._exchange(route, task, body, streams))
         except DeploymentNotReady:
             call.over(failed=True)
             raise
-        if answer is None:
+        if exchanged is None:
             call.over(failed=True)
             return Response(status_code=499)
-        if streams and "text/event-stream" in answer.headers.get("content-type", ""):
-            return _stream(call, answer, EventStream(keep_usage=bool((kept or {}).get("include_usage"))))
-        raw = await _unless_gone(request, _read(answer))
+        answer, raw = exchanged
         if raw is None:
-            call.over(failed=True)
-            return Response(status_code=499)
-        call.over(*_counted(raw), failed=answer.is_error)
-        return Response(raw, answer.status_code, {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers})
+            return _stream(call, answer, EventStream(keep_usage=bool((kept or {}).get("include_usage"))))
+        call.over(*_counted(raw), failed=answer.failed)
+        return Response(raw, answer.status, {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers})
 
-    async def _send(self, route: Route, task: str, body: dict[str, Any]) -> httpx.Response:
+    async def _exchange(self, route: Route, task: str, body: dict[str, Any], streams: bool) -> tuple[Answer, bytes | None]:
+        """The answer, and all of what it says unless that is a stream."""
+        answer = await self._send(route, task, body)
+        if streams and "text/event-stream" in answer.headers.get("content-type", ""):
+            return answer, None
+        return answer, await _read(answer)
+
+    async def _send(self, route: Route, task: str, body: dict[str, Any]) -> Answer:
         """Send to the first copy that takes the request. One that broke off may have begun to work on it: that is not asked twice."""
-        if self._client is None:
-            limits = httpx.Limits(max_connections=None, max_keepalive_connections=256)
-            self._client = httpx.AsyncClient(timeout=httpx.Timeout(SILENCE_S, connect=CONNECT_S), limits=limits, trust_env=False)
         for place in route.places:
-            content = orjson.dumps(body | {"model": place.model_field})
-            made = self._client.build_request("POST", f"{place.address}/v1/{task}", content=content, headers=_JSON)
             try:
-                return await self._client.send(made, stream=True)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._upstream.post(f"{place.address}/v1/{task}", body | {"model": place.model_field})
+            except NoConnection:
                 continue
-            except httpx.HTTPError as error:
+            except BROKEN as error:
                 raise DeploymentNotReady(f"The deployment {route.name} broke off.", hint="Try again; its logs tell more.") from error
         raise DeploymentNotReady(f"The deployment {route.name} does not answer.", hint="Try again in a moment; its logs tell more.")
 
@@ -237,31 +255,31 @@ def _counted(raw: bytes) -> tuple[int, int]:
         return 0, 0
 
 
-async def _read(answer: httpx.Response) -> bytes:
+async def _read(answer: Answer) -> bytes:
     try:
-        return await answer.aread()
-    except httpx.HTTPError as error:
+        return await answer.whole()
+    except BROKEN as error:
         raise DeploymentNotReady("The deployment broke off in the middle of its answer.", hint="Try again; its logs tell more.") from error
     finally:
-        await answer.aclose()
+        answer.close()
 
 
-def _stream(call: _Call, answer: httpx.Response, events: EventStream) -> StreamingResponse:
+def _stream(call: _Call, answer: Answer, events: EventStream) -> StreamingResponse:
     async def through() -> AsyncIterator[bytes]:
         failed = True
         try:
-            async for chunk in events.through(answer.aiter_raw()):
+            async for chunk in events.through(answer.chunks()):
                 yield chunk
             failed = False
-        except httpx.HTTPError:
+        except BROKEN:
             error = DeploymentNotReady("The deployment broke off in the middle of its answer.")
             yield b"data: " + bytes(openai_error(error).body) + b"\n\n"
         finally:
             # Also when the client has gone: closing the connection ends the work of the server behind it.
-            await asyncio.shield(answer.aclose())
+            answer.close()
             call.over(events.prompt_tokens, events.completion_tokens, failed=failed)
 
-    return StreamingResponse(through(), answer.status_code, media_type="text/event-stream", headers={"cache-control": "no-cache"})
+    return StreamingResponse(through(), answer.status, media_type="text/event-stream", headers={"cache-control": "no-cache"})
 
 
 async def _unless_gone(request: Request, work: Any) -> Any:

@@ -49,14 +49,20 @@ class Router:
         self._turns: dict[int, int] = {}  # of deployments with two revisions
         self._touched: dict[int, float] = {}
 
-    async def route(self, actor: Actor, model: str) -> Route:
-        """The route for a model; waits for one that sleeps or starts.
+    def look(self, actor: Actor, model: str) -> Target:
+        """The deployment that a model names; wakes it if it sleeps. For a thread.
 
         Raises:
-            DeploymentNotFound, AmbiguousDeployment: no such deployment, or several.
+            DeploymentNotFound, AmbiguousDeployment: no such deployment, or several. BudgetSpent: it sleeps and may not wake.
+        """
+        return self._find(actor, model)
+
+    async def route(self, actor: Actor, found: Target) -> Route:
+        """The route to a deployment; waits for one that sleeps or starts.
+
+        Raises:
             DeploymentStopped: somebody stopped it. DeploymentNotReady: it does not answer, or not in time.
         """
-        found = await run_in_threadpool(self._find, actor, model)
         deadline = time.monotonic() + self._services.settings.deployment_wake_s
         while not (answering := shares(found.deployment)):
             if refused := refusal(found, late=time.monotonic() > deadline):
