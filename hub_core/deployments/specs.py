@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,7 @@ from hub_core.runtimes.catalogue import Runtime
 from hub_core.spaces.spec import APP, STATIC, build_of
 
 MAX_VARIABLES, MAX_VALUE = 50, 4096
+MAX_KNOWN = 64  # models whose headers are remembered
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -62,6 +64,7 @@ class Specs:
         self._git = git
         self._files = files
         self._platform = platform
+        self._known: OrderedDict[tuple[int, str], ModelFacts] = OrderedDict()
 
     def work_out(self, actor: Actor, repo: Repo, asked: Asked) -> Spec:
         """How the model would run, or the app of a Space.
@@ -77,7 +80,7 @@ class Specs:
         paths = self._files.paths(actor, repo, commit)
         if repo.kind == RepoKind.SPACE:
             return self._space(actor, repo, asked, commit, paths)
-        facts = inspect_model(self._files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
+        facts = self._facts(actor, repo, commit, paths)
         runtime, hardware, cluster = self._place(repo, facts, asked)
         weights = weight_paths(facts, runtime)
         return Spec(
@@ -86,6 +89,17 @@ class Specs:
             task=runtime.task(facts), memory=memory_needed(facts, runtime), weights=weight_bytes(facts, runtime),
             environment=_environment(asked.environment or {}, runtime, cluster == LOCAL),
         )  # fmt: skip
+
+    def _facts(self, actor: Actor, repo: Repo, commit: str, paths: list[str]) -> ModelFacts:
+        """What the headers of a commit's files say; asked for when a deployment is planned, approved and made, and always the same."""
+        key = (repo.id, commit)
+        facts = self._known.get(key)
+        if facts is None:
+            facts = inspect_model(self._files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
+        self._known[key] = facts
+        while len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return facts
 
     def _space(self, actor: Actor, repo: Repo, asked: Asked, commit: str, paths: list[str]) -> Spec:
         """How the app of a Space would run: on this machine, shut in, and nowhere else.
