@@ -219,6 +219,8 @@ class FakeWeChat:
         if isinstance(fault, int | float):
             time.sleep(fault)  # the API is slow: its thread waits, and so does everybody else
             return None
+        if fault is not None and "status" in fault:
+            return Response("upstream is away", fault["status"])
         return None if fault is None else JSONResponse(fault)
 
     def _unsigned(self, request: Request) -> Response | None:

@@ -82,8 +82,9 @@ async def _answered(services: Services, channel: WeChat, accept: Accept, incomin
         busy = await run_in_threadpool(services.bridges.is_busy, incoming.place.key)
         if incoming.text.strip() in PICK_UP and not channel.verified and (waiting or busy):
             await _picked_up(services, who, incoming.place.key, slot, until)
-        else:
-            await run_in_threadpool(accept, incoming, slot.close)
+        elif not await run_in_threadpool(accept, incoming, slot.close) and not busy:
+            slot.close()  # a repetition of what was answered already, elsewhere or before a restart
+            return ""
     await slot.wait(until)
     if slot.full and not channel.verified:
         return f"{slot.text}\n\n{hint(_language(incoming), 'more')}".strip()
@@ -115,15 +116,15 @@ def understood(fields: dict[str, str], workspace: str) -> Incoming | None:
     if not person or not kind or len(person) > 128:
         raise BadXml("fields are missing")
     number = fields.get("MsgId", "")
-    event_id = number or f"{person}:{fields.get('CreateTime', '')}:{fields.get('Event', '')}"
+    event_id = (number or f"{person}:{fields.get('CreateTime', '')}:{fields.get('Event', '')}")[:200]
     place = Place(PLATFORM, workspace, person, reply=event_id)
     text = {"text": fields.get("Content", ""), "voice": fields.get("Recognition", "")}.get(kind, "")
     if kind == "event" and fields.get("Event") == "CLICK":
         text = fields.get("EventKey", "")
     if text.strip():
-        return Incoming(event_id[:200], place, person, text=text.strip())
+        return Incoming(event_id, place, person, text=text.strip())
     if kind in _FILES and fields.get("MediaId"):
-        return Incoming(event_id[:200], place, person, files=(FileRef(fields["MediaId"], _FILES[kind]),))
+        return Incoming(event_id, place, person, files=(FileRef(fields["MediaId"], _FILES[kind]),))
     return None
 
 

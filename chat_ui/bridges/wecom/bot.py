@@ -19,7 +19,7 @@ from chat_ui.bridges.wecom.bot_files import download, upload
 from chat_ui.bridges.wecom.bot_frames import PLATFORM, understood, welcomed
 from chat_ui.bridges.wecom.connection import Connection, Frame, Refused
 from hub_core.conversations.leases import Leases
-from hub_core.errors import ThreadBusy
+from hub_core.errors import ThreadBusy, Unavailable
 from hub_core.settings import Settings
 from prompts import message as words
 
@@ -28,6 +28,8 @@ MAX_TEXT = 20_480
 ASK_FOR_LEASE_S = 5.0
 REPLY_S = 300.0
 """How long after a message it is answered as such; later the bot writes on its own account. WeCom ends open answers after six minutes."""
+KEEP_TRYING_S = 60
+"""How long an event is held while the database takes nothing."""
 CLICK_S = 4.5
 """How long after a press its card can be changed."""
 RESPOND, UPDATE, WELCOME, PUSH = "aibot_respond_msg", "aibot_respond_update_msg", "aibot_respond_welcome_msg", "aibot_send_msg"
@@ -176,7 +178,14 @@ class WeComBot:
                 self._presses[heard.task] = (request, now)
             else:
                 self._replies[request] = _Reply(now)
-        self._accept(heard.incoming)
+        for _ in range(KEEP_TRYING_S):
+            try:
+                self._accept(heard.incoming)
+            except Unavailable:  # over a connection nothing is sent again
+                if not self._stop.wait(1.0):
+                    continue
+            return
+        log.error("an event of the WeCom bot is lost: the database took nothing for %s seconds", KEEP_TRYING_S)
 
     def _reply(self, request: str) -> _Reply | None:
         with self._lock:

@@ -29,8 +29,11 @@ def download(ref: str, *, plain: bool) -> Iterator[bytes]:
     Raises:
         ChannelError: it cannot be fetched. Undeliverable: it is too large, or damaged.
     """
-    found = json.loads(ref)
-    url = str(found["url"])
+    try:
+        found = json.loads(ref)
+        url, key = str(found["url"]), str(found["key"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise Undeliverable("no such file") from error
     if not url.startswith(("https://", "http://") if plain else "https://"):
         raise Undeliverable("the file is at no safe address")
     try:
@@ -41,7 +44,7 @@ def download(ref: str, *, plain: bool) -> Iterator[bytes]:
     except httpx.HTTPError as error:
         raise ChannelError(f"the file could not be fetched: {type(error).__name__}") from error
     try:
-        yield decrypt_file(content, found["key"]) if found["key"] else content
+        yield decrypt_file(content, key) if key else content
     except NotGenuine as error:
         raise Undeliverable("the file is damaged") from error
 

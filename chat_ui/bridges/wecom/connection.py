@@ -33,6 +33,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S, TAKEN_PAUSE_S = 1.0, 30.0, 60.0
 MAX_FRAME = 4 * 1024 * 1024
 WRONG_SECRET = frozenset({853000, 40001, 40013, 600041})
 SLOW_DOWN = frozenset({45009, 846606})
+NEVER = frozenset({40003, 60111, 81013, 93006})
+"""No such member or group, or not for this bot."""
 
 Frame = dict[str, Any]
 
@@ -130,6 +132,8 @@ class Connection:
             with self._sending:
                 self._forget(request_id, answer)
         code = int(found.get("errcode") or 0)
+        if code in NEVER:
+            raise Undeliverable(f"{command}: {code}")
         if code:
             raise Refused(command, code, str(found.get("errmsg", "")))
         return found

@@ -123,6 +123,16 @@ def test_a_repeated_message_is_one_message(hub: Hub) -> None:
         assert hub.exists("acme/new") and not hub.exists("acme/second")
 
 
+def test_a_message_that_is_repeated_after_a_restart_is_not_worked_on_again(hub: Hub) -> None:
+    message = {"MsgType": "text", "Content": "make a model acme/new", "MsgId": "9001"}
+    for verified in (True, False):
+        with on_wechat(hub, call("create_repo", name="acme/new", kind="model"), verified=verified) as (on, fake):
+            link(on)
+            answer = fake.message(ALICE, message)
+            assert (answer is None) == (not verified)
+    assert hub.audit("repo.create") == 4
+
+
 def test_events_without_a_number_are_told_apart_by_who_and_when(hub: Hub) -> None:
     with on_wechat(hub, call("whoami"), call("whoami")) as (on, fake):
         link(on)

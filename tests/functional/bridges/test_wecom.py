@@ -124,6 +124,20 @@ def test_a_repeated_message_is_one_message(hub: Hub) -> None:
         assert events(hub) == 1 and hub.exists("acme/new") and not hub.exists("acme/second")
 
 
+def test_a_request_that_was_listened_to_and_sent_again_does_nothing(hub: Hub) -> None:
+    with on_wecom(hub, call("create_repo", name="acme/new", kind="model"), call("create_repo", name="acme/second", kind="model")) as (
+        on,
+        fake,
+    ):
+        link(on)
+        heard = fake.post(fake.xml("alice", {"MsgType": "text", "Content": "make a model acme/new", "MsgId": "1"})).request
+        with httpx.Client() as attacker:
+            answers = [attacker.post(str(heard.url), content=heard.content).status_code for _ in range(3)]
+        on.settle()
+        assert answers == [200, 200, 200] and events(hub) == 1
+        assert hub.exists("acme/new") and not hub.exists("acme/second")
+
+
 def test_forged_stale_and_misdirected_messages_do_nothing(hub: Hub) -> None:
     with on_wecom(hub, call("whoami")) as (on, fake):
         link(on)
