@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -85,12 +85,13 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
         content = answer.json()
         text = str(content["choices"][0]["message"]["content"] or "") if answer.is_success else ""
     except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-        services.usage.count(Used(used.user_id, used.deployment_id, used.deployment, used.repo_id, failed=True))
+        services.usage.count(replace(used, failed=True))
         raise DeploymentNotReady(f"The deployment {found.view.name} gave no answer.", hint="Try again; its logs tell more.") from error
     if not answer.is_success:
         said = content.get("error", {}).get("message", "") if isinstance(content, dict) else ""
         raise InvalidInput(f"The model refused it: {str(said)[:300]}", hint="Its logs tell more.")
     usage = content.get("usage") or {}
     told = Answer(text, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), time.monotonic() - began)
-    services.usage.count(Used(used.user_id, used.deployment_id, used.deployment, used.repo_id, told.prompt_tokens, told.completion_tokens))
+    took = {"prompt_tokens": told.prompt_tokens, "completion_tokens": told.completion_tokens, "seconds": told.seconds}
+    services.usage.count(replace(used, **took))
     return told
