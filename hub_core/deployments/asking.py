@@ -92,6 +92,5 @@ def ask(services: Services, actor: Actor, found: Found, prompt: str, max_tokens:
         raise InvalidInput(f"The model refused it: {str(said)[:300]}", hint="Its logs tell more.")
     usage = content.get("usage") or {}
     told = Answer(text, int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0)), time.monotonic() - began)
-    took = {"prompt_tokens": told.prompt_tokens, "completion_tokens": told.completion_tokens, "seconds": told.seconds}
-    services.usage.count(replace(used, **took))
+    services.usage.count(replace(used, prompt_tokens=told.prompt_tokens, completion_tokens=told.completion_tokens, seconds=told.seconds))
     return told
