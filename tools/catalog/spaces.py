@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from hub_core.authz import Permission
-from hub_core.errors import InvalidInput, NotFound, RepoNotFound
+from hub_core.errors import InvalidInput, NoSuchHardware, NotFound, RepoNotFound
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.spaces.running import Planned, SpaceState, app_path
 from hub_core.spaces.service import MAX_VALUE, Setting
 from tools.catalog.deployments import cost
 from tools.catalog.fields import HardwareArg, SpaceArg
+from tools.catalog.spending import budget_facts
 from tools.contract import Call, Change, Effect, Plan, Slot, SlotType, Tool, ToolContext, ToolInput, ToolOutput
 
 # A conversation cannot hide shorter ones: they would be found in too much that is none.
@@ -126,7 +128,8 @@ def space_out(ctx: ToolContext, repo: Repo, state: SpaceState) -> SpaceOut:
     row, revision, platform = state.run, state.revision, ctx.services.platform
     price = 0.0
     if row is not None and revision is not None and not row.stopped:
-        price = platform.hardware.get(revision.hardware).price * row.replicas
+        with suppress(NoSuchHardware):  # the operator took it out of the catalogue
+            price = platform.hardware.get(revision.hardware).price * row.replicas
     return SpaceOut(
         repo=repo.full_name, stage=state.stage, sdk=state.sdk, path=app_path(repo), reason=row.reason if row else "",
         deployment=f"{repo.namespace}/{row.name}" if row else None, commit=revision.commit if revision else None,
@@ -152,7 +155,11 @@ class RunSpace(Tool[RunSpaceInput, SpaceOut]):
         if spec is not None or planned.found is not None:
             hardware = spec.hardware if spec else ctx.services.platform.hardware.get(planned.found.view.hardware)  # type: ignore[union-attr]
             resolved["hardware"] = str(hardware)
-            facts |= cost(ctx, hardware, 1) | {"runs": "while people use it", "sleeps": True}
+            facts |= (
+                cost(ctx, hardware, 1)
+                | budget_facts(ctx, repo.namespace_id, hardware.price)
+                | {"runs": "while people use it", "sleeps": True}
+            )
         if spec is not None:
             facts |= {"commit": spec.commit, "runtime": spec.runtime.title, "packages": len(spec.options.get("requirements", ()))}
         undone = Call("stop_space", {"repo": repo.full_name}) if changes else None
@@ -189,7 +196,7 @@ class StopSpace(Tool[OneSpace, SpaceOut]):
         view = ctx.services.space_runs.found(ctx.actor, repo).view
         changes = () if view.stopped else (Change("status", view.status, "stopped"),)
         again = Call("run_space", {"repo": repo.full_name, "hardware": view.hardware}) if changes else None
-        facts = {"repo": repo.full_name, "status": view.status, "price_per_hour": view.price_per_hour, "currency": view.currency}
+        facts = {"repo": repo.full_name, "status": view.status}
         return Plan({"repo": repo.full_name}, Effect.DESTRUCTIVE if changes else Effect.WRITE, changes, facts, again, repo)
 
     def run(self, ctx: ToolContext, args: OneSpace, plan: Plan) -> SpaceOut:

@@ -74,7 +74,7 @@ def test_what_cannot_run_says_why(hub: SpacesHub) -> None:
         ({"README.md": "---\nsdk: gradio\n---\n"}, InvalidInput, "no file 'app.py'"),
         ({"README.md": "---\nsdk: gradio\napp_file: ../x.py\n---\n"}, InvalidInput, "no file"),
         ({"README.md": "---\nsdk: docker\n---\n", "Dockerfile": "FROM x"}, NoRuntime, "does not build or run containers"),
-        ({"app.py": "", "requirements.txt": "numpy\n--index-url http://169.254.169.254/\n"}, InvalidInput, "Line 2"),
+        ({"app.py": "", "requirements.txt": "numpy\n-i http://169.254.169.254/\n"}, InvalidInput, "Line 2"),
         ({"app.py": "", "requirements.txt": "-e ."}, InvalidInput, "Line 1"),
         ({"app.py": "", "README.md": "---\nsdk: gradio\nsdk_version: ../evil\n---\n"}, InvalidInput, "no version"),
     ]

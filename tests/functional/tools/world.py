@@ -30,6 +30,7 @@ from tools.contract import ToolContext
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIvbSqusEnhJKY2cmVOse2X1Prlzk1ge3dSjHSVJEhBe alice@macbook"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl alice@tower"
+OPENED, CLOSED = "acme/opened", "acme/closed"
 MODEL, DATA, APP, SERVED, TALKS = "acme/support-7b", "acme/tickets", "acme/app", "acme/tiny", "acme/talks"
 GONE = {("finetune", "cancelled"), ("evaluate", "cancelled")}
 PEOPLE = ("root", "alice", "bob", "carol", "dave")
@@ -128,6 +129,17 @@ class World:
         return {entry.path: entry.sha for entry in git.tree(repo.id, git.resolve(repo.id), recursive=True)}
 
 
+def _open(world: World) -> None:
+    """A Space that runs and one that was stopped, as far as the database knows."""
+    services, alice = world.services, world.actor("alice")
+    for name in (OPENED, CLOSED):
+        services.repos.create(alice, name, RepoKind.SPACE, Visibility.PRIVATE, sdk="gradio")
+        repo = services.repos.find(alice, name)
+        services.files.commit(alice, repo, [FileChange("app.py", b"print()\n")], "Add an app")
+        services.space_runs.run(alice, repo, services.space_runs.plan(alice, repo, "cpu-small"))
+    services.space_runs.stop(alice, services.repos.find(alice, CLOSED))
+
+
 def build(services: Services) -> World:
     """Make the world on an empty hub."""
     people = {name: make_user(services.db, name, is_admin=name == "root") for name in PEOPLE}
@@ -161,6 +173,7 @@ def build(services: Services) -> World:
     _work(world, model)
     _talk(world, model)
     _serve(world)
+    _open(world)
     while relay_one(services):
         pass
     services.webhooks.create_for_repo(alice, model, "https://ci.example.com/hook")
@@ -339,6 +352,8 @@ CASES: dict[str, Case] = {
     "delete_deployment": Case(P),
     "try_deployment": Case({**P, "prompt": "What is the capital of France?"}),
     "get_logs": Case({"target": "chat", "lines": 5}),
+    "run_space": Case({"repo": CLOSED, "hardware": "cpu-small"}),
+    "stop_space": Case({"repo": OPENED}),
     "set_secret": Case({"target": APP, "name": "API_KEY", "value": "hunter2hunter2"}),
     "help": Case({"topic": "datasets"}, stranger=True),
     "undo": Case({}, undoable=False),
