@@ -46,7 +46,8 @@ MAX_VALUES = 200
 MAX_VALUE = 100
 # Changes that neither make nor rename anything, nor change who sees what.
 _HARMLESS = (
-    "approval.request", "approval.approve", "approval.reject", "approval.withdraw", "approval.expire", "attachment.create",
+    "approval.request", "approval.approve", "approval.reject", "approval.withdraw", "approval.expire",
+    "approval.execute", "approval.fail", "bridge.link", "bridge.unlink", "bridge.undelivered", "attachment.create",
     "thread.delete", "session.login", "repo.like", "repo.unlike", "repo.watch", "repo.tags", "repo.update", "repo.push", "repo.commit",
     "git.push", "user.password",
 )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,9 @@ from hub_core.errors import HubError
 from hub_core.settings import load_settings
 
 if TYPE_CHECKING:
+    from chat_ui.bridges.port import Problem
     from hub_core.authz import Actor
+    from hub_core.doctor import Finding
     from hub_core.services import Services
 
 app = typer.Typer(
@@ -162,12 +165,14 @@ def user_list() -> None:
 
 @app.command()
 def doctor(hashes: Annotated[bool, typer.Option("--hashes", help="Also read every LFS object and check its sha256.")] = False) -> None:
-    """Check that everything the hub knows of is there and whole."""
+    """Check that everything the hub knows of is there and whole, and that the bridges to chat platforms are set up right."""
+    from chat_ui.bridges.registry import examine as examine_bridges
     from hub_core.doctor import examine
 
     problems = 0
     with _services() as services:
-        for finding in examine(services, hashes=hashes):
+        findings: Iterator[Finding | Problem] = chain(examine(services, hashes=hashes), examine_bridges(services.settings))
+        for finding in findings:
             problems += bool(finding.problem)
             typer.echo(f"{'PROBLEM' if finding.problem else 'ok':8}{finding.subject}{': ' if finding.problem else ''}{finding.problem}")
     typer.echo(f"{problems} problem(s)")

@@ -15,6 +15,8 @@ from chat_ui.addresses import AddressRoute, addresses_router
 from chat_ui.api_docs import api_docs_router
 from chat_ui.approval_link import approval_router
 from chat_ui.background import AgentLoader
+from chat_ui.bridges.link_page import link_router
+from chat_ui.bridges.registry import configured, open_bridges
 from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
 from chat_ui.login import login_router
@@ -47,6 +49,12 @@ def create_app(settings: Settings) -> FastAPI:
         first = await run_in_threadpool(prepare, services)
         agent = AgentLoader(services)
         page = Loader(lambda: load_chainlit(services, agent))
+        bridges, chosen = None, configured(settings)
+        if chosen:
+            services, bridges, routes = await run_in_threadpool(open_bridges, services, agent, chosen)
+            for router in routes:
+                app.include_router(router)
+        app.include_router(link_router(services, bridges.linked if bridges else None))
         _include(app, services, agent, page, metrics)
         _greet(settings, first)
         agent.start()
@@ -55,6 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
         keeper.start()
         worker.start()
         reconciler.start()
+        if bridges is not None:
+            await run_in_threadpool(bridges.start)
         ssh = SshServer(services)
         if settings.ssh_port:
             _greet_ssh(settings, await ssh.start())
@@ -63,6 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await ssh.close()
             await app.state.gateway.close()
+            if bridges is not None:
+                await run_in_threadpool(bridges.close)
             await run_in_threadpool(reconciler.close)
             await run_in_threadpool(worker.close)
             await run_in_threadpool(keeper.close)
@@ -95,7 +107,7 @@ def _whole(app: FastAPI, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader, metrics: Metrics) -> None:
-    """Put every part in its place; the chat page comes before the Git routes, whose paths are the widest."""
+    """Put every part in its place."""
     from chat_ui.agent_model import AgentModel
     from chat_ui.api import chat_router
     from chat_ui.mcp_local import summary

@@ -122,6 +122,12 @@ class Settings:
     gateway_deployment_requests: int = _setting(0, "Most requests to one deployment in a minute, of everybody together; 0: no limit.")
     gateway_deployment_tokens: int = _setting(0, "Most tokens of one deployment in a minute, of everybody together; 0: no limit.")
     gateway_deployment_parallel: int = _setting(256, "Most requests to one deployment at once, of everybody together; 0: no limit.")
+    slack_bot_token: str = _setting("", "Token of the hub's app on Slack (`xoxb-...`); empty: no Slack.", secret=True)
+    slack_app_token: str = _setting(
+        "", "App-level token (`xapp-...`) for socket mode, in which the hub calls Slack and needs no public address.", secret=True
+    )
+    slack_signing_secret: str = _setting("", "What Slack signs its events with, where it calls the hub by HTTP.", secret=True)
+    slack_api_url: str = _setting("https://slack.com/api/", "Address of Slack's Web API, where a proxy stands in between.")
     wechat_app_id: str = _setting("", "Id of a WeChat Official Account (AppID); empty: no WeChat.")
     wechat_app_secret: str = _setting("", "Its secret (AppSecret).", secret=True)
     wechat_token: str = _setting("", "The token (Token) that its callbacks are signed with, as in its console.", secret=True)
@@ -129,7 +135,8 @@ class Settings:
         "", "The key (EncodingAESKey) that its callbacks are encrypted with; empty: they come in the clear.", secret=True
     )
     wechat_verified: bool = _setting(
-        True, "Whether the account may send customer-service messages (0 or 1). If not, people send 1 to get what took longer than 4 seconds."
+        True,
+        "Whether the account may send customer-service messages (0 or 1). If not, people send 1 to get what took longer than 4 seconds.",
     )
     wechat_api_url: str = _setting("https://api.weixin.qq.com", "Address of WeChat's API, where a proxy stands in between.")
     wecom_corp_id: str = _setting("", "Id of a corporation on WeCom (CorpID); empty: no application of WeCom.")

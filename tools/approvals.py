@@ -30,7 +30,7 @@ def decide(ctx: ToolContext, approval_id: str, decision: Decision) -> tuple[Appr
     try:
         done = invoke.run_approved(ctx, settled)
     except BaseException:
-        approvals.finish(approval_id, "failed")
+        approvals.finish(ctx.actor, approval_id, "failed")
         raise
-    approvals.finish(approval_id, "executed")
+    approvals.finish(ctx.actor, approval_id, "executed")
     return settled, done

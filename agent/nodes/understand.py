@@ -59,7 +59,7 @@ def _pending(work: Work) -> list[ApprovalView]:
     for approval in unsettled:
         if approval.status == "approved":
             ran = approvals.execution(f"approval:{approval.id}") == "ok"
-            approvals.finish(approval.id, "executed" if ran else "failed")
+            approvals.finish(work.ctx.actor, approval.id, "executed" if ran else "failed")
             work.note("crashed_done" if ran else "crashed_undone", act=[approval.tool, approval.args])
     return [approval for approval in unsettled if approval.status == "pending"]
 

@@ -17,9 +17,12 @@ from chat_ui.bridges.desk import CardDesk
 from chat_ui.bridges.jobs import CARD, DELIVER, BridgeJobs
 from chat_ui.bridges.port import Channel, ChannelError, Incoming
 from chat_ui.bridges.turns import Turns
+from chat_ui.texts import language_of
 from hub_core.bridges.inbox import LEASE, MAX_ATTEMPTS, EventView
+from hub_core.bridges.links import LinkView
 from hub_core.errors import HubError, Unavailable
 from hub_core.services import Services
+from prompts import message
 
 if TYPE_CHECKING:
     from agent.agent import Agent
@@ -131,6 +134,20 @@ class Bridges:
             with self._services.db.write() as session:
                 for kind, args, key in wanted:
                     self._services.jobs.queue.enqueue(session, kind, args, key=f"{kind}:{key}")
+
+    def linked(self, link: LinkView) -> None:
+        """Tell a person where they talk that they are known from now on."""
+        channel = self.channels.get(link.platform)
+        if channel is None or not channel.capabilities.direct:
+            return
+        try:
+            actor = self._services.bridges.person_of(link, link.platform)
+            place = self.delivery.now(lambda: channel.direct(link.workspace, link.person))
+        except (ChannelError, HubError) as error:
+            log.info("a linked person could not be told: %s", error)
+            return
+        language = language_of(str(self._services.users.preferences(actor).get("language") or link.language))
+        self.delivery.say(place, message(language, "bridge.linked", username=actor.username), language, later=True)
 
     @property
     def idle(self) -> bool:

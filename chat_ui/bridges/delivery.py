@@ -97,13 +97,16 @@ class Delivery:
                 self._services.bridges.put_out(place.platform, place.key, target, text=text, delay_s=error.retry_after or 5)
             return ""
 
-    def target(self, actor: Actor, place: Place, person: str, answer: Answer) -> Target | None:
+    def target(self, actor: Actor, place: Place, person: str, answer: Answer, *, private: bool = False) -> Target | None:
         """Where an answer may be shown; None when there is no way to show it to its person alone.
+
+        Args:
+            private: show it to its person alone in any case.
 
         Raises:
             ChannelError: the private conversation cannot be opened now.
         """
-        if not place.group or is_for_all(self._services, actor, answer):
+        if not place.group or (not private and is_for_all(self._services, actor, answer)):
             return Target(place)
         channel = self.channel(place)
         abilities = channel.capabilities
@@ -111,8 +114,8 @@ class Delivery:
         if abilities.ephemeral and (fits or not abilities.direct):
             return Target(place, only_for=person)
         if abilities.direct:
-            private = self.now(lambda: channel.direct(place.workspace, person))
-            return Target(private, note=message(answer.language, "bridge.in_private"))
+            opened = self.now(lambda: channel.direct(place.workspace, person))
+            return Target(opened, note=message(answer.language, "bridge.in_private"))
         return None
 
     def answer(self, actor: Actor, target: Target, answer: Answer, *, replaces: str = "") -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Tables = Literal["markdown", "monospace", "lists"]
 
@@ -229,6 +229,14 @@ class Channel(Protocol):
 
     def fetch_file(self, file: FileRef) -> Iterator[bytes]:
         """The bytes of a file that a person sent, as they come."""
+
+
+@runtime_checkable
+class KnowsNames(Protocol):
+    """A channel whose events do not tell how people are called."""
+
+    def name_of(self, person: str) -> tuple[str, str]:
+        """How a person is called, and their language tag; the id and nothing where the platform does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

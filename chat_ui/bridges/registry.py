@@ -50,10 +50,11 @@ class Platform:
 
 def platforms() -> tuple[Platform, ...]:
     """All of them."""
+    from chat_ui.bridges.slack.platform import SLACK
     from chat_ui.bridges.wechat.platform import WECHAT
     from chat_ui.bridges.wecom.platform import WECOM, WECOM_BOT
 
-    return WECHAT, WECOM, WECOM_BOT
+    return SLACK, WECHAT, WECOM, WECOM_BOT
 
 
 def configured(settings: Settings) -> tuple[Platform, ...]:

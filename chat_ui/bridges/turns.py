@@ -16,7 +16,7 @@ from agent.schema import Answer
 from chat_ui.bridges.delivery import Delivery, base_address
 from chat_ui.bridges.desk import CardDesk
 from chat_ui.bridges.live import LiveReply
-from chat_ui.bridges.port import Channel, ChannelError, Incoming, Outgoing, Place
+from chat_ui.bridges.port import Channel, ChannelError, Incoming, KnowsNames, Outgoing, Place, Undeliverable
 from chat_ui.texts import language_of
 from hub_core.authz import Actor
 from hub_core.bridges.inbox import EventView
@@ -107,6 +107,10 @@ class Turns:
     def _invite(self, channel: Channel, incoming: Incoming, who: Person, language: str) -> None:
         """The link, to this person alone. They learn nothing else."""
         place, abilities = incoming.place, channel.capabilities
+        if not who.name and isinstance(channel, KnowsNames):
+            name, tag = channel.name_of(who.person)
+            who = replace(who, name=name)
+            language = detect_language(incoming.text, language_of(tag or incoming.language))
         if place.group and not abilities.ephemeral:
             if not abilities.direct:
                 self._delivery.say(place, message(language, "bridge.invite_privately"), language)
@@ -263,7 +267,7 @@ class Turns:
                     raise TooLarge(f"A file in a conversation has at most {limit // 2**20} MiB.", hint="Push larger files with Git LFS.")
                 kept.append(self._services.conversations.store_attachment(heard.actor, file.name, heard.channel.fetch_file(file)).id)
             except (HubError, ChannelError) as error:
-                if isinstance(error, ChannelError) and heard.event.attempts < 2:
+                if isinstance(error, ChannelError) and not isinstance(error, Undeliverable) and heard.event.attempts < 2:
                     raise
                 reason = error_text(heard.language, error_json(error), {}) if isinstance(error, HubError) else str(error)
                 self._tell(heard, message(heard.language, "bridge.file_failed", name=file.name, reason=reason))
@@ -276,12 +280,10 @@ class Turns:
             self._tell(heard, answer.reply)
             return
         person = heard.incoming.person
-        target = delivery.target(heard.actor, place, person, answer)
+        target = delivery.target(heard.actor, place, person, answer, private=heard.incoming.ephemeral)
         if target is None:
             delivery.say(place, message(answer.language, "bridge.ask_in_private"), answer.language)
             return
-        if heard.incoming.ephemeral and target.place == place and heard.channel.capabilities.ephemeral:
-            target = replace(target, only_for=person)
         if target.note:
             delivery.say(place, target.note, answer.language, only_for=person)
         delivery.answer(heard.actor, target, answer, replaces=replaces)

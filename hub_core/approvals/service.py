@@ -165,10 +165,14 @@ class ApprovalService:
             )
         return view
 
-    def finish(self, approval_id: str, outcome: Outcome) -> None:
-        """Say what became of an approved act."""
+    def finish(self, actor: Actor, approval_id: str, outcome: Outcome) -> None:
+        """Say what became of an approved act of the caller's."""
         with self._db.write() as session:
-            _move(session, approval_id, "approved", outcome)
+            row = _own(session, actor, approval_id)
+            if _move(session, approval_id, "approved", outcome):
+                verb = "execute" if outcome == "executed" else "fail"
+                facts: dict[str, Any] = {"effect": row.effect, "asked_on": row.channel, "answered_on": row.decided_channel}
+                audit.record(session, actor, f"approval.{verb}", row.tool, approval=row.id, digest=row.digest, **facts)
 
     def withdraw(self, actor: Actor, approval_id: str) -> bool:
         """Take a pending request back; False when it was settled before."""

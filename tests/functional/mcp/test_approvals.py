@@ -70,7 +70,7 @@ def test_an_approval_decided_elsewhere_is_told_with_its_result(hub: McpHub) -> N
     assert hub.hub.visibility("acme/vision") == "public"
     with hub.services.db.read() as session:
         story = session.execute(sa.select(AuditEvent.action, AuditEvent.channel).where(AuditEvent.action.like("approval%"))).all()
-    assert [tuple(row) for row in story] == [("approval.request", "mcp"), ("approval.approve", "chat")]
+    assert [tuple(row) for row in story] == [("approval.request", "mcp"), ("approval.approve", "chat"), ("approval.execute", "chat")]
 
 
 def test_a_refused_one_is_told_so(hub: McpHub) -> None:
