@@ -102,48 +102,6 @@ class UnsafeAddress(InvalidInput):
     code = "unsafe_address"
 
 
-class TooBigForHardware(InvalidInput):
-    """The model needs more memory than the asked hardware has; `details` has the estimate, and the hint what it fits on."""
-
-    code = "too_big_for_hardware"
-
-
-class NoSuchHardware(InvalidInput):
-    """The hardware is not in the catalogue, or none of it is in the clusters of this hub; `list_hardware` shows what is."""
-
-    code = "no_such_hardware"
-
-
-class NoRuntime(InvalidInput):
-    """No runtime serves this model on this hardware, or the named one does not; `list_runtimes` shows what each serves."""
-
-    code = "no_runtime"
-
-
-class UnsuitableData(InvalidInput):
-    """A dataset cannot be learned from or measured on: no rows, or no columns with texts; `details["columns"]` are those it has."""
-
-    code = "unsuitable_data"
-
-
-class UnsuitableModel(InvalidInput):
-    """The model cannot be fine-tuned or evaluated here: no text model, or no weights that can be loaded without running its code."""
-
-    code = "unsuitable_model"
-
-
-class TrainingDiverged(InvalidInput):
-    """The loss of a fine-tune is no number any more; a smaller learning rate or cleaner data helps."""
-
-    code = "training_diverged"
-
-
-class TrainingOutOfMemory(InvalidInput):
-    """A fine-tune or an evaluation needed more memory than its hardware has."""
-
-    code = "training_out_of_memory"
-
-
 class InvalidKey(InvalidInput):
     """An SSH key cannot be read, or is of a kind that is too weak."""
 
@@ -232,12 +190,6 @@ class DiscussionNotFound(NotFound):
     """The repo has no discussion or pull request of that number, or it has no such comment."""
 
     code = "discussion_not_found"
-
-
-class DeploymentNotFound(NotFound):
-    """No such deployment, or not visible to the caller."""
-
-    code = "deployment_not_found"
 
 
 class RevisionNotFound(NotFound):
@@ -342,24 +294,6 @@ class AmbiguousCollection(Conflict):
     code = "ambiguous_collection"
 
 
-class AmbiguousDeployment(Conflict):
-    """A bare name fits several visible deployments; `details["choices"]` lists them as `namespace/name`."""
-
-    code = "ambiguous_deployment"
-
-
-class NothingToRollBack(Conflict):
-    """The deployment has one revision only."""
-
-    code = "nothing_to_roll_back"
-
-
-class DeploymentStopped(Conflict):
-    """The deployment is stopped, so it answers nothing; start it first."""
-
-    code = "deployment_stopped"
-
-
 class ApprovalSettled(Conflict):
     """The approval was already approved, rejected, executed or withdrawn."""
 
@@ -420,12 +354,6 @@ class QuotaExceeded(LimitExceeded):
     code = "quota_exceeded"
 
 
-class BudgetSpent(LimitExceeded):
-    """The budget that pays for it is used up; nothing was started. `details["until"]` is when the next period begins."""
-
-    code = "budget_spent"
-
-
 class RateLimited(LimitExceeded):
     """Too many requests or tokens in a minute, or too many requests at once; `details["retry_after"]` says how many seconds to wait."""
 
@@ -472,42 +400,6 @@ class JobLost(Unavailable):
     """Every worker that tried the job died while it ran; stands in the job's `error`."""
 
     code = "job_lost"
-
-
-class DeploymentNotReady(Unavailable):
-    """The deployment does not answer at this moment: it starts, waits for room, or fails; the message says which."""
-
-    code = "deployment_not_ready"
-
-
-class ClusterUnavailable(Unavailable):
-    """A cluster does not answer; what runs there goes on, and nothing was changed."""
-
-    code = "cluster_unavailable"
-
-
-class NotIsolated(Unavailable):
-    """The kernel of the hub's machine cannot shut in the app of a Space, so it is not run; see `HUB_SPACES_UNCONFINED`."""
-
-    code = "not_isolated"
-
-
-class ClusterRefused(Unavailable):
-    """A cluster does not want what it shall run: a right is missing, a quota is used up, or it finds it wrong; the message says which."""
-
-    code = "cluster_refused"
-
-
-class RuntimeNotInstalled(Unavailable):
-    """The packages of a runtime cannot be installed on this machine; the message has what the installer said."""
-
-    code = "runtime_not_installed"
-
-
-class TrainingFailed(Unavailable):
-    """The program that trains or evaluates ended before its time; the job's log has its last lines."""
-
-    code = "training_failed"
 
 
 class LLMUnavailable(Unavailable):

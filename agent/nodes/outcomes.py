@@ -10,7 +10,8 @@ from agent.nodes.work import Work, error_json
 from agent.planner.types import Question
 from agent.schema import Event
 from agent.state import Call
-from hub_core.errors import AmbiguousCollection, AmbiguousDeployment, AmbiguousRepo, HubError
+from hub_core.errors import AmbiguousCollection, AmbiguousRepo, HubError
+from hub_core.running_errors import AmbiguousDeployment
 from tools import invoke
 
 

@@ -19,8 +19,9 @@ from hub_core.authz import SYSTEM, Actor, CredentialKind, Permission, Role
 from hub_core.budgets.states import BudgetPeriod, BudgetState, Level, states, used_by, window
 from hub_core.budgets.tables import Budget
 from hub_core.db import Database, utcnow
-from hub_core.errors import BudgetSpent, InvalidInput, PermissionDenied, UserNotFound
+from hub_core.errors import InvalidInput, PermissionDenied, UserNotFound
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import BudgetSpent
 
 MAX_AMOUNT = 1e9
 

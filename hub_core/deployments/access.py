@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from hub_core.accounts.lookup import storable
 from hub_core.authz import Access, Actor, Permission, Role, Visibility, require
 from hub_core.deployments.tables import Deployment
-from hub_core.errors import AmbiguousDeployment, DeploymentNotFound, HubError
+from hub_core.errors import HubError
 from hub_core.repos.access import access as repo_access
 from hub_core.repos.access import with_role
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import AmbiguousDeployment, DeploymentNotFound
 
 
 @dataclass(frozen=True, slots=True)

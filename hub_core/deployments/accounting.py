@@ -21,11 +21,11 @@ from hub_core.deployments.platform import Platform
 from hub_core.deployments.reasons import tell
 from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
 from hub_core.deployments.views import full_name
-from hub_core.errors import ClusterUnavailable
 from hub_core.metering.compute import ComputeMeter, Ran
 from hub_core.metering.meter import Seen, UsageMeter
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import ClusterUnavailable
 
 SAMPLE_S = 15.0
 # What holds hardware; a copy that waits for room, or to be started again after it ended, costs nothing.

@@ -13,8 +13,9 @@ from hub_core.db import utcnow
 from hub_core.deployments.service import Found, Target
 from hub_core.deployments.tables import Status
 from hub_core.deployments.traffic import in_turn, shares
-from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError, InvalidInput
+from hub_core.errors import HubError, InvalidInput
 from hub_core.metering.meter import Used
+from hub_core.running_errors import DeploymentNotReady, DeploymentStopped
 from hub_core.services import Services
 
 POLL_S = 0.2

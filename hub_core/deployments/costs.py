@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from hub_core.deployments.hardware import HardwareCatalogue
 from hub_core.deployments.tables import Deployment, DeploymentRevision
-from hub_core.errors import NoSuchHardware
+from hub_core.running_errors import NoSuchHardware
 
 
 def price_of(catalogue: HardwareCatalogue, hardware: str) -> float:

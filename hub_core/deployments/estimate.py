@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from hub_core.errors import NoRuntime
 from hub_core.models.facts import ModelFacts
 from hub_core.models.inspect import weight_format
+from hub_core.running_errors import NoRuntime
 from hub_core.runtimes.catalogue import Runtime
 
 MIB = 1024**2

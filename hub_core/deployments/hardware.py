@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub_core.clusters.port import GIB, Gpu, Inventory, Resources
-from hub_core.errors import NoSuchHardware
+from hub_core.running_errors import NoSuchHardware
 from hub_core.runtimes.catalogue import read_data
 
 FILE = Path(__file__).parent / "hardware.yaml"

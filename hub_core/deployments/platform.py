@@ -11,7 +11,7 @@ from hub_core.clusters.kubernetes.opening import open_clusters
 from hub_core.clusters.local.cluster import LocalCluster
 from hub_core.clusters.port import GIB, Cluster, Inventory
 from hub_core.deployments.hardware import HardwareCatalogue, load_hardware
-from hub_core.errors import ClusterUnavailable
+from hub_core.running_errors import ClusterUnavailable
 from hub_core.runtimes.catalogue import Runtimes, load_runtimes
 from hub_core.settings import Settings
 

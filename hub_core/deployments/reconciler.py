@@ -35,8 +35,9 @@ from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
 from hub_core.deployments.traffic import copies_of_new
 from hub_core.deployments.views import full_name
 from hub_core.deployments.workloads import folder_names, render
-from hub_core.errors import ClusterUnavailable, HubError, ThreadBusy
+from hub_core.errors import HubError, ThreadBusy
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import ClusterUnavailable
 from hub_core.services import Services
 
 LEASE = "deployments"

@@ -26,13 +26,14 @@ from hub_core.deployments.specs import Asked, Spec, Specs
 from hub_core.deployments.tables import Deployment, DeploymentRevision, Status
 from hub_core.deployments.traffic import ALL
 from hub_core.deployments.views import DeploymentView, deployment_view, full_name, revision_view, split_views
-from hub_core.errors import AlreadyExists, ClusterUnavailable, InvalidInput, NothingToRollBack
+from hub_core.errors import AlreadyExists, InvalidInput
 from hub_core.git import GitStore
 from hub_core.names import check_repo_name
 from hub_core.repos.access import require_repo
 from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import ClusterUnavailable, NothingToRollBack
 
 MAX_REPLICAS = 32
 

@@ -14,13 +14,14 @@ from hub_core.clusters.port import GIB, Inventory
 from hub_core.deployments.estimate import memory_needed, needed_paths, weight_bytes, weight_paths
 from hub_core.deployments.hardware import Hardware, fitting, free, present
 from hub_core.deployments.platform import LOCAL, Platform
-from hub_core.errors import InvalidInput, NoRuntime, NoSuchHardware, NotIsolated, TooBigForHardware
+from hub_core.errors import InvalidInput
 from hub_core.git import GitStore
 from hub_core.models.facts import ModelFacts
 from hub_core.models.inspect import inspect_model, wanted
 from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import NoRuntime, NoSuchHardware, NotIsolated, TooBigForHardware
 from hub_core.runtimes.catalogue import Runtime
 from hub_core.spaces.spec import APP, STATIC, build_of
 

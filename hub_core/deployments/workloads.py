@@ -12,7 +12,7 @@ from hub_core.clusters.port import ModelFiles, Probe, Workload
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.service import workload_name
 from hub_core.deployments.tables import Deployment, DeploymentRevision
-from hub_core.errors import NoRuntime
+from hub_core.running_errors import NoRuntime
 from hub_core.runtimes.catalogue import SERVERS, Runtime
 from hub_core.runtimes.install import python_of
 from hub_core.spaces.spec import APP

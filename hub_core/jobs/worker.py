@@ -9,12 +9,13 @@ from typing import Any
 
 import structlog
 
-from hub_core.errors import BudgetSpent, Conflict, HubError, InvalidInput, NotFound, PermissionDenied, Unauthenticated
+from hub_core.errors import Conflict, HubError, InvalidInput, NotFound, PermissionDenied, Unauthenticated
 from hub_core.jobs.context import JobContext, StopJob
 from hub_core.jobs.kinds import Lane
 from hub_core.jobs.queue import Lease
 from hub_core.jobs.relay import relay_one
 from hub_core.jobs.tables import Job
+from hub_core.running_errors import BudgetSpent
 from hub_core.services import Services
 
 THREADS: Mapping[Lane, int] = {Lane.LIGHT: 2, Lane.HEAVY: 1, Lane.TRAINING: 1, Lane.SETUP: 1}

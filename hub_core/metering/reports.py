@@ -16,12 +16,12 @@ from hub_core.budgets.service import find_owner
 from hub_core.db import Database
 from hub_core.deployments.access import deployment_not_found, find_deployment
 from hub_core.deployments.views import full_name
-from hub_core.errors import DeploymentNotFound
 from hub_core.metering.meter import UsageMeter
 from hub_core.metering.scope import Scope, Span, Thing
 from hub_core.metering.tables import ComputeHour, UsageHour
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import DeploymentNotFound
 
 MAX_ROWS = 200
 HOURLY_UP_TO, DAILY_UP_TO = dt.timedelta(days=3), dt.timedelta(days=400)

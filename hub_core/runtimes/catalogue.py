@@ -11,8 +11,9 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hub_core.errors import InvalidInput, NoRuntime
+from hub_core.errors import InvalidInput
 from hub_core.models.facts import ModelFacts
+from hub_core.running_errors import NoRuntime
 
 T = TypeVar("T", bound=BaseModel)
 FOLDER = Path(__file__).parent / "data"

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub_core.errors import RuntimeNotInstalled
+from hub_core.running_errors import RuntimeNotInstalled
 from hub_core.runtimes.catalogue import Runtime
 from hub_core.settings import foreign_environment
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_core.authz import Actor
-from hub_core.errors import InvalidInput, NoRuntime
+from hub_core.errors import InvalidInput
 from hub_core.repos.cards import MAX_README, read_card
 from hub_core.repos.files import FileService
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import NoRuntime
 from hub_core.runtimes.catalogue import Runtime, Runtimes
 from hub_core.spaces.requirements import MAX_BYTES, read_requirements, sdk_version
 from hub_core.spaces.runtime import app_file

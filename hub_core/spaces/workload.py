@@ -10,7 +10,7 @@ from hub_core.deployments.hardware import Hardware
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.service import workload_name
 from hub_core.deployments.tables import Deployment, DeploymentRevision
-from hub_core.errors import NoRuntime
+from hub_core.running_errors import NoRuntime
 from hub_core.runtimes.catalogue import Runtime
 from hub_core.runtimes.install import Packages
 

@@ -17,8 +17,9 @@ from typing import Any
 from hub_core.datasets.formats import data_files
 from hub_core.datasets.loaded import Budget
 from hub_core.datasets.tabular import load
-from hub_core.errors import UnsuitableData, UnsupportedFormat
+from hub_core.errors import UnsupportedFormat
 from hub_core.reading import FileReader
+from hub_core.running_errors import UnsuitableData
 from hub_core.training.texts import Example, Shape, recognise, unsuitable
 
 SAMPLE = Budget(rows=2000, max_bytes=8 << 20)

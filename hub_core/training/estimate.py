@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from hub_core.clusters.port import GIB, Inventory
 from hub_core.deployments.hardware import Hardware, HardwareCatalogue, HardwareItem, present
-from hub_core.errors import NoSuchHardware, TooBigForHardware
 from hub_core.models.facts import ModelFacts
+from hub_core.running_errors import NoSuchHardware, TooBigForHardware
 
 MIB = 1024**2
 FIXED = 700 * MIB  # Python, torch and its libraries

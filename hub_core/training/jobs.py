@@ -24,7 +24,7 @@ from hub_core.datasets.formats import data_files
 from hub_core.db import utcnow
 from hub_core.deployments.hardware import Hardware
 from hub_core.deployments.platform import LOCAL
-from hub_core.errors import Conflict, StorageFull, TrainingFailed
+from hub_core.errors import Conflict, StorageFull
 from hub_core.jobs.context import JobContext, StopJob
 from hub_core.jobs.kinds import JobKind, Lane
 from hub_core.jobs.tables import Job
@@ -33,6 +33,7 @@ from hub_core.models.inspect import inspect_model, wanted
 from hub_core.reading import FileReader
 from hub_core.repos.copying import copy_files
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import TrainingFailed
 from hub_core.storage.local import disk_errors
 from hub_core.training import corpus, publish
 from hub_core.training.models import learner

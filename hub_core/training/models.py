@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from hub_core.errors import UnsuitableModel
 from hub_core.models.facts import ModelFacts
 from hub_core.models.inspect import weight_format
 from hub_core.models.transformers_info import transformers_info
+from hub_core.running_errors import UnsuitableModel
 
 # Architectures of GGUF files that the transformers library turns back into its own.
 GGUF_ARCHITECTURES = frozenset({"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "falcon", "stablelm", "gpt2", "starcoder2", "olmo2"})  # fmt: skip

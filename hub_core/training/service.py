@@ -13,7 +13,7 @@ from hub_core.authz import Actor, Permission, Visibility
 from hub_core.datasets.formats import data_files
 from hub_core.db import Database
 from hub_core.deployments.platform import LOCAL, Platform
-from hub_core.errors import AlreadyExists, ClusterUnavailable, Conflict, InvalidInput, NoSuchHardware, UnsuitableData
+from hub_core.errors import AlreadyExists, Conflict, InvalidInput
 from hub_core.git import GitStore
 from hub_core.jobs.service import JobService, JobView
 from hub_core.models.facts import ModelFacts
@@ -23,6 +23,7 @@ from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.service import RepoService
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import ClusterUnavailable, NoSuchHardware, UnsuitableData
 from hub_core.training import corpus, tokens
 from hub_core.training.estimate import Estimate, Sizes, Work, place, sizes_of
 from hub_core.training.models import Learner, learner

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hub_core.errors import UnsuitableData
+from hub_core.running_errors import UnsuitableData
 
 MESSAGES, CHOICE, PAIR, TEXT = "messages", "choice", "pair", "text"
 CHATS = ("messages", "conversations", "conversation")

@@ -23,7 +23,8 @@ from typing import Any, Protocol
 from hub_core.clusters.explain import explain
 from hub_core.clusters.local.copy import KEEPER, MAX_FILE_BYTES, MAX_FILES, read_json, tail
 from hub_core.clusters.local.keeper import TWIN, write_json
-from hub_core.errors import HubError, StorageFull, TrainingDiverged, TrainingFailed, TrainingOutOfMemory, UnsuitableData, UnsuitableModel
+from hub_core.errors import HubError, StorageFull
+from hub_core.running_errors import TrainingDiverged, TrainingFailed, TrainingOutOfMemory, UnsuitableData, UnsuitableModel
 from hub_core.runtimes.install import Packages, Tell, install_packages
 from hub_core.storage.local import disk_errors
 

@@ -17,11 +17,11 @@ from hub_core.clusters.port import GIB, Instance, InstanceState, Inventory, Work
 from hub_core.deployments.preparing import Prepared, Preparing
 from hub_core.deployments.reconciler import Reconciler
 from hub_core.deployments.service import Found
-from hub_core.errors import ClusterUnavailable
 from hub_core.git import FileChange
 from hub_core.jobs.worker import Worker
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import ClusterUnavailable
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings
 from tests.common import fake_runtime

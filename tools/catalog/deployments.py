@@ -16,11 +16,12 @@ from hub_core.deployments.service import MAX_REPLICAS, Found, check_replicas
 from hub_core.deployments.specs import Asked, Spec
 from hub_core.deployments.tables import Status
 from hub_core.deployments.views import DeploymentView
-from hub_core.errors import DeploymentNotFound, RepoNotFound
+from hub_core.errors import RepoNotFound
 from hub_core.jobs.service import JobView
 from hub_core.jobs.traces import read_trace
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import DeploymentNotFound
 from tools.catalog.fields import DeploymentArg, HardwareArg, LimitArg, ModelArg, RevisionArg
 from tools.catalog.outputs import Page
 from tools.catalog.repos import VisibilityArg, locate

@@ -11,7 +11,8 @@ from hub_core.authz import Permission, Visibility
 from hub_core.deployments.service import MAX_REPLICAS, Found, check_replicas
 from hub_core.deployments.specs import Asked, Spec
 from hub_core.deployments.traffic import ALL
-from hub_core.errors import InvalidInput, NoSuchHardware
+from hub_core.errors import InvalidInput
+from hub_core.running_errors import NoSuchHardware
 from tools.catalog.deployments import (
     DeploymentOut,
     EnvironmentArg,
@@ -332,7 +333,11 @@ class DeleteDeployment(_Changes):
         }
         inverse = Call(
             "deploy_model",
-            again | {"replicas": view.min_replicas if view.max_replicas else view.replicas, "environment": [f"{name}={value}" for name, value in view.environment.items()]},
+            again
+            | {
+                "replicas": view.min_replicas if view.max_replicas else view.replicas,
+                "environment": [f"{name}={value}" for name, value in view.environment.items()],
+            },
         )
         return Plan(resolved, Effect.DESTRUCTIVE, (Change("deployment", view.name, None),), facts, inverse, one)
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from hub_core.authz import Permission
-from hub_core.errors import InvalidInput, NoSuchHardware, NotFound, RepoNotFound
+from hub_core.errors import InvalidInput, NotFound, RepoNotFound
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import NoSuchHardware
 from hub_core.spaces.running import Planned, SpaceState, app_path
 from hub_core.spaces.service import MAX_VALUE, Setting
 from tools.catalog.deployments import cost

@@ -7,7 +7,7 @@ from typing import Any
 from hub_core.deployments.service import Found
 from hub_core.deployments.specs import Spec
 from hub_core.deployments.traffic import ALL, copies_of_new
-from hub_core.errors import NoSuchHardware
+from hub_core.running_errors import NoSuchHardware
 from tools.contract import Call, Effect, ToolContext
 
 

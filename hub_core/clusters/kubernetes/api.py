@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from hub_core.errors import ClusterRefused, ClusterUnavailable
+from hub_core.running_errors import ClusterRefused, ClusterUnavailable
 
 if TYPE_CHECKING:
     from kubernetes.client import ApiClient

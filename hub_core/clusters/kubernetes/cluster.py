@@ -16,7 +16,8 @@ from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.state import Observed, State
 from hub_core.clusters.kubernetes.writer import PassFor, Writer
 from hub_core.clusters.port import Inventory, Workload, WorkloadStatus
-from hub_core.errors import ClusterRefused, ClusterUnavailable, HubError
+from hub_core.errors import HubError
+from hub_core.running_errors import ClusterRefused, ClusterUnavailable
 
 TELL_S = 0.2  # changes within this time are told together
 CARE_S = 30.0

@@ -16,7 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import structlog
 
 from hub_core.clusters.kubernetes.api import Api, Gone, Missing, Watch
-from hub_core.errors import ClusterRefused, ClusterUnavailable
+from hub_core.running_errors import ClusterRefused, ClusterUnavailable
 
 PAGE = "500"
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)

@@ -11,7 +11,7 @@ from hub_core.clusters.kubernetes.names import QUEUE, annotations_of, controller
 from hub_core.clusters.kubernetes.options import QUOTAS, Options
 from hub_core.clusters.kubernetes.podspec import Gpus, cleared, template
 from hub_core.clusters.port import Workload
-from hub_core.errors import ClusterRefused
+from hub_core.running_errors import ClusterRefused
 
 SCRIPT = Path(__file__).with_name("fetch.py")
 MAX_SECRET = 900_000  # a Secret has 1 MiB at most

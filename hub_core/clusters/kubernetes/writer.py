@@ -21,7 +21,7 @@ from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.podspec import Gpus
 from hub_core.clusters.kubernetes.state import State
 from hub_core.clusters.port import Workload
-from hub_core.errors import ClusterRefused
+from hub_core.running_errors import ClusterRefused
 
 REFUSED_S = 30.0  # what a cluster refused is not tried again at every round
 ROTATE_S = 1800.0

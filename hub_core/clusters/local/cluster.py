@@ -20,7 +20,7 @@ from hub_core.clusters.local.copy import HOST, Copy, read_json, tail
 from hub_core.clusters.local.keeper import remove_tree, take_lock, write_json
 from hub_core.clusters.port import GIB, Confined, CopyUse, Gpu, Inventory, Probe, Resources, Workload, WorkloadStatus
 from hub_core.clusters.reasons import because
-from hub_core.errors import ClusterUnavailable
+from hub_core.running_errors import ClusterUnavailable
 
 TICK_S = 0.25
 BEAT_S = 2.0

@@ -6,19 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from hub_core.errors import (
-    BudgetSpent,
-    DeploymentNotFound,
-    HubError,
-    InvalidInput,
-    LimitExceeded,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-    Unauthenticated,
-)
+from hub_core.errors import HubError, InvalidInput, LimitExceeded, NotFound, PermissionDenied, RateLimited, Unauthenticated
 from hub_core.http.errors import json_response, status_headers, status_of
 from hub_core.http.openai.limits import limit_headers
+from hub_core.running_errors import BudgetSpent, DeploymentNotFound
 
 _TYPES: tuple[tuple[type[HubError], str], ...] = (
     (Unauthenticated, "authentication_error"),

@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 
 from hub_core.authz import Actor
 from hub_core.deployments.service import Target
-from hub_core.errors import DeploymentNotFound, DeploymentNotReady, HubError, InvalidInput, RateLimited
+from hub_core.errors import HubError, InvalidInput, RateLimited
 from hub_core.http.auth import actor_dependency, authenticate_request
 from hub_core.http.errors import json_response
 from hub_core.http.openai.admission import Admission, Ticket
@@ -28,6 +28,7 @@ from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
 from hub_core.metering.meter import Used
 from hub_core.repos.kinds import RepoKind
+from hub_core.running_errors import DeploymentNotFound, DeploymentNotReady
 from hub_core.services import Services
 
 AGENT = "hubtalk"

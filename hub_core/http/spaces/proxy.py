@@ -17,9 +17,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
-from hub_core.errors import DeploymentNotReady, LimitExceeded
+from hub_core.errors import LimitExceeded
 from hub_core.http.spaces.headers import to_app, to_visitor
 from hub_core.http.spaces.shim import BEFORE_PAGE, is_page, takes_shim
+from hub_core.running_errors import DeploymentNotReady
 
 CONNECT_S, SILENCE_S = 5.0, 600.0
 MAX_AT_ONCE = 256  # requests and websockets at one Space, in one process of the hub

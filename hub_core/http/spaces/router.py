@@ -18,7 +18,7 @@ from hub_core.authz import Actor, Permission
 from hub_core.db import utcnow
 from hub_core.deployments.asking import refusal, wake_if_asleep
 from hub_core.deployments.service import Target
-from hub_core.errors import DeploymentNotReady, DeploymentStopped, HubError, PermissionDenied
+from hub_core.errors import HubError, PermissionDenied
 from hub_core.http.auth import authenticate_request
 from hub_core.http.errors import error_body, json_response, status_of
 from hub_core.http.paths import base_url
@@ -29,6 +29,7 @@ from hub_core.http.spaces.static import static_page
 from hub_core.repos.browse import BrowseService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import DeploymentNotReady, DeploymentStopped
 from hub_core.services import Services
 from hub_core.signing import UrlSigner, load_key
 from hub_core.spaces.running import SpaceState

@@ -14,7 +14,8 @@ from hub_core.clusters.kubernetes import writer
 from hub_core.clusters.kubernetes.cluster import KubernetesCluster
 from hub_core.clusters.kubernetes.connect import connect
 from hub_core.clusters.port import GIB, InstanceState, ModelFiles, Resources, Scaling, Workload
-from hub_core.errors import ClusterRefused, ClusterUnavailable, InvalidInput
+from hub_core.errors import InvalidInput
+from hub_core.running_errors import ClusterRefused, ClusterUnavailable
 from tests.common.fake_api_server import KSERVE, FakeCluster, decoded, fake_cluster, open_cluster
 from tests.common.fake_kubelet import FakeKubelet, kubelet, node
 from tests.common.manifests import check

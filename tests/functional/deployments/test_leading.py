@@ -17,7 +17,7 @@ import pytest
 from hub_core.clusters.local import copy as copies
 from hub_core.clusters.local.cluster import LocalCluster
 from hub_core.clusters.port import Probe, Resources, Workload
-from hub_core.errors import ClusterUnavailable
+from hub_core.running_errors import ClusterUnavailable
 from tests.common import fake_runtime
 from tests.common.deploying import pid_of_copies
 from tests.common.working import wait_until

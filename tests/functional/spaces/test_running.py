@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from hub_core.authz import Visibility
-from hub_core.errors import DeploymentNotFound, HubError, InvalidInput, NoRuntime, NoSuchHardware, NotIsolated, PermissionDenied
+from hub_core.errors import HubError, InvalidInput, PermissionDenied
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import DeploymentNotFound, NoRuntime, NoSuchHardware, NotIsolated
 from hub_core.spaces.service import Setting
 from tests.common.spaces import SpacesHub
 from tests.common.working import wait_until

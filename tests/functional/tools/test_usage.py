@@ -18,10 +18,11 @@ from starlette.testclient import TestClient
 from hub_core.authz import Actor, Scope
 from hub_core.db import utcnow
 from hub_core.deployments.tables import Deployment
-from hub_core.errors import BudgetSpent, DeploymentNotFound, InvalidArguments, InvalidInput
+from hub_core.errors import InvalidArguments, InvalidInput
 from hub_core.http.errors import add_error_handlers
 from hub_core.metering.compute import Ran
 from hub_core.metering.meter import Used
+from hub_core.running_errors import BudgetSpent, DeploymentNotFound
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings
 from tests.common.deploying import add_model, catalog, on_memory, status_of

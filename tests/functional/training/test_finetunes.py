@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from hub_core.authz import Actor, Role
-from hub_core.errors import AlreadyExists, Conflict, NoSuchHardware, RepoNotFound, TooBigForHardware, UnsuitableModel
+from hub_core.errors import AlreadyExists, Conflict, RepoNotFound
 from hub_core.git import FileChange
 from hub_core.jobs.traces import read_trace
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
+from hub_core.running_errors import NoSuchHardware, TooBigForHardware, UnsuitableModel
 from hub_core.services import Services
 from tests.common.factories import actor_for, make_org, make_user
 from tests.common.training import add_base, add_rows, go, job, programs, repos, says, start, working

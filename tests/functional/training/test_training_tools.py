@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hub_core.authz import Actor
-from hub_core.errors import InvalidInput, JobNotFound, RepoNotFound, UnsuitableData
+from hub_core.errors import InvalidInput, JobNotFound, RepoNotFound
+from hub_core.running_errors import UnsuitableData
 from hub_core.services import Services
 from tests.common.factories import actor_for, make_user
 from tests.common.training import add_base, add_rows

@@ -12,8 +12,9 @@ from hub_core.authz import SYSTEM, Actor, Scope
 from hub_core.budgets.service import BudgetService
 from hub_core.budgets.states import BudgetPeriod, window
 from hub_core.db import Database, utcnow
-from hub_core.errors import BudgetSpent, InvalidInput, PermissionDenied, Unauthenticated, UserNotFound
+from hub_core.errors import InvalidInput, PermissionDenied, Unauthenticated, UserNotFound
 from hub_core.metering.compute import ComputeMeter, Ran
+from hub_core.running_errors import BudgetSpent
 from tests.common.factories import actor_for, make_org, make_user
 
 MONTH, WEEK, DAY = BudgetPeriod.MONTH, BudgetPeriod.WEEK, BudgetPeriod.DAY

@@ -14,7 +14,7 @@ from hub_core.clusters.kubernetes.names import namespace_of
 from hub_core.clusters.kubernetes.options import PODS, Options
 from hub_core.clusters.kubernetes.podspec import Gpus
 from hub_core.clusters.port import GIB, ModelFiles, Probe, Resources, Scaling, Workload
-from hub_core.errors import ClusterRefused
+from hub_core.running_errors import ClusterRefused
 from tests.common.fake_api_server import decoded
 from tests.common.manifests import check, containers
 

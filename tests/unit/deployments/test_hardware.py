@@ -8,7 +8,8 @@ import pytest
 
 from hub_core.clusters.port import GIB, Gpu, Inventory
 from hub_core.deployments.hardware import Hardware, fitting, free, load_hardware, matches, present
-from hub_core.errors import InvalidInput, NoSuchHardware
+from hub_core.errors import InvalidInput
+from hub_core.running_errors import NoSuchHardware
 
 CATALOGUE = load_hardware()
 

@@ -11,7 +11,7 @@ import pytest
 from hub_core.authz import Actor
 from hub_core.clusters.port import GIB, Gpu, Inventory
 from hub_core.deployments.service import DeploymentService
-from hub_core.errors import ClusterUnavailable, NoRuntime, NoSuchHardware
+from hub_core.running_errors import ClusterUnavailable, NoRuntime, NoSuchHardware
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings
 from tests.common.deploying import MemoryCluster, add_model, catalog

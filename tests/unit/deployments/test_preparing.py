@@ -13,8 +13,8 @@ import pytest
 from hub_core.authz import Actor
 from hub_core.deployments.preparing import FETCH_JOB, Preparing
 from hub_core.deployments.reconciler import Rounds
-from hub_core.errors import RuntimeNotInstalled
 from hub_core.repos import copying
+from hub_core.running_errors import RuntimeNotInstalled
 from hub_core.runtimes import install
 from hub_core.services import Services
 from tests.common.deploying import MemoryCluster, add_model, status_of

@@ -8,20 +8,10 @@ from hub_core.audit import AuditEvent
 from hub_core.authz import ANONYMOUS, Actor, Permission, Role, Scope, Visibility
 from hub_core.deployments.service import Found
 from hub_core.deployments.specs import Asked
-from hub_core.errors import (
-    AlreadyExists,
-    AmbiguousDeployment,
-    DeploymentNotFound,
-    InvalidInput,
-    NoRuntime,
-    NoSuchHardware,
-    NothingToRollBack,
-    PermissionDenied,
-    TooBigForHardware,
-    UnsupportedFormat,
-)
+from hub_core.errors import AlreadyExists, InvalidInput, PermissionDenied, UnsupportedFormat
 from hub_core.git import FileChange
 from hub_core.repos.kinds import RepoKind
+from hub_core.running_errors import AmbiguousDeployment, DeploymentNotFound, NoRuntime, NoSuchHardware, NothingToRollBack, TooBigForHardware
 from hub_core.services import Services
 from tests.common.deploying import add_model
 from tests.common.factories import actor_for, make_org, make_user

@@ -16,10 +16,10 @@ from hub_core.deployments.accounting import Accounting, budget_cap, stop_spent
 from hub_core.deployments.idle import idle_deployments
 from hub_core.deployments.reconciler import Rounds
 from hub_core.deployments.tables import Deployment
-from hub_core.errors import BudgetSpent
 from hub_core.metering.compute import Ran
 from hub_core.metering.meter import Used
 from hub_core.metering.tables import ComputeHour, TrafficSlot
+from hub_core.running_errors import BudgetSpent
 from hub_core.services import Services
 from tests.common.deploying import MemoryCluster, add_model, status_of
 from tests.unit.deployments.test_service import deploy

@@ -12,7 +12,8 @@ from hub_core.deployments.reconciler import Rounds
 from hub_core.deployments.service import Found
 from hub_core.deployments.specs import Asked
 from hub_core.deployments.traffic import Share, copies_of_new, in_turn, shares
-from hub_core.errors import InvalidInput, NothingToRollBack
+from hub_core.errors import InvalidInput
+from hub_core.running_errors import NothingToRollBack
 from hub_core.services import Services
 from tests.common.deploying import MemoryCluster, add_model, status_of
 from tests.unit.deployments.test_service import deploy

@@ -8,11 +8,12 @@ import pytest
 
 from hub_core.authz import Actor, Visibility
 from hub_core.db import Database, utcnow
-from hub_core.errors import DeploymentNotFound, Unauthenticated, UserNotFound
+from hub_core.errors import Unauthenticated, UserNotFound
 from hub_core.metering.compute import ComputeMeter, Ran
 from hub_core.metering.meter import UsageMeter, Used
 from hub_core.metering.reports import Report, UsageReports
 from hub_core.metering.scope import Span
+from hub_core.running_errors import DeploymentNotFound
 from tests.common.factories import actor_for, make_org, make_repo, make_user
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from hub_core.clusters.port import GIB, Gpu, Inventory
 from hub_core.deployments.hardware import load_hardware
-from hub_core.errors import NoSuchHardware, TooBigForHardware
+from hub_core.running_errors import NoSuchHardware, TooBigForHardware
 from hub_core.training.estimate import Sizes, Work, memory_needed, place, seconds_needed
 
 SMALL = Sizes(134_515_008, 30, 576, 49152, 8192)

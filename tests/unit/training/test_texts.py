@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from hub_core.errors import UnsuitableData, UnsupportedFormat
+from hub_core.errors import UnsupportedFormat
 from hub_core.reading import BytesReader
+from hub_core.running_errors import UnsuitableData
 from hub_core.training import corpus
 from hub_core.training.texts import Shape, recognise
 
