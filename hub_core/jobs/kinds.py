@@ -52,5 +52,14 @@ def all_kinds() -> dict[str, JobKind]:
     from hub_core.training.jobs import EVALUATE_JOB, FINETUNE_JOB
     from hub_core.webhooks.deliver import DELIVER
 
-    kinds: tuple[JobKind, ...] = (DELIVER, SCAN, VERIFY, preparing.INSTALL_JOB, preparing.FETCH_JOB, preparing.SPACE_JOB, FINETUNE_JOB, EVALUATE_JOB)
+    kinds: tuple[JobKind, ...] = (
+        DELIVER,
+        SCAN,
+        VERIFY,
+        preparing.INSTALL_JOB,
+        preparing.FETCH_JOB,
+        preparing.SPACE_JOB,
+        FINETUNE_JOB,
+        EVALUATE_JOB,
+    )
     return {kind.name: kind for kind in kinds}
