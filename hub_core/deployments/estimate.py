@@ -31,7 +31,7 @@ def context_bytes(facts: ModelFacts, context: int) -> int:
     """Bytes of the keys and values of so many tokens; 0 where the headers do not say how large the model is inside."""
     layers, width = facts.extra.get("block_count"), facts.extra.get("embedding_length")
     config = facts.extra.get("config", {})
-    layers, width = layers or config.get("num_hidden_layers"), width or config.get("hidden_size")
+    layers, width = layers or config.get("layers"), width or config.get("hidden_size")
     if not layers or not width:
         return 0
     return int(2 * layers * width * _BYTES_PER_CACHED_VALUE * min(context, facts.context_length or context))

@@ -65,7 +65,7 @@ def stop(call: Call) -> Any:
 
 
 def tunings_of_user(call: Call) -> Any:
-    """`GET user/{name}/finetune/instances`: none, since nothing is fine-tuned here."""
+    """`GET user/{name}/finetune/instances`: none, since fine-tunes are jobs here and no machines to sign in to."""
     call.services.users.get(call.actor, call.param("owner"))
     return ok([], total=0)
 
@@ -77,7 +77,7 @@ def refuse_to_tune(call: Call) -> NoReturn:
         InvalidInput: always, for those who see the model.
     """
     call.repo()
-    raise InvalidInput("Models cannot be fine-tuned on this hub.", hint="Train where you have the hardware, and push the result.")
+    raise InvalidInput("There are no instances to fine-tune in.", hint="Fine-tunes are jobs here: say so in the chat, or call the tool start_finetune.")
 
 
 def _found(call: Call, permission: Permission) -> Found:

@@ -1,4 +1,4 @@
-"""`csghub-cli inference` and `finetune`: deployments are listed, started and stopped; nothing is fine-tuned here."""
+"""`csghub-cli inference` and `finetune`: deployments are listed, started and stopped; nothing is fine-tuned in instances."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ def test_the_model_and_the_number_must_fit(hub: HfHub, deployed: DeploymentView)
 
 def test_fine_tuning_is_refused_with_a_reason(hub: HfHub, run: Run, deployed: DeploymentView) -> None:
     assert run("finetune", "list", "-u", "ann").stdout.splitlines()[-1].startswith("---")
-    assert "cannot be fine-tuned on this hub" in run("finetune", "start", deployed.repo, "1").stdout
-    assert "cannot be fine-tuned on this hub" in run("finetune", "stop", deployed.repo, "1").stdout
+    assert "no instances to fine-tune in" in run("finetune", "start", deployed.repo, "1").stdout
+    assert "no instances to fine-tune in" in run("finetune", "stop", deployed.repo, "1").stdout
     assert send(hub, "PUT", f"models/{deployed.repo}/finetune/1/start", hub.ben_token).status_code == 404
