@@ -139,6 +139,10 @@ class FakeWeChat:
         """The texts that a person got outside of answers at once."""
         return [item.text for item in self.sent if item.to == person and item.kind == "text"]
 
+    def follows(self, person: str, messages: int = MESSAGES_AFTER_ONE) -> None:
+        """A person wrote a moment ago, and may be sent so many messages."""
+        self._left[person] = messages
+
     def expire(self) -> None:
         """Let the token end before its time, as another program with the same secret can make it."""
         with self._lock:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
+from fastapi import FastAPI, Response
 
 from chat_ui.bridges.port import ApprovalCard, Channel, ChannelError, FileRef, Outgoing, Place, Undeliverable
 from chat_ui.bridges.slack.channel import SlackChannel
+from chat_ui.bridges.wechat.channel import WeChat
+from chat_ui.bridges.wecom.bot import WeComBot
+from chat_ui.bridges.wecom.channel import WeCom
+from hub_core.conversations.leases import Leases
+from hub_core.db import Database
+from hub_core.settings import Settings
+from tests.common import fake_aibot, fake_wechat, fake_wecom
 from tests.common.fake_channel import FakeChannel
 from tests.common.fake_slack import BOT_TOKEN, run_slack
+from tests.common.live import serve
+from tests.common.working import wait_until
+from tests.functional.bridges.tencent import bot_settings, wechat_settings, wecom_settings
 
 CARD = ApprovalCard(
     approval_id="a-1", language="en", effect="destructive", title="delete acme/vision", lines=("visibility: private → public",),
@@ -29,6 +43,8 @@ class World:
         seen: what one person sees at a place now, each message as one text.
         fail: makes the next call fail: `busy` (with a pause to keep), `down`, or `gone` for good.
         offer: puts a file on the platform for the bot to fetch.
+        calls: what in a text would notify people of the group; empty where nothing does.
+        changes_cards: whether a card can be changed although nobody just pressed it.
     """
 
     channel: Channel
@@ -38,6 +54,8 @@ class World:
     fail: Callable[[str], None]
     offer: Callable[[str, bytes], FileRef]
     buttons: Callable[[Place], int] = lambda _: 0
+    changes_cards: bool = True
+    calls: str = ""
 
 
 @contextmanager
@@ -77,16 +95,108 @@ def slack() -> Iterator[World]:
             return sum(len(message.buttons) for message in platform.at(place.conversation))
 
         private, group = Place("slack", "T0HUB", "DU1"), Place("slack", "T0HUB", "C1", "1.1", group=True)
-        yield World(channel, private, group, seen, lambda how: platform.faults.append(failures[how]), offer, buttons)
+        yield World(channel, private, group, seen, lambda how: platform.faults.append(failures[how]), offer, buttons, calls="<!channel>")
 
 
-WORLDS = {"fake": fake, "slack": slack}
+@contextmanager
+def wechat(db: Database) -> Iterator[World]:
+    with fake_wechat.fake_wechat() as platform:
+        channel = WeChat(wechat_settings(Settings(), platform), Leases(db))
+        failures: dict[str, dict[str, Any]] = {"busy": {"errcode": 45009}, "down": {"status": 502}, "gone": {"errcode": 40003}}
+        platform.follows("U1")
+
+        def seen(place: Place, person: str) -> list[str]:
+            return platform.texts(place.conversation)
+
+        def offer(name: str, content: bytes) -> FileRef:
+            platform.media[name] = (name, "application/octet-stream", content)
+            return FileRef(name, name)
+
+        private = Place("wechat", fake_wechat.APP, "U1")
+        yield World(channel, private, private, seen, lambda how: platform.faults.setdefault("send", []).append(failures[how]), offer)
+        channel.close()
+
+
+@contextmanager
+def wecom(db: Database) -> Iterator[World]:
+    with fake_wecom.fake_wecom(members={"U1"}) as platform:
+        channel = WeCom(wecom_settings(Settings(), platform), Leases(db))
+        failures: dict[str, dict[str, Any]] = {"busy": {"errcode": 45009}, "down": {"status": 502}, "gone": {"errcode": 81013}}
+
+        def seen(place: Place, person: str) -> list[str]:
+            cards = [_words(card.now) for card in platform.cards if card.to == place.conversation]
+            return platform.texts(place.conversation) + cards
+
+        def offer(name: str, content: bytes) -> FileRef:
+            platform.media[name] = (name, "application/octet-stream", content)
+            return FileRef(name, name)
+
+        def buttons(place: Place) -> int:
+            return sum(0 if "replace_text" in card.now else len(card.now["button_list"]) for card in platform.cards)
+
+        private = Place("wecom", fake_wecom.CORP, "U1")
+        yield World(
+            channel,
+            private,
+            private,
+            seen,
+            lambda how: platform.faults.setdefault("send", []).append(failures[how]),
+            offer,
+            buttons=buttons,
+        )
+        channel.close()
+
+
+@contextmanager
+def wecom_bot(db: Database) -> Iterator[World]:
+    with fake_aibot.fake_aibot() as platform, file_server() as (url, files):
+        channel = WeComBot(bot_settings(Settings(), platform), Leases(db), lambda incoming, done=None: True)
+        channel.start()
+        wait_until(lambda: channel.connection.ready)
+        failures = {"busy": 45009, "down": -1, "gone": 93006}
+
+        def seen(place: Place, person: str) -> list[str]:
+            texts = [item["markdown"]["content"] for item in platform.pushed if item["msgtype"] == "markdown"]
+            return texts + [_words(item["template_card"]) for item in platform.cards]
+
+        def offer(name: str, content: bytes) -> FileRef:
+            files[name] = content
+            return FileRef(json.dumps({"url": f"{url}/{name}", "key": ""}), name)
+
+        def buttons(place: Place) -> int:
+            return sum(len(item["template_card"]["button_list"]) for item in platform.cards)
+
+        private, group = (Place("wecom_bot", fake_aibot.BOT, where, group=where == "G1") for where in ("U1", "G1"))
+        yield World(
+            channel, private, group, seen, lambda how: platform.refuse.setdefault("aibot_send_msg", []).append(failures[how]), offer,
+            changes_cards=False, buttons=buttons, calls="<@U2>",
+        )  # fmt: skip
+        channel.close()
+
+
+def _words(card: dict[str, Any]) -> str:
+    return f"{card['main_title']['title']} {card.get('sub_title_text', '')} {card.get('replace_text', '')}"
+
+
+@contextmanager
+def file_server() -> Iterator[tuple[str, dict[str, bytes]]]:
+    files: dict[str, bytes] = {}
+    app = FastAPI()
+    app.add_api_route("/{name}", lambda name: Response(files[name]) if name in files else Response(status_code=404))
+    with serve(app) as url:
+        yield url, files
+
+
+WORLDS: dict[str, Callable[..., AbstractContextManager[World]]] = {
+    "fake": fake, "slack": slack, "wechat": wechat, "wecom": wecom, "wecom_bot": wecom_bot,
+}  # fmt: skip
 
 
 @pytest.fixture(params=sorted(WORLDS))
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    with WORLDS[request.param]() as made:
-        yield made
+def world(request: pytest.FixtureRequest, sqlite_db: Database) -> Iterator[World]:
+    made = WORLDS[request.param]
+    with made(sqlite_db) if inspect.signature(made).parameters else made() as opened:
+        yield opened
 
 
 def needs(world: World, *abilities: str) -> None:
@@ -136,7 +246,7 @@ def test_a_card_tells_what_would_change_and_later_how_it_ended(world: World) -> 
     world.channel.update_approval(world.private, sent, replace(CARD, status="executed", state="Approved and done"))
     told = " ".join(world.seen(world.private, "U1"))
     assert "Approved and done" in told
-    assert world.buttons(world.private) == 0
+    assert world.buttons(world.private) == 0 or not world.changes_cards
 
 
 def test_a_card_can_be_answered(world: World) -> None:
@@ -209,7 +319,7 @@ def test_a_conversation_that_is_gone_is_not_tried_again(world: World) -> None:
 
 def test_no_text_of_others_calls_people(world: World) -> None:
     """What stands in a repo is anybody's: it must not notify a whole channel."""
-    if world.channel.platform == "fake":
+    if not world.calls:
         pytest.skip("nobody is notified here")
     world.channel.send(world.group, Outgoing("README: <!channel> <@U2> @all"))
-    assert not any("<!channel>" in text for text in world.seen(world.group, "U2"))
+    assert not any(world.calls in text for text in world.seen(world.group, "U2"))

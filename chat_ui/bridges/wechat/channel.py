@@ -53,7 +53,13 @@ class WeChat:
     def capabilities(self) -> Capabilities:
         """Short plain texts."""
         return Capabilities(
-            max_text=MAX_TEXT - HINT_ROOM, counts_bytes=True, max_messages=MESSAGES, tables="lists", markdown=False, direct=True
+            max_text=MAX_TEXT - HINT_ROOM,
+            counts_bytes=True,
+            max_messages=MESSAGES,
+            tables="lists",
+            markdown=False,
+            direct=True,
+            proactive=self.verified,  # for 48 hours after a message; what comes later waits for the next one
         )
 
     def start(self) -> None:

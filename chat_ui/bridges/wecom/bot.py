@@ -107,7 +107,7 @@ class WeComBot:
             return (
                 self.send(Place(place.platform, place.workspace, place.conversation, group=place.group), message) if message.final else ""
             )
-        self._stream(request, reply, message.text, message.final)
+        self._stream(request, reply, _uncalled(message.text), message.final)
         for card in cards.choices(message.choices, message.language):
             self._show(place, card)
         return message_id
@@ -193,6 +193,7 @@ class WeComBot:
         return reply if reply is not None and time.monotonic() - reply.began < REPLY_S else None
 
     def _say(self, place: Place, text: str, final: bool) -> str:
+        text = _uncalled(text)
         reply = self._reply(place.reply)
         if reply is not None:
             try:
@@ -226,3 +227,8 @@ class WeComBot:
 
     def _push(self, place: Place, body: Frame) -> None:
         self.connection.request(PUSH, {"chatid": place.conversation} | body)
+
+
+def _uncalled(text: str) -> str:
+    """The text without what would notify members of a group: it may be from a repo, and so anybody's."""
+    return text.replace("<@", "<\u200b@")

@@ -180,7 +180,7 @@ def test_processes_that_share_an_account_do_not_end_each_others_token(hub: Hub) 
     with on_wechat(hub) as (_, fake):
         settings = wechat_settings(hub.services.settings, fake)
         processes = [WeChat(settings, Leases(hub.services.db)) for _ in range(3)]
-        fake._left[ALICE] = 20
+        fake.follows(ALICE, 20)
         for _ in range(2):
             for process in processes:
                 process.send(Place("wechat", APP, ALICE), Outgoing("hello"))
