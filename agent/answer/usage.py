@@ -106,7 +106,7 @@ def _metrics(language: str, step: Step) -> str:
         "failed": f"{total['failed']:,}" if total["failed"] else "",
         "tokens": f"{total['prompt_tokens']:,} + {total['completion_tokens']:,}" if total["prompt_tokens"] else "",
         "latency": " / ".join(say(language, "word.milliseconds", n=f"{total[name]:,}") for name in ("p50_ms", "p95_ms"))
-        if total["p50_ms"] is not None
+        if total.get("p50_ms") is not None
         else "",
         "copies": say(language, "word.ready", ready=result["ready"], replicas=result["replicas"]),
         "taken": f"{size(result['memory'])}, {result['cpus']:g}" if result["memory"] else "",
@@ -124,7 +124,7 @@ def _metrics(language: str, step: Step) -> str:
 
 
 def _late(one: Mapping[str, Any]) -> str:
-    return f"{one['p50_ms']:,} / {one['p95_ms']:,}" if one["p50_ms"] is not None else ""
+    return f"{one['p50_ms']:,} / {one['p95_ms']:,}" if one.get("p50_ms") is not None else ""
 
 
 def _budget_set(language: str, step: Step) -> str:

@@ -80,12 +80,14 @@ def traffic(form: Form, slot: SlotSpec) -> Any:
     for span in form.free("number"):
         if _words("percent").match(form.doc.low, span.end + (form.doc.low[span.end : span.end + 1] == " ")) and 0 <= span.value <= 100:
             return form.use(span)
-    return None
+    if form.free("number"):
+        return None
+    return next((share for share, pattern in _table("shares") if pattern.search(form.doc.masked)), None)
 
 
 def most(form: Form, slot: SlotSpec) -> Any:
     """The largest number of copies of a deployment that follows demand."""
-    if (both := _BETWEEN.search(form.doc.low)) and int(both["a"]) < int(both["b"]):
+    if both := _between(form):
         _take(form, both.span("b"))
         return int(both["b"])
     if found := _AT_MOST.search(form.doc.low):
@@ -97,11 +99,19 @@ def most(form: Form, slot: SlotSpec) -> Any:
 
 def least(form: Form) -> int | None:
     """The smaller number of a range of copies."""
+    if both := _between(form):
+        _take(form, both.span("a"))
+        return int(both["a"])
+    if (limit := _AT_MOST.search(form.doc.low)) and (
+        others := [span for span in form.free("number") if not limit.start() <= span.start < limit.end()]
+    ):
+        return int(form.use(others[0]))
+    return None
+
+
+def _between(form: Form) -> re.Match[str] | None:
     both = _BETWEEN.search(form.doc.low)
-    if not both or int(both["a"]) >= int(both["b"]):
-        return None
-    _take(form, both.span("a"))
-    return int(both["a"])
+    return both if both and int(both["a"]) < int(both["b"]) else None
 
 
 def learning_rate(form: Form, slot: SlotSpec) -> Any:
@@ -155,6 +165,6 @@ def _words(topic: str) -> re.Pattern[str]:
 
 
 @cache
-def _table(topic: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _table(topic: str) -> tuple[tuple[Any, re.Pattern[str]], ...]:
     table = load("usage")[topic]
-    return tuple((str(value), re.compile("|".join(bounded(word, literal=False) for word in words))) for value, words in table.items())
+    return tuple((value, re.compile("|".join(bounded(word, literal=False) for word in words))) for value, words in table.items())

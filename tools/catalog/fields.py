@@ -74,7 +74,7 @@ BudgetPeriodArg = Annotated[
     BudgetPeriod, Slot(SlotType.PERIOD), BeforeValidator(budget_period), Field(description="day, week (from Monday) or month (UTC)")
 ]
 AmountArg = Annotated[
-    float | str,
+    float | Annotated[str, Field(max_length=40)],
     Slot(SlotType.AMOUNT),
     Field(description="Money: a number, or with the currency, which must be the hub's: `200 EUR`, `$200`.", examples=[200]),
 ]

@@ -45,6 +45,10 @@ VOLATILE = {
 }
 
 
+# When somebody asked last is noted: what nobody asks is put to sleep.
+NOTED = {"try_deployment": {"deployments"}}
+
+
 def post(client: TestClient, world: World, name: str, body: Any, who: str = "alice", **params: Any) -> Any:
     headers = {"authorization": f"Bearer {world.tokens[who]}"} if who else {}
     return client.post(f"/api/v1/tools/{name}", json=body, headers=headers, params=params)
@@ -74,7 +78,10 @@ def test_a_read_over_rest_gives_what_the_tool_gives_and_changes_nothing(shared: 
     case, before = CASES[name], shared.dump()
     answer = post(shared_client, shared, name, case.args, case.who)
     assert answer.status_code == 200, answer.text
-    assert shared.dump() == before
+    after = shared.dump()
+    assert {table: rows for table, rows in after.items() if table not in NOTED.get(name, ())} == {
+        table: rows for table, rows in before.items() if table not in NOTED.get(name, ())
+    }
     # The credential is part of some answers, so both sides use the same one.
     actor = shared.services.tokens.authenticate_token(shared.tokens[case.who], "api")
     done = invoke.call(invoke.ToolContext(actor, shared.services), name, case.args, gate=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 from dataclasses import dataclass, field
 from functools import cache
@@ -92,6 +93,7 @@ class World:
         seen["orgs"] = {
             name: sorted((m["username"], m["role"]) for m in self.call("root", "get_org", org=name)["members"]) for name in orgs
         }
+        seen["budgets"] = [(one["owner"], one["period"], one["amount"]) for one in self.call("root", "get_usage", owner="acme")["budgets"]]
         for who in ("alice", "root"):
             for tool in ("list_tokens", "list_ssh_keys"):
                 seen[f"{tool} {who}"] = sorted(item.get("name") or item["title"] for item in self.call(who, tool)["items"])
@@ -222,6 +224,8 @@ def _serve(world: World) -> None:
     with services.db.write() as session:
         row = session.get_one(Deployment, chat.deployment.id)
         row.status, row.ready, row.serving, row.endpoints = Running.RUNNING, 1, 2, [answering()]
+        row.updated_at -= dt.timedelta(days=2)  # so that it can be idle
+        row.requested_at = None
 
 
 @cache
@@ -352,6 +356,10 @@ CASES: dict[str, Case] = {
     "delete_deployment": Case(P),
     "try_deployment": Case({**P, "prompt": "What is the capital of France?"}),
     "get_logs": Case({"target": "chat", "lines": 5}),
+    "get_metrics": Case({"target": "chat", "period": "2026-11-01..2026-11-02"}),
+    "stop_idle_deployments": Case({"owner": "acme", "period": "24h"}, stranger=True, undoable=False),
+    "get_usage": Case({"owner": "acme", "period": "2026-11-01..2026-11-02"}, stranger=True),
+    "set_budget": Case({"owner": "acme", "amount": 200}),
     "run_space": Case({"repo": CLOSED, "hardware": "cpu-small"}),
     "stop_space": Case({"repo": OPENED}),
     "set_secret": Case({"target": APP, "name": "API_KEY", "value": "hunter2hunter2"}),
