@@ -90,8 +90,8 @@ def _question(language: Language, view: LinkView, actor: Actor, code: str) -> st
         f"<p>{question}</p><p>{_words(language, 'warning')}</p>"
         f"<form method='post' action='{LINK}'><input type='hidden' name='code' value='{html.escape(code, quote=True)}'>"
         f"<input type='hidden' name='lang' value='{language}'>"
-        f"<button style='{_BUTTON}'>{_words(language, 'yes', username=actor.username)}</button>"
-        f"<a href='/chat'>{_words(language, 'no')}</a></form><p><small>{_words(language, 'other')}</small></p>"
+        f"<button style='{_BUTTON}'>{_words(language, 'accept', username=actor.username)}</button>"
+        f"<a href='/chat'>{_words(language, 'refuse')}</a></form><p><small>{_words(language, 'other')}</small></p>"
     )
 
 

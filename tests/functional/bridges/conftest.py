@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,10 +19,11 @@ from hub_core.authz import Actor
 from hub_core.bridges.links import Person
 from hub_core.bridges.tables import BridgeEvent
 from hub_core.jobs.worker import Worker
-from hub_core.services import Services
+from hub_core.services import Services, open_services
+from hub_core.settings import Settings
 from tests.common.fake_channel import FakeChannel
 from tests.common.working import wait_until
-from tests.functional.agent.conftest import Hub
+from tests.functional.agent.conftest import Hub, make_hub
 
 
 @dataclass
@@ -86,6 +88,11 @@ def bridged(
 
 @pytest.fixture
 def hub(services: Services) -> Hub:
-    from tests.functional.agent.conftest import make_hub
-
     return make_hub(services)
+
+
+@pytest.fixture
+def any_hub(settings: Settings, db_url: str) -> Iterator[Hub]:
+    """The same on both kinds of database."""
+    with open_services(dataclasses.replace(settings, database_url=db_url)) as services:
+        yield make_hub(services)
