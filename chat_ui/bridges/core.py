@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 WORKERS = 32
+WORKERS_BUILTIN = 8
+"""The built-in planner waits for nothing, and more threads would only keep events that come in waiting for the database."""
 TICK_S = 1.0
 ANNOUNCE_S = 20.0
 """How long an approval waits where it was asked before its person is asked on the platforms that they linked."""
@@ -42,7 +44,7 @@ class Bridges:
     Args:
         services: with the kinds of jobs that `jobs` knows.
         announce_s: see `ANNOUNCE_S`.
-        workers: how many events this process works on at once.
+        workers: how many events this process works on at once; None: as fits the agent's model.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Bridges:
         *,
         announce_s: float = ANNOUNCE_S,
         tick_s: float = TICK_S,
-        workers: int = WORKERS,
+        workers: int | None = None,
     ) -> None:
         self._services = services
         self.channels = {channel.platform: channel for channel in channels}
@@ -72,6 +74,8 @@ class Bridges:
         self._running: dict[int, threading.Event] = {}
         self._told: dict[int, Callable[[], None]] = {}
         self._renewed = time.monotonic()
+        if workers is None:
+            workers = WORKERS_BUILTIN if services.settings.llm == "builtin" else WORKERS
         names = [("bridge-keeper", self._keep), *((f"bridge-{number}", self._work) for number in range(workers))]
         self._threads = [threading.Thread(target=target, name=name, daemon=True) for name, target in names]
 
