@@ -12,7 +12,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -216,7 +216,8 @@ class FakeBot:
         self.connections += 1
         if before is not None:  # one connection for a bot: the new one ends the old one
             gone = {"msgtype": "event", "event": {"eventtype": "disconnected_event"}}
-            before.send(json.dumps({"cmd": "aibot_event_callback", "headers": {"req_id": "gone"}, "body": gone}))
+            with suppress(ConnectionClosed, OSError):  # it may be broken already
+                before.send(json.dumps({"cmd": "aibot_event_callback", "headers": {"req_id": "gone"}, "body": gone}))
             threading.Thread(target=before.close, daemon=True).start()
         return 0
 
