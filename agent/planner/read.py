@@ -78,7 +78,8 @@ def _as_name(turn: Turn, doc: Document) -> tuple[Document, list[tuple[str, float
         other.add(replace(span, weak=False))
     plain, better = turn.scored([doc, other])
     tool = turn.tools.get(better[0][0])
-    return (other, better) if tool is not None and tool.takes("deployment") and better[0][1] >= plain[0][1] else (doc, plain)
+    sure = tool is not None and tool.takes("deployment") and better[0][1] >= min(DESTRUCTIVE_AT, plain[0][1])
+    return (other, better) if sure else (doc, plain)
 
 
 _NAMES = ("repo", "repo_ref", "ident", "user", "org", "path", "branch", "git_tag")

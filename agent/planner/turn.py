@@ -51,6 +51,15 @@ _NOUNS = {
     "collection": "collection_noun",
     "discussion": "discussion_noun",
 }
+# Acts whose sentences are made of everyday words: without a word of their own, a sentence is hardly about them.
+_SPOKEN_OF = {
+    "set_budget": "budget_noun",
+    "start_finetune": "tuning_verb",
+    "evaluate_model": "evaluation_verb",
+    "scale_deployment": "copies_noun",
+    "stop_idle_deployments": "idle_adjective",
+    "decide_access": "decision_verb",
+}
 _OF_THREAD = ("org", "branch", "collection", "discussion")
 _WHO = re.compile(
     r"(?:(?:ok|okay|and|so|hey|now|but)[ ,]+){0,2}(?:who\b|(?:is|are|was|were|does|did|has|have) (?:any(?:one|body)|some(?:one|body)|people|\x1f)[^?]{3})[^,;]*$"
@@ -147,7 +156,7 @@ class Turn:
             slots = [slot for slot in spec.slots if slot.type in _ACCEPTS[span.type]]
             if not slots:
                 weight *= 0.3
-            elif span.type == "repo" and span.kind and slots[0].kinds and span.kind not in slots[0].kinds:
+            elif span.type == "repo" and span.kind and all(slot.kinds and span.kind not in slot.kinds for slot in slots):
                 weight *= 0.15
         return max(
             weight * self.grounded(doc, spec) * self.whose(doc, spec) * telling.weight(doc, spec, bool(self.world.attachments)), 0.02
@@ -179,6 +188,9 @@ class Turn:
             known = slot.type in _OF_THREAD and getattr(self.focus, slot.type) is not None
             if not known and not cue(noun).search(doc.masked):
                 weight *= 0.35
+        spoken = _SPOKEN_OF.get(spec.name)
+        if spoken and not cue(spoken).search(doc.masked) and not doc.of("deployment"):
+            weight *= 0.1
         if spec.name in ("get_org", "get_user") and cue("repo_noun").search(doc.masked) and not cue("user_noun").search(doc.masked):
             weight *= 0.15  # "models by labs" asks for its repos
         if spec.name == "delete_user" and not doc.of("user") and not cue("user_noun").search(doc.masked):
