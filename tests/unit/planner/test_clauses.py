@@ -220,13 +220,22 @@ def test_making_without_a_name_asks_for_it(text: str, reads: Reads) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "fine-tune zeta/reviews-9b on birdcalls", "train birdcalls into zeta/reviews-9b for 3 epochs", "用birdcalls微调zeta/reviews-9b",
-        "birdcallsでzeta/reviews-9bをファインチューニングして", "zeta/reviews-9b birdcalls로 파인튜닝해줘", "convert zeta/reviews-9b to gguf",
-    ],
-)  # fmt: skip
+    ["convert zeta/reviews-9b to gguf", "把zeta/reviews-9b转成onnx", "zeta/reviews-9bをggufに変換して", "zeta/reviews-9b onnx로 변환해줘"],
+)
 def test_what_the_hub_does_not_have_is_said(text: str, reads: Reads) -> None:
     assert reads(text).kind == "not_available"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "fine-tune zeta/reviews-9b on birdcalls", "train birdcalls into zeta/reviews-9b for 3 epochs", "用birdcalls微调zeta/reviews-9b",
+        "birdcallsでzeta/reviews-9bをファインチューニングして", "zeta/reviews-9b birdcalls로 파인튜닝해줘",
+    ],
+)  # fmt: skip
+def test_a_fine_tune_knows_the_model_from_the_data(text: str, reads: Reads) -> None:
+    (step,) = reads(text).steps
+    assert (step.tool, step.args["model"], step.args["dataset"]) == ("start_finetune", "zeta/reviews-9b", "ada/birdcalls")
 
 
 @pytest.mark.parametrize(
