@@ -77,7 +77,9 @@ def refuse_to_tune(call: Call) -> NoReturn:
         InvalidInput: always, for those who see the model.
     """
     call.repo()
-    raise InvalidInput("There are no instances to fine-tune in.", hint="Fine-tunes are jobs here: say so in the chat, or call the tool start_finetune.")
+    raise InvalidInput(
+        "There are no instances to fine-tune in.", hint="Fine-tunes are jobs here: say so in the chat, or call the tool start_finetune."
+    )
 
 
 def _found(call: Call, permission: Permission) -> Found:
