@@ -51,7 +51,8 @@ _FACTS = sa.select(
     RepoText.facets,
 ).outerjoin(RepoText, RepoText.repo_id == Repo.id)
 _OF_REPOS = _FACTS.where(Repo.id.in_(sa.bindparam("ids", expanding=True)))
-_LOCK = sa.select(Repo.id).where(Repo.id.in_(sa.bindparam("ids", expanding=True))).order_by(Repo.id).with_for_update()
+# Whoever adds a tag holds the repo's key already; a full lock of two of them would wait for each other.
+_LOCK = sa.select(Repo.id).where(Repo.id.in_(sa.bindparam("ids", expanding=True))).order_by(Repo.id).with_for_update(key_share=True)
 _PAGE = _FACTS.where(Repo.id > sa.bindparam("after")).order_by(Repo.id).limit(1000)
 _texts: Any = RepoText.__table__
 

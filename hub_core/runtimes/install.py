@@ -148,7 +148,7 @@ def _run(command: list[str], folder: Path, share: float, packages: Packages, tel
         )
         try:
             while process.poll() is None:
-                lines = _lines(said.fileno())
+                lines = [line for line in _lines(said.fileno()) if not line.startswith("WARNING")]
                 tell(min(0.95, share + 0.02 * len(lines)), f"{packages.title}: {lines[-1]}" if lines else f"Installing {packages.title}")
                 _check(folder, packages, time.monotonic() - began)
                 try:

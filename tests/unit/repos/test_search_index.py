@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -156,3 +158,19 @@ def test_a_change_of_many_repos_in_one_transaction(db: Database) -> None:
             session.get_one(Repo, repo.id).description = f"número {number}"
     assert by_word(db, "NÚMERO".lower()) == {repo.id for repo in repos}
     assert in_step(db)
+
+
+def test_people_who_tag_one_repo_at_once_do_not_wait_for_each_other_for_ever(hub: Services, alice: Actor) -> None:
+    hub.repos.create(alice, "alice/busy", RepoKind.MODEL)
+    repo = hub.repos.find(alice, "alice/busy")
+    barrier = threading.Barrier(6)
+
+    def tag(number: int) -> None:
+        for time in range(5):
+            barrier.wait(30)
+            hub.tags.set(alice, repo, [f"t{number}-{time}"], TagMode.ADD)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(tag, range(6)))
+    assert len(hub.tags.of(repo)) == 30
+    assert in_step(hub.db)
