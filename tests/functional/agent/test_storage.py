@@ -63,8 +63,8 @@ def test_an_approval_is_settled_once(db: Database, ann: Actor, ben: Actor) -> No
     results = both(*[lambda: service.decide(ann, first, "approve") for _ in range(6)])
     assert sum(not isinstance(result, Exception) for result in results) == 1
     assert sum(isinstance(result, ApprovalSettled) for result in results) == 5
-    service.finish(first, "executed")
-    service.finish(first, "failed")
+    service.finish(ann, first, "executed")
+    service.finish(ann, first, "failed")
     assert service.get(ann, first).status == "executed"
 
 
