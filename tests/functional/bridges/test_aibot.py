@@ -25,6 +25,7 @@ from hub_core.conversations.leases import Leases
 from hub_core.conversations.tables import Attachment
 from tests.common.fake_aibot import BOT, SECRET, fake_aibot
 from tests.common.live import serve
+from tests.common.loops import finish
 from tests.common.working import wait_until
 from tests.functional.agent.conftest import Hub, call
 from tests.functional.bridges.tencent import bot_settings, on_bot
@@ -271,7 +272,7 @@ def test_the_vendors_client_and_a_second_one_speak_with_the_fake(monkeypatch: py
         await asyncio.sleep(0.2)
 
     with fake_aibot() as fake:
-        asyncio.run(vendor(fake.url))
+        finish(vendor(fake.url))
     with fake_aibot() as fake, WeChatAIBotWebSocketClient(BOT, SECRET, ws_url=fake.url, timeout=10) as second:
         media = second.upload_media("file", "a.txt", b"x" * 700_000)
         second.send_media_message("alice", "file", media)

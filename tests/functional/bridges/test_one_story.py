@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import re
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from tests.common.fake_slack import FakeSlack, deliver, run_slack
 from tests.common.fake_wechat import FakeWeChat, fake_wechat
 from tests.common.fake_wecom import FakeWeCom, fake_wecom
 from tests.common.live import serve
+from tests.common.loops import finish
 from tests.common.working import wait_until
 from tests.functional.bridges.tencent import bot_settings, wechat_settings, wecom_settings
 
@@ -123,14 +123,14 @@ def test_asked_on_the_web_approved_in_slack_shown_in_wecom_and_over_mcp_and_told
     asked = linked.post("/api/v1/chat", message="make admin/vision public")
     approval = asked["pending"]["approval_id"]
     wait_until(lambda: linked.slack.cards("DU1") and linked.wecom.cards and linked.bot.cards, 60)
-    assert approval in [item["approval_id"] for item in asyncio.run(linked.over_mcp("list_approvals", {}))["items"]]
+    assert approval in [item["approval_id"] for item in finish(linked.over_mcp("list_approvals", {}))["items"]]
     linked.wechat.wait(lambda sent: any("admin/vision" in item.text and "yes " in item.text for item in sent), 60)
 
     assert deliver(linked.url, linked.slack.press(linked.slack.cards("DU1")[-1], "hubtalk_approve")).status_code == 200
 
     card = linked.wecom.cards[-1]
     linked.wecom.wait(lambda _: card.now.get("replace_text") == "Approved and done", 60)
-    assert asyncio.run(linked.over_mcp("get_approval", {"approval_id": approval}))["status"] == "executed"
+    assert finish(linked.over_mcp("get_approval", {"approval_id": approval}))["status"] == "executed"
     linked.bot.wait(lambda bot: any("Approved and done" in item["markdown"]["content"] for item in bot.pushed if "markdown" in item), 60)
     assert linked.tool("get_repo", repo="admin/vision")["visibility"] == "public"
 

@@ -198,8 +198,9 @@ def test_socket_mode_needs_no_address(hub: Hub) -> None:
         wait_until(lambda: any(ack.get("envelope_id") == "envelope-a" for ack in on.slack.acks))
 
 
-@pytest.mark.parametrize("wrong", [{"secret": "0" * 32}, {"at": time.time() - 600}, {"at": time.time() + 600}])
+@pytest.mark.parametrize("wrong", [{"secret": "0" * 32}, {"at": -600}, {"at": 600}])
 def test_forged_and_stale_events_are_refused(hub: Hub, wrong: dict[str, Any]) -> None:
+    wrong = {name: time.time() + value if name == "at" else value for name, value in wrong.items()}
     with slack_hub(hub, call("whoami")) as on:
         on.link()
         assert on.deliver(on.slack.say("who am I?"), **wrong).status_code == 401

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from hub_core.audit import AuditEvent
 from hub_core.authz import Scope
 from hub_core.http.errors import add_error_handlers
 from tests.common.live import serve
+from tests.common.loops import finish
 from tests.functional.agent.conftest import Hub, call
 from tests.functional.bridges.slack import SlackHub, slack_hub
 from tests.functional.mcp.conftest import McpHub, content
@@ -50,7 +50,7 @@ def test_asked_on_the_web_approved_in_slack_resolved_on_the_web_and_over_mcp(hub
         on_web = web.get(f"/api/v1/chat/{asked['thread_id']}").json()
         assert on_web["pending"] == []
         assert on_web["messages"][-1]["answer"]["steps"][0]["status"] == "ok"
-        over_mcp = asyncio.run(_look(McpHub(hub, url), token, approval))
+        over_mcp = finish(_look(McpHub(hub, url), token, approval))
         assert (over_mcp["status"], over_mcp["result"]["visibility"]) == ("executed", "public")
         assert _story(hub, approval) == [
             ("approval.request", "alice", "api", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 from hub_core.audit import AuditEvent
 from hub_core.authz import Scope
+from tests.common.loops import finish
 from tests.functional.agent.conftest import call
 from tests.functional.mcp.conftest import McpHub, content, error
 from tools.contract import Effect
@@ -23,15 +25,15 @@ def ask(hub: McpHub, times: int = 1) -> list[dict[str, Any]]:
         async with hub.client(hub.token()) as session:
             return [await session.call_tool("set_visibility", PUBLISH) for _ in range(times)]
 
-    return [content(result) for result in asyncio.run(play())]
+    return [content(result) for result in finish(play())]
 
 
 def look(hub: McpHub, approval_id: str, **arguments: Any) -> Any:
     async def play() -> Any:
-        async with hub.client(hub.token(name=f"look-{arguments}-{approval_id[:4]}-{id(arguments)}")) as session:
+        async with hub.client(hub.token(name=f"look-{arguments}-{approval_id[:4]}-{uuid.uuid4().hex[:12]}")) as session:
             return await session.call_tool("get_approval", {"approval_id": approval_id, **arguments})
 
-    return asyncio.run(play())
+    return finish(play())
 
 
 def test_a_gated_call_waits_and_says_where_it_is_decided(hub: McpHub) -> None:
@@ -39,7 +41,7 @@ def test_a_gated_call_waits_and_says_where_it_is_decided(hub: McpHub) -> None:
         async with hub.client(hub.token()) as session:
             return await session.call_tool("set_visibility", PUBLISH), await session.call_tool("list_approvals", {})
 
-    result, waiting = asyncio.run(play())
+    result, waiting = finish(play())
     asked = content(result)
     assert asked["status"] == "pending_approval"
     assert asked["tool"] == "set_visibility"
@@ -95,7 +97,7 @@ def test_waiting_for_the_person_ends_when_they_answer(hub: McpHub) -> None:
             arguments = {"approval_id": asked["approval_id"], "wait_s": 30}
             return await session.call_tool("get_approval", arguments, progress_callback=tell), progress
 
-    result, progress = asyncio.run(play())
+    result, progress = finish(play())
     assert content(result)["status"] == "rejected"
     assert progress == sorted(progress)
 
@@ -108,7 +110,7 @@ def test_nobody_else_sees_an_approval(hub: McpHub) -> None:
             listed = await session.call_tool("list_approvals", {})
             return [listed, *[await session.call_tool("get_approval", {"approval_id": one}) for one in (asked["approval_id"], "nothing")]]
 
-    listed, other, nothing = asyncio.run(play())
+    listed, other, nothing = finish(play())
     assert content(listed)["items"] == []
     assert error(other) == error(nothing)
 
@@ -123,7 +125,7 @@ def test_no_tool_settles_an_approval(hub: McpHub) -> None:
             tries = [name for name in tools if "approv" in name or "decide" in name]
             return [await session.call_tool(name, {"approval_id": asked["approval_id"], "decision": "approve"}) for name in tries]
 
-    assert all(result.isError for result in asyncio.run(play()) if "items" not in (result.structuredContent or {}))
+    assert all(result.isError for result in finish(play()) if "items" not in (result.structuredContent or {}))
     assert hub.services.approvals.get(hub.hub.alice, asked["approval_id"]).status == "pending"
     assert hub.hub.visibility("acme/vision") == "private"
 

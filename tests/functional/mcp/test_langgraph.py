@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from langchain.agents import create_agent
@@ -11,6 +10,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_mcp_adapters.client import MultiServerMCPClient
 
+from tests.common.loops import finish
 from tests.functional.mcp.conftest import McpHub
 
 
@@ -44,7 +44,7 @@ def test_an_agent_reads_at_once_and_waits_for_a_person_where_it_must(hub: McpHub
         agent: Any = create_agent(model, await client.get_tools())
         return list((await agent.ainvoke({"messages": [("user", "make vision public")]}))["messages"])
 
-    messages = asyncio.run(play())
+    messages = finish(play())
     read, asked = [message for message in messages if isinstance(message, ToolMessage)]
     assert "acme/vision" in str(read.content)
     waiting = hub.services.approvals.pending(hub.hub.alice)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
+import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic import AnyUrl
 
 from hub_core.git import FileChange
 from hub_core.repos.kinds import RepoKind
+from tests.common.loops import finish
 from tests.functional.mcp.conftest import McpHub
 from tools.mcp import resources
 
@@ -36,10 +37,10 @@ def filled(hub: McpHub) -> McpHub:
 
 def play(hub: McpHub, act: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
     async def run() -> Any:
-        async with hub.client(hub.token(name=f"r{id(act)}")) as session:
+        async with hub.client(hub.token(name=f"r{uuid.uuid4().hex[:12]}")) as session:
             return await act(session)
 
-    return asyncio.run(run())
+    return finish(run())
 
 
 def read(hub: McpHub, uri: str) -> Any:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from chat_ui.mcp_local import summary
 from hub_core.authz import Scope
 from tests.common.live import serve
+from tests.common.loops import finish
 from tests.common.waiting import until
 from tests.functional.agent.conftest import both
 from tests.functional.mcp.conftest import McpHub, content, error, listed
@@ -58,7 +59,7 @@ def test_a_token_that_was_revoked_ends_a_session_in_the_middle(hub: McpHub) -> N
             await session.call_tool("whoami", {})
 
     with pytest.raises(ExceptionGroup) as caught:
-        asyncio.run(play())
+        finish(play())
     (cause,) = _leaves(caught.value)
     assert isinstance(cause, httpx.HTTPStatusError)
     assert cause.response.status_code == 401
@@ -157,7 +158,7 @@ def test_many_calls_at_once_wait_for_their_turn(hub: McpHub) -> None:
         async with hub.client(hub.token()) as session:
             return list(await asyncio.gather(*[session.call_tool("get_repo", {"repo": "vision"}) for _ in range(60)]))
 
-    assert {content(result)["id"] for result in asyncio.run(play())} == {"acme/vision"}
+    assert {content(result)["id"] for result in finish(play())} == {"acme/vision"}
 
 
 def test_a_private_repo_is_not_there_for_strangers(hub: McpHub) -> None:
@@ -170,7 +171,7 @@ def test_a_private_repo_is_not_there_for_strangers(hub: McpHub) -> None:
             calls = [await session.call_tool("get_repo", {"repo": name}) for name in ("acme/vision", "acme/nothing")]
             return *calls, (await session.list_resources()).resources, [await unread(session, name) for name in ("vision", "nothing")]
 
-    hidden, missing, resources, reads = asyncio.run(play())
+    hidden, missing, resources, reads = finish(play())
     assert error(hidden)["code"] == error(missing)["code"] == "repo_not_found"
     assert resources == []
     assert reads[0].replace("vision", "") == reads[1].replace("nothing", "")
@@ -192,7 +193,7 @@ def test_a_token_of_one_repo_sees_that_repo_only(hub: McpHub) -> None:
                 await session.call_tool(*one) for one in (("get_repo", {"repo": "acme/vision"}), ("get_repo", {"repo": "acme/support-7b"}))
             ]
 
-    own, other = asyncio.run(play())
+    own, other = finish(play())
     assert content(own)["id"] == "acme/vision"
     assert error(other)["code"] == "repo_not_found"
 

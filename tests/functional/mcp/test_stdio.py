@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from tests.common.loops import finish
 from tests.functional.mcp.conftest import McpHub, content, error
 
 START = "import sys; from chat_ui.cli import main; sys.argv = ['hubtalk', 'mcp', *sys.argv[1:]]; main()"
@@ -37,7 +37,7 @@ def test_on_this_machines_hub(tmp_path: Path) -> None:
             resources = (await session.list_resources()).resources
             return me, made, asked, resources, await session.call_tool("list_files", {"repo": "first"})
 
-    me, made, asked, resources, files = asyncio.run(play())
+    me, made, asked, resources, files = finish(play())
     assert content(me)["username"] == "admin"
     assert content(made)["id"] == "admin/first"
     assert content(asked)["status"] == "pending_approval"
@@ -63,7 +63,7 @@ def test_passed_on_to_a_hub_elsewhere(hub: McpHub, tmp_path: Path) -> None:
             hub.services.tokens.revoke(hub.hub.alice, "mcp")
             return tools, found, made, state, waited, await refused(session)
 
-    tools, found, made, state, waited, gone = asyncio.run(play())
+    tools, found, made, state, waited, gone = finish(play())
     assert "get_repo" in tools and "create_repo" not in tools
     assert content(found)["id"] == "acme/vision"
     assert error(made)["code"] == "forbidden"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from typing import Any
@@ -11,6 +10,7 @@ import jsonschema
 import pytest
 
 from hub_core.authz import Scope
+from tests.common.loops import finish
 from tests.functional.mcp.conftest import McpHub, content, error
 from tools.contract import Effect
 from tools.mcp import calls
@@ -25,7 +25,7 @@ def test_every_tool_of_the_registry_is_listed_with_its_schemas_and_hints(hub: Mc
         async with hub.client(hub.token()) as session:
             return (await session.list_tools()).tools
 
-    found = {tool.name: tool for tool in asyncio.run(play())}
+    found = {tool.name: tool for tool in finish(play())}
     people = {tool.name for tool in default_registry() if str(tool.permission) == "user:admin"}
     assert set(found) == set(TOOLS) - people | {"get_approval"}
     assert found["search_repos"].annotations.readOnlyHint
@@ -54,7 +54,7 @@ def test_a_result_is_structured_and_text(hub: McpHub) -> None:
         async with hub.client(hub.token()) as session:
             return await session.call_tool("get_repo", {"repo": "vision"})
 
-    result = asyncio.run(play())
+    result = finish(play())
     assert content(result)["id"] == "acme/vision"
     assert json.loads(result.content[0].text) == result.structuredContent
 
@@ -70,7 +70,7 @@ def test_errors_are_results_with_code_and_hint(hub: McpHub) -> None:
                 await session.call_tool("get_approval", {"approval_id": "x", "wait_s": 1000}),
             ]
 
-    missing, empty, surprising, unknown, bad = (error(result) for result in asyncio.run(play()))
+    missing, empty, surprising, unknown, bad = (error(result) for result in finish(play()))
     assert missing["code"] == "repo_not_found"
     assert missing["hint"]
     assert empty["code"] == surprising["code"] == bad["code"] == "invalid_arguments"
@@ -96,7 +96,7 @@ def test_a_long_call_tells_how_long_it_runs(hub: McpHub, monkeypatch: pytest.Mon
         async with hub.client(hub.token()) as session:
             return await session.call_tool("whoami", {}, progress_callback=tell), told
 
-    result, told = asyncio.run(play())
+    result, told = finish(play())
     assert content(result)["username"] == "alice"
     assert [seconds for seconds, _ in told] == sorted({seconds for seconds, _ in told})
     assert "whoami" in str(told[0][1])
@@ -110,7 +110,7 @@ def test_a_change_is_undone_in_its_session_only(hub: McpHub) -> None:
             stranger = await other.call_tool("undo", {})
             return stranger, await one.call_tool("undo", {})
 
-    stranger, own = asyncio.run(play())
+    stranger, own = finish(play())
     assert error(stranger)["code"] == "nothing_to_undo"
     assert content(own)["undone"] == "update_repo"
     assert hub.services.repos.get(hub.hub.alice, "acme/vision").description == ""
@@ -130,7 +130,7 @@ def test_a_smaller_view(hub: McpHub, query: str, headers: dict[str, str]) -> Non
             ]
             return (await session.list_tools()).tools, [await session.call_tool(*call) for call in calls]
 
-    tools, (made, files, repo) = asyncio.run(play())
+    tools, (made, files, repo) = finish(play())
     names = {tool.name for tool in tools}
     assert names >= {"search_repos", "get_repo", "get_approval", "list_approvals"}
     assert not names & {"create_repo", "list_files", "delete_repo"}
@@ -152,7 +152,7 @@ def test_tools_that_a_token_cannot_carry_are_neither_listed_nor_run(hub: McpHub)
             tools = (await session.list_tools()).tools
             return tools, await session.call_tool("create_repo", {"name": "alice/new", "kind": "model"})
 
-    tools, made = asyncio.run(play())
+    tools, made = finish(play())
     assert {tool.name for tool in tools} >= {"search_repos", "get_repo", "read_file"}
     assert not {tool.name for tool in tools} & {"create_repo", "write_file", "set_visibility", "create_token"}
     assert error(made)["code"] == "forbidden"
@@ -164,6 +164,6 @@ def test_prompts_fill_in_what_they_ask_for(hub: McpHub) -> None:
         async with hub.client(hub.token()) as session:
             return (await session.list_prompts()).prompts, await session.get_prompt("explain_repo", {"repo": "acme/{vision}"})
 
-    prompts, filled = asyncio.run(play())
+    prompts, filled = finish(play())
     assert {prompt.name for prompt in prompts} >= {"explain_repo", "review_access", "deploy"}
     assert "acme/{vision}" in filled.messages[0].content.text

@@ -7,10 +7,11 @@ import threading
 import time
 
 from chat_ui.bridges.wechat.slots import Slot, Slots
+from tests.common.loops import finish
 
 
 def wait(slot: Slot, seconds: float) -> str:
-    asyncio.run(slot.wait(time.monotonic() + seconds))
+    finish(slot.wait(time.monotonic() + seconds))
     return slot.text
 
 
@@ -46,7 +47,7 @@ def test_a_repetition_has_the_same_answer() -> None:
     async def both() -> list[None]:
         return await asyncio.gather(*(slot.wait(time.monotonic() + 20) for slot in (first, again)))
 
-    asyncio.run(both())
+    finish(both())
     assert again.text == "one"
 
 
