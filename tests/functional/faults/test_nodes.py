@@ -21,7 +21,7 @@ from tests.common.git_client import commit_file, git
 from tests.common.nodes import Nodes
 from tests.functional.faults.conftest import clone
 
-pytestmark = pytest.mark.xdist_group("production")
+pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.slow]
 REPO = {"repo": "admin/thing"}
 
 

@@ -23,7 +23,7 @@ from tests.common.git_client import commit_file, git
 from tests.common.nodes import Nodes
 from tests.functional.faults.conftest import clone, peak_memory
 
-pytestmark = pytest.mark.xdist_group("production")
+pytestmark = [pytest.mark.xdist_group("production"), pytest.mark.slow]
 REPO = {"repo": "admin/thing"}
 MIB = 1024 * 1024
 DIALECTS = {
