@@ -17,8 +17,8 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from chat_ui.chainlit_load import PATH
-from chat_ui.signed_in import identify
-from chat_ui.texts import Language, language_of, language_of_header, texts
+from chat_ui.signed_in import identify, language_for
+from chat_ui.texts import language_of_header, texts
 from hub_core.errors import HubError
 from hub_core.http.paths import GIT_PREFIXES
 from hub_core.names import check_namespace, check_repo_name
@@ -102,13 +102,8 @@ def addresses_router(services: Services) -> APIRouter:
         found = question_of(about)
         if found is None:
             return JSONResponse({"text": ""})
-        language = await run_in_threadpool(_language, services, request)
+        actor = await run_in_threadpool(identify, services, request.headers)
+        language = await run_in_threadpool(language_for, services, actor, language_of_header(request.headers.get("accept-language", "")))
         return JSONResponse({"text": texts(language).links[found[0]].format(**found[1])}, headers={"cache-control": "no-store"})
 
     return router
-
-
-def _language(services: Services, request: Request) -> Language:
-    actor = identify(services, request.headers)
-    preferred = services.users.preferences(actor).get("language") if actor else None
-    return language_of(preferred) if preferred else language_of_header(request.headers.get("accept-language", ""))

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from chat_ui.signed_in import CHANNEL, identify
-from chat_ui.texts import LANGUAGES, NAMES, TAGS, Language, language_of_header, texts
+from chat_ui.texts import LANGUAGES, NAMES, TAGS, Language, language_asked, texts
 from hub_core.errors import TooManyAttempts, Unauthenticated
 from hub_core.http.auth import COOKIE_MAX_AGE, SESSION_COOKIE, same_origin
 from hub_core.http.paths import READ
@@ -130,7 +130,7 @@ def _local(target: str) -> str:
 
 
 def _language(request: Request, chosen: str) -> Language:
-    return next((one for one in LANGUAGES if one == chosen), language_of_header(request.headers.get("accept-language", "")))
+    return language_asked(chosen, request.headers.get("accept-language", ""))
 
 
 def _secure(request: Request, services: Services) -> bool:

@@ -24,7 +24,7 @@ from chat_ui.history import History
 from chat_ui.live_turn import LiveTurn
 from chat_ui.login import end_session
 from chat_ui.presenter_running import deployment_props
-from chat_ui.signed_in import caller, headers_of_environ, identify, read_cookies
+from chat_ui.signed_in import caller, headers_of_environ, identify, language_for, read_cookies
 from chat_ui.texts import LANGUAGES, NAMES, Language, language_of, language_of_header, texts
 from chat_ui.transcript import approval_state, assistant_message
 from hub_core.authz import Actor
@@ -211,10 +211,7 @@ class ChatPage:
         browser = language_of_header(str(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
         actor = await run_in_threadpool(identify, self._services, headers_of_environ(environ))
         caller.set(actor)
-        if actor is None:
-            return None, browser
-        preferred = (await run_in_threadpool(self._services.users.preferences, actor)).get("language")
-        return actor, language_of(preferred) if preferred else browser
+        return actor, await run_in_threadpool(language_for, self._services, actor, browser)
 
     async def _take_in(self, actor: Actor, message: cl.Message, language: Language) -> list[str] | None:
         """Keep the files of a message as attachments; None when one could not be kept, which is said."""

@@ -7,9 +7,11 @@ from contextvars import ContextVar
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from chat_ui.texts import Language, language_of
 from hub_core.authz import Actor
 from hub_core.errors import HubError
 from hub_core.http.auth import SignIn, authenticate_request
+from hub_core.services import Services
 
 CHANNEL = "web"
 caller: ContextVar[Actor | None] = ContextVar("caller", default=None)
@@ -35,6 +37,12 @@ def identify(services: SignIn, headers: Mapping[str, str]) -> Actor | None:
     except HubError:
         return None
     return None if actor.is_anonymous else actor
+
+
+def language_for(services: Services, actor: Actor | None, browser: Language) -> Language:
+    """The language that a person set for themselves; else that of their browser."""
+    preferred = services.users.preferences(actor).get("language") if actor else None
+    return language_of(preferred) if preferred else browser
 
 
 def headers_of_environ(environ: Mapping[str, Any]) -> dict[str, str]:

@@ -54,6 +54,11 @@ def language_of(tag: str | None) -> Language:
     return next((language for language in LANGUAGES if language == first), "en")
 
 
+def language_asked(chosen: str, accept_language: str) -> Language:
+    """The language that a page's address names; without one of ours, as `language_of_header`."""
+    return next((one for one in LANGUAGES if one == chosen), language_of_header(accept_language))
+
+
 def language_of_header(accept_language: str) -> Language:
     """The first language of an `Accept-Language` header that the page has; English when there is none."""
     for part in accept_language.split(","):

@@ -24,11 +24,10 @@ def repo(form: Form, slot: SlotSpec) -> Any:
         value = entities.repo(form, slot)
         form.used = [span for span in form.used if not any(span is other for other in others)]
         return value
-    if not slot.required or spans:
-        # A dataset is no model: what is named is for the other slot.
-        known = _of_thread(form, slot) if slot.required else None
-        return known or (_unknown(form) if slot.required or form.args.get("repo") else None)
-    return _of_thread(form, slot) or _unknown(form)
+    # A dataset is no model: what is named is for the other slot.
+    if slot.required:
+        return _of_thread(form, slot) or _unknown(form)
+    return _unknown(form) if form.args.get("repo") else None
 
 
 def _fits(span: Span, slot: SlotSpec) -> bool:

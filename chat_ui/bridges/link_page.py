@@ -11,8 +11,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from chat_ui.signed_in import identify
-from chat_ui.texts import LANGUAGES, TAGS, Language, language_of, language_of_header
+from chat_ui.signed_in import identify, language_for
+from chat_ui.texts import TAGS, Language, language_asked
 from hub_core.authz import Actor
 from hub_core.bridges.links import LinkView
 from hub_core.errors import ChatLinkNotFound, HubError
@@ -117,10 +117,8 @@ def _words(language: Language, key: str, **values: str) -> str:
 
 
 async def _language(services: Services, request: Request, actor: Actor, chosen: str) -> Language:
-    preferred = (await run_in_threadpool(services.users.preferences, actor)).get("language")
-    if preferred:
-        return language_of(str(preferred))
-    return next((one for one in LANGUAGES if one == chosen), language_of_header(request.headers.get("accept-language", "")))
+    browser = language_asked(chosen, request.headers.get("accept-language", ""))
+    return await run_in_threadpool(language_for, services, actor, browser)
 
 
 def _page(language: Language, body: str, status: int = 200) -> HTMLResponse:

@@ -37,6 +37,18 @@ def parse(body: bytes | str) -> dict[str, str]:
     return found
 
 
+def sender(fields: Mapping[str, str]) -> tuple[str, str]:
+    """Who sent a message, and of what kind it is.
+
+    Raises:
+        BadXml: fields are missing that every message has.
+    """
+    person, kind = fields.get("FromUserName", ""), fields.get("MsgType", "")
+    if not person or not kind or len(person) > 128:
+        raise BadXml("fields are missing")
+    return person, kind
+
+
 def build(fields: Mapping[str, str | int | Mapping[str, str | int]]) -> str:
     """A message: numbers as they are, texts as CDATA, one level of nesting."""
     return f"<xml>{_fields(fields)}</xml>"

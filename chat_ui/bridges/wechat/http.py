@@ -16,7 +16,7 @@ from chat_ui.bridges.port import FileRef, Incoming, Place
 from chat_ui.bridges.registry import Accept
 from chat_ui.bridges.tencent.callback import Callbacks, body_of, callbacks, refused, said
 from chat_ui.bridges.tencent.crypto import NotGenuine
-from chat_ui.bridges.tencent.xml import BadXml, build
+from chat_ui.bridges.tencent.xml import BadXml, build, sender
 from chat_ui.bridges.wechat.channel import PLATFORM, WeChat, hint, passive
 from chat_ui.bridges.wechat.slots import PATIENCE_S, Slot
 from hub_core.bridges.links import Person
@@ -112,9 +112,7 @@ def understood(fields: dict[str, str], workspace: str) -> Incoming | None:
     Raises:
         BadXml: fields are missing that every message has.
     """
-    person, kind = fields.get("FromUserName", ""), fields.get("MsgType", "")
-    if not person or not kind or len(person) > 128:
-        raise BadXml("fields are missing")
+    person, kind = sender(fields)
     number = fields.get("MsgId", "")
     event_id = (number or f"{person}:{fields.get('CreateTime', '')}:{fields.get('Event', '')}")[:200]
     place = Place(PLATFORM, workspace, person, reply=event_id)

@@ -12,7 +12,7 @@ from chat_ui.bridges.port import FileRef, Incoming, Place
 from chat_ui.bridges.registry import Accept
 from chat_ui.bridges.tencent.callback import body_of, callbacks, refused, said
 from chat_ui.bridges.tencent.crypto import NotGenuine
-from chat_ui.bridges.tencent.xml import BadXml
+from chat_ui.bridges.tencent.xml import BadXml, sender
 from chat_ui.bridges.wecom.cards import pressed
 from chat_ui.bridges.wecom.channel import PLATFORM
 from hub_core.errors import InvalidInput, Unavailable
@@ -64,9 +64,7 @@ def understood(fields: dict[str, str], corp: str) -> Incoming | None:
     Raises:
         BadXml: fields are missing that every message has.
     """
-    person, kind = fields.get("FromUserName", ""), fields.get("MsgType", "")
-    if not person or not kind or len(person) > 128:
-        raise BadXml("fields are missing")
+    person, kind = sender(fields)
     place = Place(PLATFORM, corp, person)
     if kind == "event":
         return _event(fields, place, person)
