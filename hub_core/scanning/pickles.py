@@ -91,15 +91,22 @@ class _Bytes:
         inside = min(size, len(self._held) - self._at)
         self._at += inside
         rest = size - inside
-        self._spend(rest)
         if self._seekable:
-            self._file.seek(rest, 1)
+            self._pass_over(rest)
             return
         while rest > 0:
             data = self._file.read(min(rest, _CHUNK))
             if not data:
                 raise BrokenPickle("cut off")
+            self._spend(len(data))
             rest -= len(data)
+
+    def _pass_over(self, size: int) -> None:
+        at = self._file.tell()
+        if at + size > self._file.seek(0, 2):
+            raise BrokenPickle("cut off")
+        self._spend(size)
+        self._file.seek(at + size)
 
     def line(self, keep: int) -> bytes | None:
         kept = b""

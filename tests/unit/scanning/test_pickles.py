@@ -11,6 +11,7 @@ import io
 import lzma
 import os
 import pickle
+import random
 import struct
 import subprocess
 import zipfile
@@ -142,10 +143,19 @@ def test_hand_made_programs_are_seen_through(data: bytes, name: str) -> None:
 
 
 def test_other_files_called_bin_are_left_alone() -> None:
-    for data in (b"GGUF" + b"\3\0\0\0" * 100, b"\0" * 1000, struct.pack("<100f", *range(100)), b'{"a": 1}', os.urandom(5000), b""):
+    huge = b"\x8e" + b"\xff" * 5000  # read as a pickle, its first value is longer than any file
+    noise = random.Random(7).randbytes(5000)
+    for data in (b"GGUF" + b"\3\0\0\0" * 100, b"\0" * 1000, struct.pack("<100f", *range(100)), b'{"a": 1}', noise, huge, b""):
         found = report(data, "data.bin")
-        assert (found.imports, found.trouble) in (({}, None), (found.imports, None))
-        assert Verdict.UNSAFE not in found.imports.values()
+        assert (found.imports, found.trouble) == ({}, None)
+        packed = report(gzip.compress(data), "data.bin")
+        assert packed.trouble is None and Verdict.UNSAFE not in packed.imports.values()
+
+
+@given(st.binary(max_size=300))
+def test_a_small_file_is_never_too_large(data: bytes) -> None:
+    assert report(data, "data.bin").trouble is not Trouble.TOO_LARGE
+    assert report(gzip.compress(data), "data.bin").trouble is not Trouble.TOO_LARGE
 
 
 def test_what_cannot_be_read_to_its_end_is_told() -> None:
