@@ -182,10 +182,11 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class CopyUse:
-    """What a copy takes: bytes of memory now, seconds of processors since it began."""
+    """What a copy takes: bytes of memory now, and of processors either the seconds since it began, or how many now (`cpus`)."""
 
     memory: int
-    cpu_s: float
+    cpu_s: float = 0.0
+    cpus: float | None = None
 
 
 class Cluster(Protocol):

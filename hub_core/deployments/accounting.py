@@ -110,7 +110,7 @@ class Accounting:
         )  # fmt: skip
 
     def _taken(self, cluster: Cluster) -> dict[str, dict[str, tuple[int, float]]]:
-        """Bytes and processors of each copy by workload, as far as the cluster tells; processors from the second look on."""
+        """Bytes and processors of each copy by workload, as far as the cluster tells; processors may be known from the second look on."""
         if not isinstance(cluster, Gauged):
             return {}
         now, used = time.monotonic(), cluster.use()
@@ -121,6 +121,8 @@ class Accounting:
         }
 
     def _busy(self, before: Mapping[str, tuple[float, float]], key: str, use: CopyUse, now: float) -> float:
+        if use.cpus is not None:
+            return use.cpus
         self._cpu[key] = (use.cpu_s, now)
         last_s, at = before.get(key, (use.cpu_s, now))
         return max(0.0, use.cpu_s - last_s) / (now - at) if now > at else 0.0

@@ -30,6 +30,7 @@ KINDS = (
     "networking.k8s.io/v1/networkpolicies", "autoscaling/v2/horizontalpodautoscalers",
 )  # fmt: skip
 KSERVE, KUEUE = "serving.kserve.io/v1beta1/inferenceservices", "kueue.x-k8s.io/v1beta1/localqueues"
+METRICS = "metrics.k8s.io/v1beta1/pods"
 OPTIONS = Options("hubtalk-", "http://127.0.0.1:1", PODS, ("hubtalk",), (), "python:3", {"pods": "100"}, 5)
 CLUSTER_WIDE = {"nodes", "spaces"}
 NAMESPACES = "/api/v1/namespaces"
@@ -179,10 +180,10 @@ def fits(body: Any, params: Any) -> bool:
 class FakeCluster:
     """An API server in a thread, with a kubeconfig; objects are read and written with plain calls."""
 
-    def __init__(self, folder: Path, *, kserve: bool = False, kueue: bool = False) -> None:
+    def __init__(self, folder: Path, *, kserve: bool = False, kueue: bool = False, metrics: bool = False) -> None:
         self.folder = folder
         self.server = ApiServer()
-        for kind in (*KINDS, *([KSERVE] if kserve else []), *([KUEUE] if kueue else [])):
+        for kind in (*KINDS, *([KSERVE] if kserve else []), *([KUEUE] if kueue else []), *([METRICS] if metrics else [])):
             self.server.resources[kind] = kmock.ResourceInfo(namespaced=kind.split("/")[-1] not in CLUSTER_WIDE)
         self._loop = asyncio.new_event_loop()
         self._ready, self._stop = threading.Event(), asyncio.Event()

@@ -14,8 +14,9 @@ from hub_core.clusters.kubernetes.inventory import inventory, taken
 from hub_core.clusters.kubernetes.names import FETCH, HUB, WORKLOAD, hub_label
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.state import Observed, State
+from hub_core.clusters.kubernetes.usage import Gauge
 from hub_core.clusters.kubernetes.writer import PassFor, Writer
-from hub_core.clusters.port import Inventory, Workload, WorkloadStatus
+from hub_core.clusters.port import CopyUse, Inventory, Workload, WorkloadStatus
 from hub_core.errors import HubError
 from hub_core.running_errors import ClusterRefused, ClusterUnavailable
 
@@ -43,6 +44,7 @@ class KubernetesCluster:
         self._stop = threading.Event()
         self._state = State(api, options, self._dirty.set)
         self._writer = Writer(api, options, self._state, pass_for)
+        self._gauge = Gauge(api, f"{HUB}={hub_label(options.prefix)}")
         self._thread: threading.Thread | None = None
         self._looked: tuple[float, Inventory] | None = None
 
@@ -117,6 +119,15 @@ class KubernetesCluster:
         except (Missing, ClusterRefused) as error:
             raise ClusterUnavailable(f"The cluster '{self.name}' cannot be read: {error}", hint="See docs/kubernetes.md.") from error
         self._looked = (time.monotonic(), found)
+        return found
+
+    def use(self) -> Mapping[str, Mapping[str, CopyUse]]:
+        """What each copy takes, where the cluster has a metrics server. Only a process that follows the cluster knows whose a pod is."""
+        found: dict[str, dict[str, CopyUse]] = {}
+        for key, use in self._gauge.read().items() if self._state.running else ():
+            pod = self._state.pods.get(key)
+            if pod is not None and pod.workload:
+                found.setdefault(pod.workload, {})[key[1]] = use
         return found
 
     # -- below -----------------------------------------------------------------------------------------------------

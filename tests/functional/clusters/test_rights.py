@@ -52,7 +52,7 @@ def test_the_rights_are_objects_that_kubernetes_takes() -> None:
 
 
 def test_the_rights_are_those_that_are_used(tmp_path: Path) -> None:
-    with fake_cluster(tmp_path, kserve=True, kueue=True) as fake, kubelet(fake):
+    with fake_cluster(tmp_path, kserve=True, kueue=True, metrics=True) as fake, kubelet(fake):
         hub = followed(fake)
         everything(hub)
         again, without_quota = followed(fake), followed(fake, quota={})
@@ -82,6 +82,7 @@ def everything(hub: KubernetesCluster) -> None:
         one = workload(name, files=FILES, kserve=kserve, resources=SMALL)
         hub.apply(one)
         hub.apply(dataclasses.replace(one, replicas=2))
+    hub.use()
     hub._writer._passed.clear()
     hub._writer.rotate(lambda _: False)
     for name in ("d6-r1", "d7-r1", "d8-r1"):

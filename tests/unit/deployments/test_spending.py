@@ -83,10 +83,13 @@ def test_what_copies_take_is_noted_where_the_cluster_tells(
     taken = {f"d{found.deployment.id}-r1": {"0": CopyUse(300, 1.0)}}
     monkeypatch.setattr(MemoryCluster, "use", lambda _self: taken, raising=False)
     books.count()
+    taken = {f"d{found.deployment.id}-r1": {"0": CopyUse(200, cpus=1.5)}}  # a cluster that tells how many it takes now
+    books.count()
     with hub.db.read() as session:
         slots = session.scalars(sa.select(TrafficSlot)).all()
     assert max(slot.copies for slot in slots) == 1
     assert max(slot.memory for slot in slots) == 300
+    assert max(slot.cpus for slot in slots) == 1.5
 
 
 def test_nothing_begins_when_the_budget_is_used_up(hub: Services, rounds: Rounds, ann: Actor) -> None:
