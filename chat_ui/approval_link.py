@@ -6,17 +6,16 @@ import html
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from chat_ui.plain_page import plain_page, to_login
 from chat_ui.signed_in import identify
-from chat_ui.texts import TAGS, language_of_header, texts
+from chat_ui.texts import language_of_header, texts
 from hub_core.authz import Actor
 from hub_core.errors import HubError, ThreadNotFound
 from hub_core.http.paths import APPROVALS, READ
 from hub_core.services import Services
-
-CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def approval_router(services: Services) -> APIRouter:
@@ -27,7 +26,7 @@ def approval_router(services: Services) -> APIRouter:
     async def show(request: Request, approval_id: str) -> Response:
         actor = await run_in_threadpool(identify, services, request.headers)
         if actor is None:
-            return RedirectResponse(f"/login?next={quote(APPROVALS + quote(approval_id, safe=''))}", 303)
+            return to_login(APPROVALS + quote(approval_id, safe=""))
         try:
             thread_id = await run_in_threadpool(_conversation, services, actor, approval_id)
         except HubError:
@@ -53,9 +52,4 @@ def _gone(request: Request) -> Response:
     """The same page for what is not there and for what is somebody else's."""
     language = language_of_header(request.headers.get("accept-language", ""))
     words = html.escape(str(texts(language).card("ApprovalCard")["gone"]))
-    body = (
-        f"<!doctype html><html lang='{TAGS[language]}'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>hubtalk</title><body style='font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:32rem;padding:0 1rem'>"
-        f"<p>{words}</p><p><a href='/chat'>hubtalk</a></p></html>"
-    )
-    return HTMLResponse(body, 404, headers={"content-security-policy": CSP, "cache-control": "no-store"})
+    return plain_page(language, "hubtalk", f"<p>{words}</p><p><a href='/chat'>hubtalk</a></p>", 404)

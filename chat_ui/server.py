@@ -19,6 +19,7 @@ from chat_ui.bridges.link_page import link_router
 from chat_ui.bridges.registry import configured, open_bridges
 from chat_ui.chainlit_load import PATH, load_chainlit
 from chat_ui.chat_gate import FAVICON, ChatGate, Loader
+from chat_ui.device_page import device_router
 from chat_ui.login import login_router
 from chat_ui.operations import operations_router
 from chat_ui.space_page import space_page_router
@@ -122,6 +123,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.include_router(operations_router(services, metrics, lambda: {"agent": agent.ready, "page": page.ready}))
     app.include_router(login_router(services))
     app.include_router(approval_router(services))
+    app.include_router(device_router(services))
     app.include_router(tool_router(services))
     app.include_router(usage_router(services))
     app.router.routes.extend(mcp_routes(services, summary))

@@ -168,6 +168,12 @@ class MemberNotFound(NotFound):
     code = "member_not_found"
 
 
+class DeviceLoginNotFound(NotFound):
+    """No program waits to be signed in under this code: it was used, or 15 minutes have passed."""
+
+    code = "device_login_not_found"
+
+
 class TokenNotFound(NotFound):
     """No token of that name."""
 
@@ -252,6 +258,12 @@ class ChatLinkNotFound(NotFound):
     code = "chat_link_not_found"
 
 
+class ChatNotLinked(NotFound):
+    """The caller has no linked chat account of that platform, number or name."""
+
+    code = "chat_not_linked"
+
+
 class Conflict(HubError):
     """The state of the hub does not admit the act right now."""
 
@@ -292,6 +304,12 @@ class AmbiguousCollection(Conflict):
     """A title fits several visible collections; `details["choices"]` lists their slugs."""
 
     code = "ambiguous_collection"
+
+
+class AmbiguousChatLink(Conflict):
+    """Several chat accounts of the caller are meant; `details["choices"]` tells them apart."""
+
+    code = "ambiguous_chat_link"
 
 
 class ApprovalSettled(Conflict):

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from hub_core import tables
+from hub_core.accounts.device_logins import DeviceLogins
 from hub_core.accounts.orgs import OrgService
 from hub_core.accounts.passwords import Passwords
 from hub_core.accounts.sessions import SessionService
@@ -81,6 +82,7 @@ class Services:
     orgs: OrgService
     tokens: TokenService
     sessions: SessionService
+    device_logins: DeviceLogins
     ssh_keys: SshKeyService
     repos: RepoService
     search: SearchService
@@ -152,6 +154,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         stack.callback(load.close)
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
+        tokens, sessions = TokenService(db, passes), SessionService(db, passwords)
         yield Services(
             settings=settings,
             db=db,
@@ -161,8 +164,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
             xet=XetService(db, xorbs, objects, lfs),
             users=UserService(db, settings, passwords),
             orgs=OrgService(db),
-            tokens=TokenService(db, passes),
-            sessions=SessionService(db, passwords),
+            tokens=tokens,
+            sessions=sessions,
+            device_logins=DeviceLogins(db, tokens, sessions),
             ssh_keys=SshKeyService(db),
             repos=repos,
             search=SearchService(db),

@@ -87,6 +87,21 @@ class WebSession(Base):
     expires_at: Mapped[dt.datetime]
 
 
+class DeviceLogin(Base):
+    """A program that waits to be signed in by a person; only the sha256 of its secret is kept."""
+
+    __tablename__ = "device_logins"
+
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    user_code: Mapped[str] = mapped_column(sa.String(8), unique=True)
+    program: Mapped[str] = mapped_column(sa.String(120))
+    address: Mapped[str] = mapped_column(sa.String(64))
+    created_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    user_id: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))  # who decided
+    scope: Mapped[str | None] = mapped_column(sa.String(8))  # None with a user_id: refused
+
+
 class SshKey(Base):
     """A public key of a person."""
 

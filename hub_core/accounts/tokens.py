@@ -78,23 +78,35 @@ class TokenService:
             PermissionDenied: somebody else's, or a larger scope than one's own credential has.
             AlreadyExists: the person has a token of that name. InvalidName, InvalidInput: a bad name or time.
         """
-        secret = make_token()
         try:
             with self._db.write() as session:
-                user, view, repo_id = self._for_create(session, actor, name, scope, username, repo, expires)
-                session.add(
-                    Token(
-                        user_id=user.id, name=view.name, digest=digest(secret), scope=str(scope), repo_id=repo_id,
-                        created_at=view.created_at, expires_at=view.expires_at,
-                    )
-                )  # fmt: skip
-                session.flush()
-                ends = view.expires_at.isoformat() if view.expires_at else None
-                audit.record(
-                    session, actor, "token.create", f"{user.username}/{view.name}", repo_id=repo_id, scope=str(scope), expires=ends
-                )
+                return self.add(session, actor, name, scope, username=username, repo=repo, expires=expires)
         except sa.exc.IntegrityError as error:
             raise _taken(name) from error
+
+    def add(
+        self,
+        session: Session,
+        actor: Actor,
+        name: str,
+        scope: Scope,
+        *,
+        username: str | None = None,
+        repo: str | None = None,
+        expires: str | None = None,
+    ) -> NewToken:
+        """What `create` does, as part of a transaction. Raises what it raises."""
+        secret = make_token()
+        user, view, repo_id = self._for_create(session, actor, name, scope, username, repo, expires)
+        session.add(
+            Token(
+                user_id=user.id, name=view.name, digest=digest(secret), scope=str(scope), repo_id=repo_id, created_at=view.created_at,
+                expires_at=view.expires_at,
+            )
+        )  # fmt: skip
+        session.flush()
+        ends = view.expires_at.isoformat() if view.expires_at else None
+        audit.record(session, actor, "token.create", f"{user.username}/{view.name}", repo_id=repo_id, scope=str(scope), expires=ends)
         return NewToken(secret, view)
 
     def list_tokens(self, actor: Actor, username: str | None = None) -> list[TokenView]:

@@ -17,6 +17,9 @@ READ = ["GET", "HEAD"]
 APPROVALS = "/approvals/"
 """Addresses of acts that wait for a person."""
 
+DEVICE_LOGIN = "/oauth/login"
+"""Where a person signs a program in, in a browser."""
+
 
 def repo_name(raw: str) -> str:
     """The repo's name in a Git URL, where `.git` at the end is optional."""

@@ -26,11 +26,6 @@ _SERVICES: tuple[tuple[str, str, tuple[str, str]], ...] = (
     ("GET", "/api/spaces/templates", ("There are no templates of Spaces on this hub.", "Duplicate a Space: hf repos duplicate.")),
     ("GET", "/api/datasets/{namespace}/{name}/leaderboard", ("There are no leaderboards on this hub.", "Keep results in the card.")),
     ("POST", "/uploads", ("Pictures in discussions are not kept on this hub.", "Commit the file and link it.")),
-    (
-        "POST",
-        "/oauth/device",
-        ("This hub has no login by browser for programs.", "Make a token in the chat or with 'hubtalk token create', and run: hf auth login --token hub_..."),
-    ),
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from hub_core.http.huggingface.accounts import add_account_routes
 from hub_core.http.huggingface.collections import add_collection_routes
 from hub_core.http.huggingface.commit import add_commit_routes
+from hub_core.http.huggingface.device_login import add_device_login_routes
 from hub_core.http.huggingface.discussions import add_discussion_routes
 from hub_core.http.huggingface.edge import EncodedRoute
 from hub_core.http.huggingface.elsewhere import add_elsewhere_routes
@@ -33,6 +34,7 @@ from hub_core.services import Services
 
 _PARTS: list[Callable[[APIRouter, Services], None]] = [
     add_account_routes,
+    add_device_login_routes,
     add_info_routes,
     add_safetensors_routes,
     add_tree_routes,

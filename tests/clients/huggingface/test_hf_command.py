@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,14 @@ class Terminal:
         done = subprocess.run(command, cwd=self._home, env=self._env, capture_output=True, text=True, timeout=120, check=False)
         assert (done.returncode != 0) is fails, done.stdout + done.stderr
         return done.stdout + (done.stderr if fails else "")
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that goes on; what it prints comes line by line."""
+        command = [str(Path(sys.executable).parent / "hf"), *arguments]
+        return subprocess.Popen(
+            command, cwd=self._home, env=self._env | {"PYTHONUNBUFFERED": "1"}, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
 
 @pytest.fixture
@@ -66,6 +75,30 @@ def test_somebody_signs_in_uploads_downloads_and_cleans_up(hub: HfHub, terminal:
     assert "config.json" not in hub.services.files.paths(actor_for(hub.ann), repo)
     terminal.hf("repos", "delete", "ann/typed", "--yes")
     assert "not found" in terminal.hf("download", "ann/typed", fails=True).lower()
+
+
+def test_signing_in_by_a_browser(hub: HfHub, tmp_path: Path) -> None:
+    terminal = Terminal(hub, tmp_path)
+    with terminal.begin("auth", "login") as login:
+        assert login.stdout is not None
+        code = next(found[1] for line in login.stdout if (found := re.search(r"enter the code:? ([A-Z]{4}-[A-Z]{4})", line)))
+        hub.services.device_logins.approve(actor_for(hub.ann), code, Scope.WRITE)
+        said = login.stdout.read()
+        assert login.wait(60) == 0, said
+    assert "ann" in terminal.hf("auth", "whoami")
+    assert f"login {code}" in terminal.hf("auth", "list")
+    terminal.hf("repos", "create", "ann/by-browser", "--private")
+
+
+@LOCAL_ONLY
+def test_a_login_that_was_refused_is_told(hub: HfHub, tmp_path: Path) -> None:
+    with Terminal(hub, tmp_path).begin("auth", "login") as login:
+        assert login.stdout is not None
+        code = next(found[1] for line in login.stdout if (found := re.search(r"enter the code:? ([A-Z]{4}-[A-Z]{4})", line)))
+        hub.services.device_logins.refuse(actor_for(hub.ann), code)
+        said = login.stdout.read()
+        assert login.wait(60) != 0
+    assert "denied" in said
 
 
 @LOCAL_ONLY
