@@ -9,39 +9,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
-from fastapi import FastAPI
 
-from hub_core.authz import Scope
 from hub_core.clusters.kubernetes import fetch
 from hub_core.git import FileChange
-from hub_core.http.dialects import add_hub_routes
-from hub_core.http.openai.router import openai_router
 from hub_core.settings import Settings
-from tests.common import fake_runtime
-from tests.common.deploying import catalog, deploying, end_all
-from tests.common.factories import actor_for, make_user
 from tests.common.fake_api_server import FakeCluster, fake_cluster
-from tests.common.fake_kubelet import kubelet
-from tests.common.live import serve
 from tests.common.working import wait_until
-from tests.functional.deployments.conftest import Hub
-
-RUNTIME = {
-    "name": "fake", "title": "Fake", "about": "For tests.", "rank": 1, "formats": ["gguf"], "weights": "folder",
-    "tasks": ["chat", "completions", "embeddings"], "memory": {"factor": 1.0, "fixed_mb": 64}, "context": 0,
-    "probe": {"path": "/health", "startup_s": 30},
-    "container": {
-        "hardware": ["cpu"], "image": "acme/fake:1", "port": 8080,
-        "command": [sys.executable, fake_runtime.__file__, "--host", "{host}", "--port", "{port}", "--model", "{folder}"],
-    },
-}  # fmt: skip
+from tests.functional.deployments.conftest import Hub, kubernetes_hub
 
 
 @pytest.fixture
@@ -52,22 +30,8 @@ def fake(tmp_path: Path) -> Iterator[FakeCluster]:
 
 @pytest.fixture
 def hub(settings: Settings, sqlite_url: str, tmp_path: Path, fake: FakeCluster) -> Iterator[Hub]:
-    own = catalog(tmp_path / "catalog")
-    (own / "runtimes" / "fake.yaml").write_text(yaml.safe_dump(RUNTIME))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    ready = dataclasses.replace(
-        settings, database_url=sqlite_url, catalog_dir=str(own), clusters="prod=fake", cluster_kubeconfig=str(fake.kubeconfig),
-        cluster_hub_url=f"http://127.0.0.1:{port}", deployment_wake_s=20,
-    )  # fmt: skip
-    with deploying(ready) as services, kubelet(fake):
-        app = FastAPI()
-        app.include_router(openai_router(services))
-        add_hub_routes(app, services)
-        with serve(app, port) as url:
-            ann = actor_for(make_user(services.db, "ann"))
-            yield Hub(services, url, ann, services.tokens.create(ann, "test", Scope.WRITE).token)
-    end_all(ready.data_dir)
+    with kubernetes_hub(dataclasses.replace(settings, database_url=sqlite_url), tmp_path, fake) as found:
+        yield found
 
 
 def test_a_private_model_is_downloaded_served_scaled_and_deleted(hub: Hub, fake: FakeCluster) -> None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections import Counter
-from contextlib import ExitStack
 
 import httpx
 
 from hub_core.deployments.asking import ask
-from hub_core.deployments.load import demand
-from hub_core.deployments.specs import Asked
 from hub_core.metering.tables import UsageHour
 from tests.common.deploying import pid
 from tests.common.working import wait_until
@@ -60,16 +56,6 @@ def test_what_keeps_failing_is_told_with_the_reason_from_its_log(hub: Hub) -> No
     assert "no GPU" in refused.json()["error"]["message"]
     (log,) = hub.services.deployments.logs(hub.ann, "chat", 50).values()
     assert "no CUDA-capable device" in log
-
-
-def test_what_sleeps_is_woken_by_a_request(hub: Hub) -> None:
-    found = hub.deploy()
-    (address,) = hub.running()
-    hub.services.deployments.scale(hub.ann, found, 0)
-    assert hub.status() == "sleeping"
-    wait_until(lambda: not answers(address))
-    assert hub.chat().status_code == 200
-    assert hub.status() == "running"
 
 
 def test_what_is_stopped_is_not_woken(hub: Hub) -> None:
@@ -163,47 +149,6 @@ def test_a_server_that_dies_in_the_middle_is_told_and_counted(hub: Hub) -> None:
     hub.running()
     refused = hub.chat(crash=True)
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "deployment_not_ready")
-
-
-def test_two_revisions_share_the_requests_and_one_that_fails_takes_none(hub: Hub) -> None:
-    found = hub.deploy()
-    (older,) = hub.running()
-    spec = hub.services.deployments.plan_update(hub.ann, found, Asked(environment={"FAKE_FAIL": "ValueError: bad"}))
-    assert spec is not None
-    hub.services.deployments.roll_out(hub.ann, found, spec, 50)
-    wait_until(lambda: hub.found().view.reason_code == "older_failed", 40)
-    assert {who(hub) for _ in range(4)} == {pid(older)}
-    fine = hub.services.deployments.plan_update(hub.ann, hub.found(), Asked(environment={"FAKE_FAIL": ""}))
-    assert fine is not None
-    hub.services.deployments.roll_out(hub.ann, hub.found(), fine, 25)
-    wait_until(lambda: hub.found().deployment.routes, 40)
-    asked = Counter(who(hub) for _ in range(20))
-    assert (asked.pop(pid(older)), sum(asked.values()), len(asked)) == (15, 5, 1)
-    hub.services.deployments.shift(hub.ann, hub.found(), 100)
-    wait_until(lambda: not answers(older), 30)
-    assert {who(hub) for _ in range(4)} == set(asked)
-
-
-def who(hub: Hub) -> int:
-    """The process that answered a request."""
-    return int(hub.chat().json()["system_fingerprint"])
-
-
-def test_requests_under_way_bring_another_copy(hub: Hub) -> None:
-    found = hub.deploy()
-    hub.running()
-    hub.services.deployments.scale(hub.ann, found, 1, 2)
-    body = {"model": "chat", "messages": [], "stream": True, "rounds": 1000, "pause": 0.02}
-    headers = {"authorization": f"Bearer {hub.token}"}
-    with ExitStack() as stack:
-        reading = []  # an iterator that is dropped hangs up
-        for _ in range(10):  # the fake runtime answers eight at a time
-            answer = stack.enter_context(httpx.stream("POST", f"{hub.url}/v1/chat/completions", json=body, headers=headers))
-            reading.append(answer.iter_bytes())
-            next(reading[-1])
-        assert len(hub.running(copies=2)) == 2
-    wait_until(lambda: sum(demand(hub.services.db, [found.deployment.id]).values()) == 0)
-    assert hub.found().view.replicas == 2  # a lull may be short
 
 
 def answers(address: str) -> bool:
