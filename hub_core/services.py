@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 
 from hub_core import tables
@@ -126,14 +126,11 @@ def open_services(settings: Settings) -> Iterator[Services]:
     """Open the database (bringing its schema up to date), the blob store and everything on top; close them at the end."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        db = Database(settings.database)
-        stack.callback(db.close)
+        db = stack.enter_context(closing(Database(settings.database)))
         db.upgrade()
-        queries = QueryEngine()
-        stack.callback(queries.close)
+        queries = stack.enter_context(closing(QueryEngine()))
         blobs = open_blob_store(settings)
-        git = GitStore(db, blobs, settings.data_dir / "cache" / "git", _git_limits(settings))
-        stack.callback(git.close)
+        git = stack.enter_context(closing(GitStore(db, blobs, settings.data_dir / "cache" / "git", _git_limits(settings))))
         xorbs = XorbStore(db, blobs)
         objects = XetObjects(db, WholeObjects(blobs), xorbs)
         quotas = Quotas(int(settings.repo_quota_gb * GIB), int(settings.owner_quota_gb * GIB))
@@ -146,12 +143,9 @@ def open_services(settings: Settings) -> Iterator[Services]:
         platform = replace(open_platform(settings, passes.make), environment_of=spaces.opened)
         deployments = DeploymentService(db, git, files, platform)
         budgets = BudgetService(db, platform.hardware.currency)
-        usage = UsageMeter(db)
-        stack.callback(usage.close)
-        rates = Shared(db)
-        stack.callback(rates.close)
-        load = LoadMeter(db)
-        stack.callback(load.close)
+        usage = stack.enter_context(closing(UsageMeter(db)))
+        rates = stack.enter_context(closing(Shared(db)))
+        load = stack.enter_context(closing(LoadMeter(db)))
         passwords = Passwords()
         vault = Vault(settings.approval_ttl_s)
         tokens, sessions = TokenService(db, passes), SessionService(db, passwords)
