@@ -27,6 +27,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "list_access": ("username", "role", "reason"),
     "list_tokens": ("name", "scope", "repo", "expires_at", "last_used_at"),
     "list_ssh_keys": ("title", "type", "fingerprint"),
+    "list_chat_links": ("number", "platform", "name", "linked_at"),
     "get_org": ("username", "role"),
     "requests": ("username", "role", "status", "reason=why", "requested_at"),
     "list_jobs": ("id=job", "kind", "status", "progress", "repo", "owner", "message"),

@@ -12,7 +12,9 @@ MAX_TEXT = 300
 # Fields whose words stand under another name.
 _GROUPS = {"watch": "level", "request": "status"}
 # Arguments and fields whose values are words of ours.
-_TRANSLATED = frozenset({"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "gated", "decision", *_GROUPS})
+_TRANSLATED = frozenset(
+    {"visibility", "role", "scope", "kind", "status", "level", "relation", "type", "gated", "decision", "platform", *_GROUPS}
+)
 _SIZES = ("B", "KB", "MB", "GB", "TB")
 
 

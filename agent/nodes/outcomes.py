@@ -10,7 +10,7 @@ from agent.nodes.work import Work, error_json
 from agent.planner.types import Question
 from agent.schema import Event
 from agent.state import Call
-from hub_core.errors import AmbiguousCollection, AmbiguousRepo, HubError
+from hub_core.errors import AmbiguousChatLink, AmbiguousCollection, AmbiguousRepo, HubError
 from hub_core.running_errors import AmbiguousDeployment
 from tools import invoke
 
@@ -55,7 +55,9 @@ def ask(work: Work, call: Call, args: dict[str, Any], missing: list[str], choice
 
 
 # What is asked back when a name fits several things, and the argument it usually stands in.
-AMBIGUOUS: dict[type[HubError], str] = {AmbiguousRepo: "repo", AmbiguousCollection: "collection", AmbiguousDeployment: "deployment"}
+AMBIGUOUS: dict[type[HubError], str] = {
+    AmbiguousRepo: "repo", AmbiguousCollection: "collection", AmbiguousDeployment: "deployment", AmbiguousChatLink: "link",
+}  # fmt: skip
 
 
 def ask_which(work: Work, call: Call, error: HubError) -> None:

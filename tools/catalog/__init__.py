@@ -11,6 +11,7 @@ def all_tools() -> list[Tool[Any, Any]]:
     """Every tool of this hub."""
     from tools.catalog import (
         access,
+        chat_links,
         collections,
         conversation,
         credentials,
@@ -47,6 +48,7 @@ def all_tools() -> list[Tool[Any, Any]]:
         access,
         requests,
         credentials,
+        chat_links,
         collections,
         discussions,
         pull_requests,

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, Role, Scope, Visibility
+from hub_core.bridges.links import Person
 from hub_core.db import Base
 from hub_core.deployments.specs import Asked
 from hub_core.deployments.tables import Deployment
@@ -172,6 +173,7 @@ def build(services: Services) -> World:
     services.tags.set(alice, model, ["support"], "add")  # type: ignore[arg-type]
     services.tokens.create(alice, "ci", Scope.READ)
     services.ssh_keys.add(alice, "macbook", KEY)
+    services.bridges.accept(alice, services.bridges.invite(Person("slack", "T1", "U1", "Ada")))
     _work(world, model)
     _talk(world, model)
     _serve(world)
@@ -322,6 +324,8 @@ CASES: dict[str, Case] = {
     "add_ssh_key": Case({"title": "tower", "key": OTHER_KEY}, stranger=True),
     "list_ssh_keys": Case({}, stranger=True),
     "delete_ssh_key": Case({"title": "macbook"}, undoable=False),
+    "list_chat_links": Case({}, stranger=True),
+    "unlink_chat": Case({"link": "Slack"}, undoable=False),
     "create_collection": Case({"title": "Night picks", "description": "Runs at night"}, stranger=True),
     "list_collections": Case({"owner": "acme"}, stranger=True),
     "get_collection": Case({"collection": "team picks"}),
