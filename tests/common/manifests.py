@@ -13,7 +13,8 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
-CLUSTER_WIDE = {"Namespace", "ClusterRole", "ClusterRoleBinding"}
+RIGHTS = {"ClusterRole", "ClusterRoleBinding"}
+CLUSTER_WIDE = {"Namespace", *RIGHTS}
 NO_SCHEMA = {"InferenceService"}
 
 
@@ -22,7 +23,8 @@ def check(body: Mapping[str, Any]) -> None:
     if body["kind"] not in NO_SCHEMA:
         kubernetes_validate.validate(dict(body), VERSION, strict=True)
     about = body["metadata"]
-    assert NAME.fullmatch(about["name"]) and len(about["name"]) <= 63, about["name"]
+    kind = re.compile(r"[^/%]+") if body["kind"] in RIGHTS else NAME
+    assert kind.fullmatch(about["name"]) and len(about["name"]) <= 63, about["name"]
     assert body["kind"] in CLUSTER_WIDE or (NAME.fullmatch(about["namespace"]) and len(about["namespace"]) <= 63), about
     _labels(about.get("labels", {}))
     for key in about.get("annotations", {}):
