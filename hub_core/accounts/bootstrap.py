@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -29,7 +31,7 @@ def bootstrap(db: Database, settings: Settings, passwords: Passwords, *, follow_
     except sa.exc.IntegrityError:
         generated = None  # another node was faster
     if follow_token:
-        with db.write() as session:
+        with contextlib.suppress(sa.exc.IntegrityError), db.write() as session:  # another node made the same
             _sync_preset_token(session, settings.admin_token)
     return generated
 

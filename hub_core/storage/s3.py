@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -206,5 +207,6 @@ class S3BlobStore:
         except Unavailable as error:
             raise Unavailable(error.message, hint="Check HUB_STORAGE_URL and HUB_S3_*.") from error
         except ClientError:
-            with store_errors():
+            # Another node may make it at the same moment.
+            with contextlib.suppress(ClientError), store_errors({"BucketAlreadyOwnedByYou"}):
                 self._client.create_bucket(Bucket=self._bucket)
