@@ -11,7 +11,7 @@ import pytest
 
 from tests.architecture.sources import ROOT
 
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-weights.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-carried.lock")
 PIN = re.compile(r"^[a-z0-9][a-z0-9._-]*==[0-9][0-9A-Za-z.+!]*$")
 HEAVY = {"torch", "tensorflow", "transformers", "llama-cpp-python", "jax", "onnxruntime", "vllm"}
 
