@@ -7,6 +7,7 @@ A yes must be nothing but a yes: every word of the message is a word of agreemen
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Literal
@@ -18,6 +19,7 @@ Consent = Literal["approve", "reject"]
 _JUNK = re.compile(r"[\s~_-]+")
 _EMOJI = {"👍": "yes", "👌": "ok", "✅": "yes", "🆗": "ok", "🙆": "yes", "👎": "no", "❌": "no", "🙅": "no", "🚫": "no", "✋": "wait"}
 _LONGEST = 60
+_compiling = threading.Lock()
 _NOT = {
     "en": r"(?:don'?t|do not|never|not|no need to|please don'?t|let'?s not|won'?t|rather not)(?: (?:you|just|ever|want to|wanna))*",
     "zh": r"(?:先|还是|就|暂时|千万)?(?:别|不|不要|不用|不必|先别|先不要|不想)(?:再|去|把它)?",
@@ -119,14 +121,23 @@ def _names(act: Mapping[str, Any] | None) -> re.Pattern[str] | None:
     )
 
 
-@cache
 def _vocabulary(kind: str) -> tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]:
+    with _compiling:  # it takes seconds, and many threads begin at once
+        return _words_for(kind)
+
+
+@cache
+def _words() -> tuple[tuple[re.Pattern[str], ...], ...]:
+    """What agrees, what refuses, what says neither."""
     talk, own = load("talk"), load("consent")
-    approve, reject, filler = (
-        _compile(_all(talk[old]), _all(own[new]))
-        for old, new in (("approve", "approve"), ("reject", "reject"), ("consent_filler", "filler"))
-    )
-    verbs = own["verbs"].get(kind, {})
+    kinds = (("approve", "approve"), ("reject", "reject"), ("consent_filler", "filler"))
+    return tuple(_compile(_all(talk[old]), _all(own[new])) for old, new in kinds)
+
+
+@cache
+def _words_for(kind: str) -> tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]:
+    approve, reject, filler = _words()
+    verbs = load("consent")["verbs"].get(kind, {})
     negated = [f"{_NOT[lang]} ?(?:{verb})" for lang in _NOT for verb in verbs.get(lang, [])]
     negated += [f"(?:{verb})(?:吗|嗎)?不" for verb in verbs.get("zh", [])] + list(_NOT_AFTER.values())
     return (

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import string
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 
 LANGUAGES = ("en", "zh", "ja", "ko")
 _HERE = Path(__file__).parent
+_reading = threading.Lock()
 
 
 class PromptError(LookupError):
@@ -59,9 +61,14 @@ def variables_of(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@cache
 def messages(language: str) -> dict[str, str]:
     """All sentences of a language by dotted key; an unknown language has the English ones."""
+    with _reading:  # it takes a second, and many threads begin at once
+        return _messages(language)
+
+
+@cache
+def _messages(language: str) -> dict[str, str]:
     folder = _HERE / "messages" / (language if language in LANGUAGES else "en")
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):

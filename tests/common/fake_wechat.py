@@ -91,8 +91,10 @@ class FakeWeChat:
         every = {"ToUserName": ACCOUNT, "FromUserName": person, "CreateTime": str(created or int(time.time())), **fields}
         return xmltodict.unparse({"xml": every}, full_document=False)
 
-    def post(self, xml: str, *, signed_with: str = TOKEN, at: float | None = None, patience_s: float | None = None) -> httpx.Response:
-        """One request as WeChat makes it; `signed_with` and `at` forge one."""
+    def post(
+        self, xml: str, *, signed_with: str = TOKEN, at: float | None = None, patience_s: float | None = None, hub: str = ""
+    ) -> httpx.Response:
+        """One request as WeChat makes it, to one of several processes with `hub`; `signed_with` and `at` forge one."""
         timestamp, nonce = str(int(time.time() if at is None else at)), str(next(self._numbers))
         query = {"signature": _get_signature(signed_with, timestamp, nonce, ""), "timestamp": timestamp, "nonce": nonce}
         if self.aes:
@@ -103,7 +105,7 @@ class FakeWeChat:
             xml = xmltodict.unparse({"xml": {"ToUserName": ACCOUNT, "Encrypt": envelope["Encrypt"]}}, full_document=False)
         with httpx.Client(timeout=patience_s or self.patience_s) as client:
             headers = {"content-type": "text/xml", "user-agent": "Mozilla/4.0"}
-            return client.post(f"{self.hub}/bridges/wechat?{urlencode(query)}", content=xml.encode(), headers=headers)
+            return client.post(f"{hub or self.hub}/bridges/wechat?{urlencode(query)}", content=xml.encode(), headers=headers)
 
     def verify(self, *, signed_with: str = TOKEN, echo: str = "5882012345") -> httpx.Response:
         """The request that the console makes when the address is saved."""

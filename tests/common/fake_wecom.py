@@ -118,14 +118,16 @@ class FakeWeCom:
         every = {"ToUserName": CORP, "FromUserName": member, "CreateTime": str(int(time.time())), **fields, "AgentID": str(AGENT)}
         return xmltodict.unparse({"xml": every}, full_document=False)
 
-    def post(self, xml: str, *, signed_with: str = TOKEN, at: float | None = None, corp: str = CORP) -> httpx.Response:
-        """One request as WeCom makes it; the other arguments forge one."""
+    def post(self, xml: str, *, signed_with: str = TOKEN, at: float | None = None, corp: str = CORP, hub: str = "") -> httpx.Response:
+        """One request as WeCom makes it, to one of several processes with `hub`; the other arguments forge one."""
         timestamp, nonce = str(int(time.time() if at is None else at)), str(next(self._numbers))
         envelope = xmltodict.parse(WeChatCrypto(signed_with, AES_KEY, corp).encrypt_message(xml, nonce, timestamp))["xml"]
         query = {"msg_signature": envelope["MsgSignature"], "timestamp": timestamp, "nonce": nonce}
         body = xmltodict.unparse({"xml": {"ToUserName": CORP, "AgentID": str(AGENT), "Encrypt": envelope["Encrypt"]}}, full_document=False)
         with httpx.Client(timeout=self.patience_s) as client:
-            return client.post(f"{self.hub}/bridges/wecom?{urlencode(query)}", content=body.encode(), headers={"content-type": "text/xml"})
+            return client.post(
+                f"{hub or self.hub}/bridges/wecom?{urlencode(query)}", content=body.encode(), headers={"content-type": "text/xml"}
+            )
 
     def verify(self, *, signed_with: str = TOKEN, echo: str = "1616140317555161061") -> httpx.Response:
         """The request that the console makes when the address is saved."""

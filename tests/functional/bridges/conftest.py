@@ -53,7 +53,7 @@ class Bridged:
             self.bridges.accept(event)
         self.settle()
 
-    def settle(self) -> None:
+    def settle(self, seconds: float = 60.0) -> None:
         """Wait until every event is over."""
         over = sa.select(sa.func.count()).select_from(BridgeEvent).where(BridgeEvent.due_at.is_not(None))
 
@@ -61,7 +61,7 @@ class Bridged:
             with self.services.db.read() as session:
                 return self.bridges.idle and not session.scalar(over)
 
-        wait_until(done, 60)
+        wait_until(done, seconds)
 
     def round(self) -> None:
         """One round of looking after things, and all jobs."""

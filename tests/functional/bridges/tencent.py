@@ -57,7 +57,7 @@ def on_wechat(
         channel = WeChat(settings, Leases(hub.services.db))
         on = stack.enter_context(bridged(hub, *lines, channels=[channel], speaks=speaks))
         services = dataclasses.replace(on.services, settings=settings)
-        fake.hub = stack.enter_context(_served(wechat_router(services, channel, on.bridges.accept, patience_s=patience_s)))
+        fake.hub = stack.enter_context(served(wechat_router(services, channel, on.bridges.accept, patience_s=patience_s)))
         yield on, fake
 
 
@@ -69,7 +69,7 @@ def on_wecom(hub: Hub, *lines: Any, speaks: bool = False, **options: Any) -> Ite
         settings = wecom_settings(hub.services.settings, fake)
         channel = WeCom(settings, Leases(hub.services.db))
         on = stack.enter_context(bridged(hub, *lines, channels=[channel], speaks=speaks))
-        fake.hub = stack.enter_context(_served(wecom_router(settings, on.bridges.accept)))
+        fake.hub = stack.enter_context(served(wecom_router(settings, on.bridges.accept)))
         yield on, fake
 
 
@@ -116,8 +116,10 @@ def story(hub: Hub) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _served(router: APIRouter) -> Iterator[str]:
+def served(*routers: APIRouter) -> Iterator[str]:
+    """Addresses of the hub that platforms call."""
     app = FastAPI()
-    app.include_router(router)
+    for router in routers:
+        app.include_router(router)
     with serve(app) as url:
         yield url
