@@ -22,6 +22,7 @@ from hub_core.jobs.worker import Worker
 from hub_core.services import Services, open_services
 from hub_core.settings import Settings
 from tests.common.fake_channel import FakeChannel
+from tests.common.quick_tls import one_certificate as one_certificate
 from tests.common.working import wait_until
 from tests.functional.agent.conftest import Hub, make_hub
 

@@ -117,7 +117,8 @@ def test_a_repeated_message_is_one_message(hub: Hub) -> None:
         assert not hub.exists("acme/second")
 
 
-def test_it_connects_again_after_a_break_and_answers_what_it_missed(hub: Hub) -> None:
+def test_it_connects_again_after_a_break_and_answers_what_it_missed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat_ui.bridges.wecom.connection.FIRST_PAUSE_S", 0.05)
     release = threading.Event()
 
     def slowly(_: Any) -> str:
@@ -139,7 +140,8 @@ def test_it_connects_again_after_a_break_and_answers_what_it_missed(hub: Hub) ->
         assert "The answer" in whole
 
 
-def test_of_two_processes_one_is_connected_and_the_other_takes_over(hub: Hub) -> None:
+def test_of_two_processes_one_is_connected_and_the_other_takes_over(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat_ui.bridges.wecom.bot.ASK_FOR_LEASE_S", 0.1)
     with fake_aibot() as fake:
         settings = bot_settings(hub.services.settings, fake)
         first, second = (WeComBot(settings, Leases(hub.services.db), lambda incoming, done=None: True) for _ in range(2))

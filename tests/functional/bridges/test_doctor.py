@@ -1,14 +1,12 @@
-"""What `hubtalk doctor` says of a bridge, and that a hub with one starts and serves its address."""
+"""What `hubtalk doctor` says of a bridge."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from chat_ui.bridges.registry import examine
-from chat_ui.server import create_app
 from hub_core.settings import Settings
-from tests.common.fake_slack import APP_TOKEN, BOT_TOKEN, SECRET, deliver, run_slack
-from tests.common.live import serve
+from tests.common.fake_slack import APP_TOKEN, BOT_TOKEN, SECRET, run_slack
 
 
 def test_a_good_configuration_is_sound(settings: Settings) -> None:
@@ -39,14 +37,3 @@ def test_every_mistake_is_told(settings: Settings) -> None:
 
 def test_a_hub_without_bridges_has_nothing_to_check(settings: Settings) -> None:
     assert list(examine(settings)) == []
-
-
-def test_a_hub_with_slack_serves_its_address_and_its_pages(settings: Settings) -> None:
-    import httpx
-
-    with run_slack() as slack:
-        own = replace(settings, slack_bot_token=BOT_TOKEN, slack_signing_secret=SECRET, slack_api_url=slack.api_url)
-        with serve(create_app(own)) as url:
-            answer = deliver(url, {"type": "url_verification", "challenge": "abc", "token": "x"})
-            assert answer.json()["challenge"] == "abc"
-            assert httpx.get(f"{url}/bridges/links").headers["location"] == "/login?next=/bridges/links"

@@ -17,6 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from chat_ui.bridges.core import Bridges
 from chat_ui.bridges.registry import examine
+from chat_ui.bridges.wechat.http import wechat_router
 from chat_ui.server import create_app
 from hub_core.settings import Settings
 from tests.common import fake_slack
@@ -90,6 +91,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         settings = bot_settings(wecom_settings(wechat_settings(settings, wechat), wecom), bot)
         patched = stack.enter_context(pytest.MonkeyPatch.context())
         patched.setitem(Bridges.__init__.__kwdefaults__, "announce_s", 0.5)  # type: ignore[arg-type]
+        patched.setitem(wechat_router.__kwdefaults__, "patience_s", 30.0)  # type: ignore[arg-type]
         url = stack.enter_context(serve(create_app(settings)))
         wechat.hub = wecom.hub = url
         wait_until(lambda: httpx.get(f"{url}/readyz", timeout=120).status_code == 200, 240)
@@ -109,6 +111,11 @@ def linked(world: World) -> World:
     world.accept(world.wecom.wait(lambda wecom: wecom.texts("alice"))[0])
     world.accept(world.bot.answer(world.bot.say("alice", "who am I?")))
     return world
+
+
+def test_the_hub_serves_the_address_that_slack_checks_and_its_pages(world: World) -> None:
+    assert deliver(world.url, {"type": "url_verification", "challenge": "abc", "token": "x"}).json()["challenge"] == "abc"
+    assert httpx.get(f"{world.url}/bridges/links").headers["location"] == "/login?next=/bridges/links"
 
 
 def test_each_platform_answers_the_person_it_knows(linked: World) -> None:
