@@ -55,11 +55,11 @@ def examine_bot(settings: Settings) -> Iterator[Problem]:
     """Whether WeCom answers. Id and secret are not tried: it would end the connection of the hub that runs."""
     yield Problem("WeCom bot: settings", missing(settings, "wecom_bot_secret"))
     try:
-        connect(settings.wecom_bot_url, open_timeout=OPEN_S, close_timeout=1).close()
+        with connect(settings.wecom_bot_url, open_timeout=OPEN_S, close_timeout=1):
+            problem = ""
     except (OSError, WebSocketException, InvalidURI) as error:
-        yield Problem("WeCom bot: connection", f"{settings.wecom_bot_url} does not answer: {type(error).__name__}")
-    else:
-        yield Problem("WeCom bot: connection")
+        problem = f"{settings.wecom_bot_url} does not answer: {type(error).__name__}"
+    yield Problem("WeCom bot: connection", problem)
 
 
 WECOM = Platform(PLATFORM, lambda settings: bool(settings.wecom_corp_id), open_application, examine_application)

@@ -77,7 +77,7 @@ class Around:
     def approve(self, platform: str, person: str) -> None:
         """Answer the last approval with yes, as the platform lets one."""
         if platform == "slack":
-            assert deliver(self.hubs[0], self.slack.press(self.slack.cards()[-1], "hubtalk_approve")).status_code == 200
+            assert deliver(self.hubs[0], self.slack.press(self.slack.cards()[-1], "hubtalk_approve", person)).status_code == 200
         elif platform == "wecom":
             self.wecom.click(person, self.wecom.cards[-1], 0)
         elif platform == "wecom_bot":

@@ -46,6 +46,18 @@ def bot_settings(settings: Settings, fake: FakeBot) -> Settings:
     return dataclasses.replace(settings, wecom_bot_id=fake_aibot.BOT, wecom_bot_secret=fake_aibot.SECRET, wecom_bot_url=fake.url)
 
 
+DANGEROUS = (
+    '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><xml><MsgType>text</MsgType><FromUserName>o</FromUserName><Content>&b;</Content></xml>',
+    '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><xml><MsgType>text</MsgType><FromUserName>o</FromUserName><Content>&f;</Content></xml>',
+    '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/x.dtd"><xml><MsgType>text</MsgType><FromUserName>o</FromUserName><Content>x</Content></xml>',
+    "<xml><MsgType>text</MsgType></xml>",
+    "<xml>" + "x" * 200_000 + "</xml>",
+    "<xml>" + "<a>" * 20_000,
+    "{}",
+)
+"""What no message of WeChat or WeCom looks like."""
+
+
 @contextmanager
 def on_wechat(
     hub: Hub, *lines: Any, patience_s: float = 20.0, speaks: bool = False, **options: Any

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -17,7 +18,7 @@ from hub_core.conversations.tables import Attachment
 from tests.common.fake_wechat import AES_KEY, APP, SECRET, TOKEN, Sent
 from tests.common.working import wait_until
 from tests.functional.agent.conftest import Hub, call
-from tests.functional.bridges.tencent import kept_going, on_wechat, wechat_settings
+from tests.functional.bridges.tencent import DANGEROUS, kept_going, on_wechat, wechat_settings
 
 ALICE, BOB = "oAlice-0123456789", "oBob-0123456789"
 PUBLIC = call("set_visibility", repo="acme/vision", visibility="public")
@@ -233,20 +234,25 @@ def test_forged_stale_and_cleartext_messages_do_nothing(hub: Hub) -> None:
         assert events(hub) == 0
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><xml><MsgType>text</MsgType><FromUserName>o</FromUserName><Content>&b;</Content></xml>',
-        '<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><xml><MsgType>text</MsgType><FromUserName>o</FromUserName><Content>&f;</Content></xml>',
-        "<xml><MsgType>text</MsgType></xml>",
-        "<xml>" + "x" * 200_000 + "</xml>",
-        "{}",
-    ],
-)
-def test_dangerous_and_damaged_bodies_do_nothing(hub: Hub, body: str) -> None:
-    with on_wechat(hub) as (_, fake):
-        assert (fake.post(body).status_code, fake.post(body).text) == (400, "")
+@pytest.mark.parametrize("aes", [False, True], ids=["plain", "aes"])
+def test_dangerous_and_damaged_bodies_do_nothing(hub: Hub, aes: bool) -> None:
+    with on_wechat(hub, aes=aes) as (_, fake):
+        answers = [fake.post(body) for body in DANGEROUS]
+        assert [(answer.status_code, answer.text) for answer in answers] == [(400, "")] * len(DANGEROUS)
         assert events(hub) == 0
+
+
+@pytest.mark.parametrize("aes", [False, True], ids=["plain", "aes"])
+def test_a_request_that_was_listened_to_and_sent_again_does_nothing(hub: Hub, aes: bool) -> None:
+    lines = [call("create_repo", name=f"acme/{name}", kind="model") for name in ("new", "second")]
+    with on_wechat(hub, *lines, aes=aes, patience_s=0.0) as (on, fake):
+        link(on)
+        heard = fake.post(fake.xml(ALICE, {"MsgType": "text", "Content": "make a model acme/new", "MsgId": "1"})).request
+        with httpx.Client() as attacker:
+            assert [attacker.post(str(heard.url), content=heard.content).status_code for _ in range(3)] == [200] * 3
+        on.settle()
+        assert events(hub) == 1
+        assert hub.exists("acme/new") and not hub.exists("acme/second")
 
 
 def test_a_picture_goes_into_the_conversation(hub: Hub) -> None:

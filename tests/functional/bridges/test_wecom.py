@@ -14,7 +14,7 @@ from hub_core.bridges.tables import BridgeEvent, BridgeOutbox
 from hub_core.conversations.tables import Attachment
 from tests.common.fake_wecom import AES_KEY, CORP, SECRET, TOKEN, FakeWeCom
 from tests.functional.agent.conftest import Hub, call
-from tests.functional.bridges.tencent import on_wecom, story
+from tests.functional.bridges.tencent import DANGEROUS, on_wecom, story
 
 PUBLIC = call("set_visibility", repo="acme/vision", visibility="public")
 
@@ -148,7 +148,15 @@ def test_forged_stale_and_misdirected_messages_do_nothing(hub: Hub) -> None:
             fake.post(xml, corp="ww-another-corp"),
         ]
         assert [(answer.status_code, answer.text) for answer in answers] == [(403, "")] * 3
-        assert fake.post('<!DOCTYPE x [<!ENTITY a "b">]><xml><Content>&a;</Content></xml>').status_code == 400
+        assert events(hub) == 0
+
+
+def test_dangerous_and_damaged_bodies_do_nothing(hub: Hub) -> None:
+    """Encrypted as by WeCom itself, and around what is encrypted."""
+    with on_wecom(hub) as (_, fake):
+        answers = [fake.post(body) for body in DANGEROUS]
+        answers += [httpx.post(f"{fake.hub}/bridges/wecom?msg_signature=x&timestamp=1&nonce=1", content=body) for body in DANGEROUS[:3]]
+        assert [(answer.status_code, answer.text) for answer in answers] == [(400, "")] * len(answers)
         assert events(hub) == 0
 
 
