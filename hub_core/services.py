@@ -57,8 +57,9 @@ from hub_core.settings import Settings
 from hub_core.spaces.running import SpaceRuns
 from hub_core.spaces.service import SpaceService
 from hub_core.storage import BlobStore, open_blob_store
+from hub_core.training.files import JobFiles
+from hub_core.training.opening import open_training
 from hub_core.training.service import TrainingService
-from hub_core.training.trainer import LocalTrainer
 from hub_core.vault import Vault
 from hub_core.webhooks.service import WebhookService
 from hub_core.xet.objects import XetObjects
@@ -182,7 +183,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
             platform=platform,
             deployments=deployments,
             space_runs=SpaceRuns(db, git, files, platform, deployments),
-            training=TrainingService(db, git, files, repos, jobs, platform, LocalTrainer(settings.data_dir)),
+            training=open_training(settings, db, git, files, repos, jobs, platform, JobFiles(db, blobs, passes)),
             load=load,
             usage=usage,
             compute=ComputeMeter(db),

@@ -93,6 +93,20 @@ class Settings:
         "docker.io/library/python:3.13-alpine",
         "Image of the container that downloads a model before its server starts; it needs `python3`.",
     )
+    cluster_train_image: str = _setting(
+        "",
+        "Image for fine-tunes in clusters, with `python3` and the packages torch, transformers (5.0 or newer), peft, accelerate, safetensors and"
+        " gguf; empty: fine-tunes run on the hub's machine only.",
+    )
+    cluster_space_image: str = _setting(
+        "",
+        "Image that Spaces run with in clusters, with `python3` and pip, such as `docker.io/library/python:3.13-slim`; what it has of their"
+        " packages is not installed again. Empty: Spaces run on the hub's machine only.",
+    )
+    cluster_space_index: str = _setting(
+        "",
+        "Package index that pods of Spaces install from, which must be among `HUB_CLUSTER_PEERS`; empty: where pip looks by itself.",
+    )
     cluster_quota: str = _setting(
         "pods=100", "What each owner may take of a cluster: `pods`, `cpu`, `memory` and `gpu` with commas, such as `pods=50,gpu=8`."
     )

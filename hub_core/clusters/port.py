@@ -62,17 +62,21 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class Confined:
-    """A program that nobody vouches for: on this machine it is shut into a box (see `hub_core.clusters.local.box`).
+    """A program that nobody vouches for: on this machine it is shut into a box (see `hub_core.clusters.local.box`), elsewhere into its pod.
 
     Attributes:
-        source: the folder whose files it gets, as a copy of its own that it may change.
-        show: folders that it may read.
+        source: on this machine: the folder whose files it gets, as a copy of its own that it may change.
+        show: on this machine: folders that it may read.
         disk: bytes that its own files may take, all together.
+        requirements: elsewhere: what is installed before it starts; `{python}` in its command then has these packages.
+        packages: elsewhere: bytes that these may take.
     """
 
     source: str
     show: tuple[str, ...]
     disk: int
+    requirements: tuple[str, ...] = ()
+    packages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ class Workload:
         confined: on this machine, how little it gets; None for programs that an operator trusts.
         secrets: more of the environment, which is never written down.
         replicas: how many copies; 0 keeps the workload and runs nothing.
-        owner, files: for clusters elsewhere: whose it is, and what is downloaded before it starts.
+        owner, files: for clusters elsewhere: whose it is, and what is downloaded before it starts; a confined program starts in their folder.
         kserve: a cluster with KServe runs it as an InferenceService.
         scaling: leaves the number of copies to the cluster; `replicas` is where it begins.
     """
@@ -220,6 +224,77 @@ class Cluster(Protocol):
 
     def inventory(self) -> Inventory:
         """What is there to run on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A program that runs once, to its end, in a container of a cluster.
+
+    Attributes:
+        name, owner: as those of a workload. hub_job: the job of the hub that it belongs to.
+        texts: files that it finds under `folder`, by their paths there; they may hold secrets, and can be exchanged while it runs.
+        model: files of a repo that are put there before it starts.
+        seconds: how long it may take, all waiting included.
+    """
+
+    name: str
+    owner: str
+    hub_job: int
+    image: str
+    command: tuple[str, ...]
+    resources: Resources
+    texts: Mapping[str, str] = field(repr=False)
+    folder: str = "/hubtalk"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    model: ModelFiles | None = None
+    seconds: int = 7 * 24 * 3600
+
+
+class TaskState(enum.StrEnum):
+    """How a task is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStatus:
+    """What became of a task: `reason` says in plain words why it waits or failed."""
+
+    state: TaskState
+    reason: str = ""
+    started_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a task wrote, and when (RFC 3339, to the nanosecond: texts of one task sort as they were written)."""
+
+    at: str
+    text: str
+
+
+class Tasks(Protocol):
+    """Runs tasks, from any process of the hub. They are known by name and owner, so whoever asks again finds what is there already.
+
+    Raises (all calls):
+        ClusterUnavailable: the cluster does not answer; what runs there goes on.
+        ClusterRefused: it does not want this.
+    """
+
+    def start(self, task: Task) -> None:
+        """Have it run; one of that name that is there already goes on, with these texts."""
+
+    def status(self, name: str, owner: str) -> TaskStatus | None:
+        """How it is; None where there is none."""
+
+    def log(self, name: str, owner: str, after: str = "") -> list[LogLine]:
+        """What it wrote after that time; not all of it where that is much, so ask again."""
+
+    def end(self, name: str, owner: str) -> None:
+        """End it, and forget it with all that belongs to it."""
 
 
 @runtime_checkable

@@ -40,6 +40,8 @@ TEXTS: Mapping[str, str] = {
     "not_made": "The cluster cannot make it: {text}",
     "fetching": "It downloads the model's files.",
     "cannot_fetch": "The model's files cannot be downloaded: {text}",
+    "installing_packages": "It installs the packages of the app.",
+    "cannot_install": "The packages of the app cannot be installed: {text}",
     "cluster_says": "The cluster says: {text}",
     # -- which copies and revisions answer
     "copies": "{ready} of {replicas} copies answer.",

@@ -1,6 +1,7 @@
-"""Passes with which a cluster downloads the model of a deployment: for an hour or two, to read one repo, and no longer than it is deployed.
+"""Passes with which a cluster downloads one model, for some hours, and no longer than it is deployed or a fine-tune learns from it.
 
-Nothing is stored: a pass is signed, says for which deployment it is, and the deployment's row says for which repo.
+Nothing is stored: a pass is signed, says for which deployment or job it is, and that one's row says for which repo. With the pass of a
+job its pod also exchanges the files of this job with the hub (`hub_core.training.files`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from hub_core.authz import Actor, CredentialKind, Scope
 from hub_core.db import Database
 from hub_core.deployments.tables import Deployment
 from hub_core.errors import PermissionDenied, Unauthenticated
+from hub_core.jobs.tables import Job
 from hub_core.signing import UrlSigner, load_key
 from hub_core.storage import BlobStore
 
 SECONDS = 2 * 3600
-_PURPOSE = "model-pass"
+JOB_SECONDS = 24 * 3600  # the hub may be away for a while, and the pod goes on
+_PURPOSE, _JOB_PURPOSE = "model-pass", "job-pass"
 
 
 class ModelPasses:
@@ -33,8 +36,26 @@ class ModelPasses:
 
     def make(self, deployment_id: int) -> str:
         """A new pass for the model of a deployment."""
-        signed = self._signer().query(_PURPOSE, deployment_id, user_id=None, seconds=SECONDS)
-        return PASS_MARK + base64.urlsafe_b64encode(f"{urlencode({'d': deployment_id})}&{signed}".encode()).decode().rstrip("=")
+        return self._made("d", _PURPOSE, deployment_id, SECONDS)
+
+    def make_for_job(self, job_id: int) -> str:
+        """A new pass for the model that a job learns from, and for the job's own files."""
+        return self._made("j", _JOB_PURPOSE, job_id, JOB_SECONDS)
+
+    def _made(self, key: str, purpose: str, number: int, seconds: int) -> str:
+        signed = self._signer().query(purpose, number, user_id=None, seconds=seconds)
+        return PASS_MARK + base64.urlsafe_b64encode(f"{urlencode({key: number})}&{signed}".encode()).decode().rstrip("=")
+
+    def job_of(self, secret: str) -> int:
+        """The job that a pass was made for, which may be over.
+
+        Raises:
+            Unauthenticated: it was not made here for a job, or has ended.
+        """
+        key, number = self._read(secret)
+        if key != "j":
+            raise _invalid()
+        return number
 
     def actor(self, secret: str, channel: str) -> Actor:
         """Who comes with a pass: nobody in particular, who may read the files of one repo.
@@ -42,22 +63,40 @@ class ModelPasses:
         Raises:
             Unauthenticated: it was not made here, has ended, or its deployment is gone.
         """
+        key, number = self._read(secret)
+        with self._db.read() as session:
+            if key == "j":
+                job = session.get(Job, number)
+                repo_id = job.args.get("model") if job is not None and goes_on(job) else None
+            else:
+                repo_id = session.scalar(sa.select(Deployment.repo_id).where(Deployment.id == number))
+        if not isinstance(repo_id, int):
+            raise _invalid()
+        what = "job" if key == "j" else "deployment"
+        return Actor(username=f"{what} {number}", credential=CredentialKind.PASS, scope=Scope.READ, repo_id=repo_id, channel=channel)
+
+    def _read(self, secret: str) -> tuple[str, int]:
+        """What a pass is for: `d` and a deployment, or `j` and a job."""
         try:
             raw = secret.removeprefix(PASS_MARK)
             params = dict(parse_qsl(base64.urlsafe_b64decode((raw + "=" * (-len(raw) % 4)).encode()).decode()))
-            deployment_id = int(params.get("d", ""))
-            self._signer().check(params, _PURPOSE, deployment_id)
+            key, purpose = ("j", _JOB_PURPOSE) if "j" in params else ("d", _PURPOSE)
+            number = int(params.get(key, ""))
+            self._signer().check(params, purpose, number)
         except (binascii.Error, ValueError, PermissionDenied, Unauthenticated) as error:
-            raise Unauthenticated("This pass is not valid, or has ended.", hint="The hub gives a deployment a new one.") from error
-        with self._db.read() as session:
-            repo_id = session.scalar(sa.select(Deployment.repo_id).where(Deployment.id == deployment_id))
-        if repo_id is None:
-            raise Unauthenticated("This pass is not valid, or has ended.", hint="The hub gives a deployment a new one.")
-        return Actor(
-            username=f"deployment {deployment_id}", credential=CredentialKind.PASS, scope=Scope.READ, repo_id=repo_id, channel=channel
-        )
+            raise _invalid() from error
+        return key, number
 
     def _signer(self) -> UrlSigner:
         if self._kept is None:
             self._kept = UrlSigner(load_key(self._blobs))
         return self._kept
+
+
+def goes_on(job: Job) -> bool:
+    """Whether a job waits or runs, and nobody asked it to stop."""
+    return job.status in ("queued", "running") and not job.cancel
+
+
+def _invalid() -> Unauthenticated:
+    return Unauthenticated("This pass is not valid, or has ended.", hint="The hub gives a deployment a new one.")

@@ -11,7 +11,8 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from hub_core.authz import Actor, Permission
-from hub_core.clusters.port import GIB
+from hub_core.clusters.port import GIB, ModelFiles
 from hub_core.datasets.formats import data_files
 from hub_core.db import utcnow
 from hub_core.deployments.hardware import Hardware
 from hub_core.deployments.platform import LOCAL
-from hub_core.errors import Conflict, StorageFull
+from hub_core.deployments.workloads import REMOTE_MODEL
+from hub_core.errors import Conflict, HubError, StorageFull
 from hub_core.jobs.context import JobContext, StopJob
 from hub_core.jobs.kinds import JobKind, Lane
 from hub_core.jobs.tables import Job
 from hub_core.jobs.traces import Series, read_trace, write_trace
+from hub_core.models.facts import ModelFacts
 from hub_core.models.inspect import inspect_model, wanted
 from hub_core.reading import FileReader
 from hub_core.repos.copying import copy_files
@@ -36,7 +39,7 @@ from hub_core.repos.tables import Repo
 from hub_core.running_errors import TrainingFailed
 from hub_core.storage.local import disk_errors
 from hub_core.training import corpus, publish
-from hub_core.training.models import learner
+from hub_core.training.models import Learner, learner
 from hub_core.training.paying import Meter
 from hub_core.training.service import EVALUATE, FINETUNE
 from hub_core.training.trainer import PACKAGES, PLACE, Event, Order, Trainer, sweep
@@ -78,6 +81,11 @@ class _Told:
             case "stage":
                 self.message = str(event.get("message", ""))[:200]
                 self.share = float(event.get("share", self.share))
+            case "waits":
+                self.message = str(event.get("message", ""))[:200]
+                self.meter.waits()
+            case "runs":
+                self.meter.runs(event.get("since"))
             case "done":
                 self.done = event
 
@@ -109,19 +117,18 @@ def run_finetune(ctx: JobContext) -> dict[str, Any]:
     services, args = ctx.services, ctx.args
     if (made := _made(ctx)) is not None:
         return made
-    trainer = services.training.trainer
+    trainer = services.training.trainer_of(str(args.get("cluster", LOCAL)))
     hardware = services.platform.hardware.get(str(args["hardware"]))
     folder = _begin(ctx, trainer, hardware)
-    model, facts = _lay_out_model(ctx, folder / "model", "model")
+    model, facts = _lay_out_model(ctx, folder / "model", "model") if trainer.is_here else _told_of_model(ctx, "model")
     rows = _lay_out_data(ctx, folder)
     told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
     told.series.load(read_trace(services.db, ctx.job_id)[1])
     keys = ("epochs", "learning_rate", "max_steps", "batch_size", "rank", "length", "seed", "micro")
     facts |= {"rows": rows.train, "held_out": rows.held_out, **{key: args[key] for key in keys}}
-    try:
-        trainer.run(_order(FINETUNE, folder, hardware, facts), told.hear, told.check)
-    finally:
-        told.close()
+    fetched = ModelFiles(0, model.full_name, str(args["model_commit"]), facts.pop("paths"), REMOTE_MODEL) if "paths" in facts else None
+    order = replace(_order(FINETUNE, folder, hardware, facts), job=ctx.job_id, owner=str(args["payer_name"]), model=fetched)
+    _run(ctx, trainer, order, told)
     ctx.progress(_TRAINED, f"Pushing {args['output']}")
     weights = folder / "output"
     if not told.done or not any(weights.glob("*.safetensors")):
@@ -131,7 +138,31 @@ def run_finetune(ctx: JobContext) -> dict[str, Any]:
     _repo(ctx, actor, "model"), _repo(ctx, actor, "dataset")  # what was learned goes to nobody who may not read its source any more
     result = publish.push(ctx, actor, weights, report, lambda session, repo: _note_made(ctx, session, repo, report.result()))
     shutil.rmtree(folder, ignore_errors=True)
+    trainer.end(ctx.job_id, str(args["payer_name"]))
+    services.training.handed.drop(ctx.job_id)
     return result
+
+
+def _run(ctx: JobContext, trainer: Trainer, order: Order, told: _Told) -> None:
+    """Run a program to its end. What runs elsewhere goes on when only its worker stops, and ends with its job."""
+    try:
+        trainer.run(order, told.hear, told.check)
+    except StopJob:
+        if _is_cancelled(ctx):
+            trainer.end(order.job, order.owner)
+        raise
+    except HubError:
+        trainer.end(order.job, order.owner)
+        raise
+    finally:
+        told.close()
+
+
+def _is_cancelled(ctx: JobContext) -> bool:
+    """Whether somebody asked this very attempt to stop."""
+    with ctx.services.db.read() as session:
+        job = session.get(Job, ctx.job_id)
+        return job is not None and job.lease == ctx.lease.token and job.cancel
 
 
 def run_evaluate(ctx: JobContext) -> dict[str, Any]:
@@ -164,11 +195,12 @@ def run_evaluate(ctx: JobContext) -> dict[str, Any]:
 def _begin(ctx: JobContext, trainer: Trainer, hardware: Hardware) -> Path:
     """Make room, wait for memory, install what the program needs; the folder of the job."""
     services = ctx.services
-    sweep(services.platform.data_dir / PLACE, lambda job_id: job_id == ctx.job_id or _is_kept(ctx, job_id))
+    for tidy in (partial(sweep, services.platform.data_dir / PLACE), services.training.handed.sweep):
+        tidy(lambda job_id: job_id == ctx.job_id or _is_kept(ctx, job_id))
     _repo(ctx, ctx.actor(), "model")
     _repo(ctx, ctx.actor(), "dataset")
     cluster = services.platform.clusters[LOCAL]
-    while hardware.resources.memory > (free := cluster.inventory().free_memory):
+    while trainer.is_here and hardware.resources.memory > (free := cluster.inventory().free_memory):
         ctx.progress(0.0, f"Waiting for {hardware.resources.memory / GIB:.3g} GB of memory; {free / GIB:.3g} GB are free")
         if ctx.stopping.wait(WAIT_S):
             raise StopJob
@@ -193,12 +225,9 @@ def _repo(ctx: JobContext, actor: Actor, what: str) -> Repo:
 
 def _lay_out_model(ctx: JobContext, target: Path, what: str) -> tuple[Repo, dict[str, Any]]:
     """Put a model's files where the program finds them, once; the repo, and what the program is told of them."""
-    actor = ctx.actor()
-    repo, files = _repo(ctx, actor, what), ctx.services.files
+    actor, files = ctx.actor(), ctx.services.files
+    repo, needed, facts = _looked_at(ctx, actor, what)
     commit = str(ctx.args[f"{what}_commit"])
-    paths = files.paths(actor, repo, commit)
-    facts = inspect_model(files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
-    needed = learner(repo.full_name, paths, facts)
     told = {"path": str(target), "gguf": needed.gguf}
     if target.is_dir():
         return repo, told
@@ -220,6 +249,21 @@ def _lay_out_model(ctx: JobContext, target: Path, what: str) -> tuple[Repo, dict
         )
         part.rename(target)
     return repo, told
+
+
+def _told_of_model(ctx: JobContext, what: str) -> tuple[Repo, dict[str, Any]]:
+    """The same for a program elsewhere, which gets the files itself; `paths` names them."""
+    repo, needed, _ = _looked_at(ctx, ctx.actor(), what)
+    return repo, {"path": REMOTE_MODEL, "gguf": needed.gguf, "paths": needed.paths}
+
+
+def _looked_at(ctx: JobContext, actor: Actor, what: str) -> tuple[Repo, Learner, ModelFacts]:
+    """A model at its commit, and what a program needs of it."""
+    repo, files = _repo(ctx, actor, what), ctx.services.files
+    commit = str(ctx.args[f"{what}_commit"])
+    paths = files.paths(actor, repo, commit)
+    facts = inspect_model(files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
+    return repo, learner(repo.full_name, paths, facts), facts
 
 
 def _lay_out_data(ctx: JobContext, folder: Path, *, whole: bool = False) -> corpus.Written:
@@ -246,8 +290,7 @@ def _lay_out_data(ctx: JobContext, folder: Path, *, whole: bool = False) -> corp
 
 
 def _order(program: str, folder: Path, hardware: Hardware, facts: Mapping[str, Any]) -> Order:
-    resources = hardware.resources
-    return Order(program, folder, resources.memory, max(1, int(resources.cpus)), resources.gpus, facts)
+    return Order(program, folder, hardware.resources, facts)
 
 
 def _made(ctx: JobContext) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from dataclasses import dataclass
 
@@ -47,15 +48,25 @@ class Meter:
 
     def __init__(self, ctx: JobContext, hardware: Hardware) -> None:
         self._ctx = ctx
-        self._began = utcnow()
+        self._began: dt.datetime | None = utcnow()
         self._due = time.monotonic() + EVERY_S
         args = ctx.args
         name = str(args.get("output") or args["model_name"])
         self._what = Ran(
             kind="job", target_id=ctx.job_id, name=f"{ctx.kind} {name}", owner_id=int(args["payer"]), owner=str(args["payer_name"]),
-            user_id=ctx.owner_id or 0, repo_id=None, hardware=str(hardware), price=hardware.price, started_at=self._began,
+            user_id=ctx.owner_id or 0, repo_id=None, hardware=str(hardware), price=hardware.price, started_at=utcnow(),
         )  # fmt: skip
         ctx.services.budgets.check(self._what.owner_id)
+
+    def waits(self) -> None:
+        """From now on the program takes no hardware."""
+        self.close()
+        self._began = None
+
+    def runs(self, since: dt.datetime | None = None) -> None:
+        """It takes its hardware, and has since then; what was counted before does not count again."""
+        if self._began is None or (since is not None and since < self._began):
+            self._began = since or utcnow()
 
     def tick(self) -> None:
         """Count, if it is time to.
@@ -70,4 +81,5 @@ class Meter:
 
     def close(self) -> None:
         """Count up to now."""
-        self._ctx.services.compute.ran(self._what, self._began)
+        if self._began is not None:
+            self._ctx.services.compute.ran(self._what, self._began)

@@ -12,6 +12,7 @@ from hub_core import audit
 from hub_core.authz import Actor, Permission, Visibility
 from hub_core.datasets.formats import data_files
 from hub_core.db import Database
+from hub_core.deployments.hardware import free
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.errors import AlreadyExists, Conflict, InvalidInput
 from hub_core.git import GitStore
@@ -23,9 +24,10 @@ from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.service import RepoService
 from hub_core.repos.tables import Repo
-from hub_core.running_errors import ClusterUnavailable, NoSuchHardware, UnsuitableData
+from hub_core.running_errors import ClusterUnavailable, NoSuchHardware, TooBigForHardware, UnsuitableData
 from hub_core.training import corpus, tokens
 from hub_core.training.estimate import Estimate, Sizes, Work, place, sizes_of
+from hub_core.training.files import JobFiles
 from hub_core.training.models import Learner, learner
 from hub_core.training.paying import Payer, payer_for, payer_of
 from hub_core.training.texts import plain_text
@@ -39,6 +41,8 @@ MAX_STEPS = 100_000
 MAX_TOTAL_TOKENS = 2_000_000_000
 _AT_ONCE = 2048  # tokens in one pass
 _TRIES = 50
+_ROOM = 6  # bytes for each parameter that a program in a cluster may leave: 16-bit weights, and a checkpoint
+_NOWHERE: Mapping[str, Trainer] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class FinetunePlan:
     tokens: int
     estimate: Estimate
     payer: Payer
+    cluster: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,31 @@ class TrainingService:
     """Plans and starts the work; the jobs themselves are in `hub_core.training.jobs`."""
 
     def __init__(
-        self, db: Database, git: GitStore, files: FileService, repos: RepoService, jobs: JobService, platform: Platform, trainer: Trainer
-    ) -> None:
+        self, db: Database, git: GitStore, files: FileService, repos: RepoService, jobs: JobService, platform: Platform, trainer: Trainer,
+        handed: JobFiles, elsewhere: Mapping[str, Trainer] = _NOWHERE,
+    ) -> None:  # fmt: skip
+        """Over the rest of the hub.
+
+        Args:
+            trainer: of this machine. elsewhere: of clusters, by their names.
+            handed: what the hub and programs elsewhere hand each other.
+        """
         self._db, self._git, self._files, self._repos, self._jobs = db, git, files, repos, jobs
         self._platform = platform
         self.trainer = trainer
+        self.handed = handed
+        self._elsewhere = elsewhere
+
+    def trainer_of(self, cluster: str) -> Trainer:
+        """Who runs what was placed there.
+
+        Raises:
+            NoSuchHardware: nobody does any more.
+        """
+        found = self.trainer if cluster == LOCAL else self._elsewhere.get(cluster)
+        if found is None:
+            raise NoSuchHardware(f"The cluster '{cluster}' trains no more.", hint="Start the fine-tune again.")
+        return found
 
     # -- fine-tuning -----------------------------------------------------------------------------------------------
 
@@ -148,10 +173,10 @@ class TrainingService:
         if steps > MAX_STEPS or total > MAX_TOTAL_TOKENS:
             raise InvalidInput(f"That would be {steps:,} steps over {total:,} tokens.", hint="Take fewer epochs, or set max_steps.")
         work = Work(total, micro * length, wish.recipe.rank)
-        estimate = place(self._platform.hardware, self._inventory(), wish.hardware, model.full_name, subject.sizes, work)
+        estimate, cluster = self._placed(wish.hardware, model.full_name, subject.sizes, work)
         recipe = replace(wish.recipe, length=length)
         return FinetunePlan(
-            subject, data, output, wish.visibility, recipe, micro, steps, total, estimate, payer_of(self._db, output.namespace)
+            subject, data, output, wish.visibility, recipe, micro, steps, total, estimate, payer_of(self._db, output.namespace), cluster
         )
 
     def start_finetune(self, actor: Actor, plan: FinetunePlan) -> JobView:
@@ -167,7 +192,7 @@ class TrainingService:
             "output": str(plan.output), "visibility": str(plan.visibility), "hardware": str(plan.estimate.hardware),
             "epochs": recipe.epochs, "learning_rate": recipe.learning_rate, "max_steps": recipe.max_steps, "batch_size": recipe.batch_size,
             "rank": recipe.rank, "length": recipe.length, "seed": recipe.seed, "micro": plan.micro,
-            "payer": plan.payer.id, "payer_name": plan.payer.name,
+            "payer": plan.payer.id, "payer_name": plan.payer.name, "cluster": plan.cluster, "room": _ROOM * plan.model.sizes.parameters,
         }  # fmt: skip
         return self._enqueue(actor, FINETUNE, args, f"{FINETUNE}:{plan.output}".lower(), f"{plan.model.repo.full_name} -> {plan.output}")
 
@@ -245,6 +270,26 @@ class TrainingService:
         tokenizer = self._files.readers(actor, model.repo, [own], model.commit)[own] if own in model.learner.paths else None
         texts = [plain_text(example) for example in found.examples[:COUNTED]]
         return DataPlan(repo, commit, found, tokens.count(texts, tokenizer, [Path(python) for python in self.trainer.pythons()]))
+
+    def _placed(self, said: str | None, what: str, sizes: Sizes, work: Work) -> tuple[Estimate, str]:
+        """Where a fine-tune runs, as deployments are placed.
+
+        In the first cluster that has room, else in the first that has the hardware, and on the hub's own machine when none has it.
+
+        Raises:
+            NoSuchHardware, TooBigForHardware: as `place`, for the hub's own machine.
+        """
+        found: list[tuple[Estimate, str]] = []
+        for name in self._elsewhere:
+            try:
+                inventory = self._platform.clusters[name].inventory()
+                estimate = place(self._platform.hardware, inventory, said, what, sizes, work)
+            except (ClusterUnavailable, NoSuchHardware, TooBigForHardware):
+                continue
+            if free(estimate.hardware.item, inventory) >= estimate.hardware.count:
+                return estimate, name
+            found.append((estimate, name))
+        return found[0] if found else (place(self._platform.hardware, self._inventory(), said, what, sizes, work), LOCAL)
 
     def _inventory(self) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""The port to whatever runs training programs, and the one adapter there is: child processes of this machine.
+"""The port to whatever runs training programs, and the adapter for this machine: child processes. `cluster.py` has the one for clusters.
 
 A program gets an order (a JSON file), writes what happens as lines of JSON (`Event`s) and its result into its folder. Its folder
 outlives it: a program that is started again with the same order goes on from the last checkpoint that it finds there.
@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from hub_core.clusters.explain import explain
 from hub_core.clusters.local.copy import KEEPER, MAX_FILE_BYTES, MAX_FILES, read_json, tail
 from hub_core.clusters.local.keeper import TWIN, write_json
+from hub_core.clusters.port import ModelFiles, Resources
 from hub_core.errors import HubError, StorageFull
 from hub_core.running_errors import TrainingDiverged, TrainingFailed, TrainingOutOfMemory, UnsuitableData, UnsuitableModel
 from hub_core.runtimes.install import Packages, Tell, install_packages
@@ -35,7 +36,7 @@ PACKAGES = Packages(
 )
 _ROOT = Path(__file__).parents[2]
 # Our own modules are found last: a program runs with its own packages, whatever lies beside ours.
-_START = "import sys; sys.path.append(sys.argv.pop(1)); from importlib import import_module as load; module = load(sys.argv.pop(1)); load('hub_core.training.programs.common').run(module.main)"  # fmt: skip
+START = "import sys; sys.path.append(sys.argv.pop(1)); from importlib import import_module as load; module = load(sys.argv.pop(1)); load('hub_core.training.programs.common').run(module.main)"  # fmt: skip
 PLACE = "training"
 POLL_S, BEAT_S, STOP_S, NICE = 0.2, 2.0, 3.0, 10
 TWIN_S = 45.0  # so long a program that another worker left may go on
@@ -61,20 +62,37 @@ class Order:
     Attributes:
         program: `finetune` or `evaluate`.
         folder: where its files are, and stay until the job is over.
-        memory: bytes that it may take. cpus: threads. gpus: how many GPUs, 0 for none.
+        resources: what it may take.
         facts: what the program itself reads.
+        job, owner: the job's number, and the namespace that pays for it.
+        model: for clusters elsewhere: what is downloaded before it starts.
     """
 
     program: str
     folder: Path
-    memory: int
-    cpus: int
-    gpus: int = 0
+    resources: Resources
     facts: Mapping[str, Any] = field(default_factory=dict)
+    job: int = 0
+    owner: str = ""
+    model: ModelFiles | None = None
+
+    @property
+    def cpus(self) -> int:
+        """Threads."""
+        return max(1, int(self.resources.cpus))
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs, 0 for none."""
+        return self.resources.gpus
 
 
 class Trainer(Protocol):
-    """Runs training programs. Today that is this machine; a cluster that runs jobs can stand behind it as well."""
+    """Runs training programs: on this machine, or in a cluster."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it takes this machine's memory, and finds the model's files in the job's folder."""
 
     def prepare(self, tell: Tell) -> None:
         """Make ready what programs need.
@@ -103,6 +121,9 @@ class Trainer(Protocol):
     def log(self, job_id: int, lines: int = LOG_LINES) -> str:
         """The last lines that the job's program wrote."""
 
+    def end(self, job_id: int, owner: str) -> None:
+        """End what a job left running, if it is such that it goes on without its worker."""
+
 
 class LocalTrainer:
     """Child processes, each with a keeper that ends it when the worker is gone.
@@ -112,6 +133,8 @@ class LocalTrainer:
         grace_s: how long a program goes on without its worker.
         program: one program for all orders, and the Python that runs it without packages of its own (tests).
     """
+
+    is_here = True
 
     def __init__(self, data_dir: Path, *, grace_s: float = 15.0, program: Path | None = None) -> None:
         self._data_dir = data_dir.resolve()
@@ -135,6 +158,9 @@ class LocalTrainer:
     def log(self, job_id: int, lines: int = LOG_LINES) -> str:
         """From the file that the keeper writes."""
         return tail(self.folder(job_id), lines)
+
+    def end(self, job_id: int, owner: str) -> None:
+        """Nothing: its keeper ends it."""
 
     def run(self, order: Order, hear: Callable[[Event], None], check: Callable[[], None]) -> None:
         """See `Trainer.run`."""
@@ -174,9 +200,9 @@ class LocalTrainer:
             return False
         code = read_json(folder / "exit.json").get("code")
         if failure:
-            raise _failure(failure)
+            raise failed_as(failure)
         if code != 0:
-            raise _ended(code, tail(folder, 60))
+            raise ended_as(explain(code, tail(folder, 60)))
         return True
 
     def _lay_out(self, order: Order) -> None:
@@ -186,7 +212,7 @@ class LocalTrainer:
             (folder / name).unlink(missing_ok=True)
         (folder / "heartbeat").touch()
         python = Path(sys.executable) if here(PACKAGES) else PACKAGES.python(self._data_dir)
-        command = [str(python), "-I", "-c", _START, str(_ROOT), f"hub_core.training.programs.{order.program}"]
+        command = [str(python), "-I", "-c", START, str(_ROOT), f"hub_core.training.programs.{order.program}"]
         if self._program is not None:
             command = [sys.executable, "-I", str(self._program)]
         write_json(folder / "order.json", dict(order.facts) | {"program": order.program, "folder": str(folder), "cpus": order.cpus, "gpus": order.gpus})  # fmt: skip
@@ -194,8 +220,8 @@ class LocalTrainer:
             folder / "run.json",
             {
                 "digest": "", "command": [*command, str(folder / "order.json")],
-                "environment": _environment(work, order), "cwd": str(work), "port": 0, "nice": NICE,
-                "limits": {"DATA": order.memory, "NOFILE": MAX_FILES, "FSIZE": MAX_FILE_BYTES, "CORE": 0},
+                "environment": environment(work, order), "cwd": str(work), "port": 0, "nice": NICE,
+                "limits": {"DATA": order.resources.memory, "NOFILE": MAX_FILES, "FSIZE": MAX_FILE_BYTES, "CORE": 0},
                 "heartbeat": str(folder / "heartbeat"), "grace_s": self._grace_s, "stop_s": STOP_S,
             },
         )  # fmt: skip
@@ -227,15 +253,16 @@ class _Events:
             return []
         whole = data[: data.rfind(b"\n") + 1]
         self._at += len(whole)
-        found = []
-        for line in whole.splitlines():
-            try:
-                event = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(event, dict) and isinstance(event.get("kind"), str):
-                found.append(event)
-        return found
+        return [event for line in whole.splitlines() if (event := event_of(line)) is not None]
+
+
+def event_of(line: str | bytes) -> Event | None:
+    """The event that a line is; None where it is none."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("kind"), str) else None
 
 
 def sweep(place: Path, needed: Callable[[int], bool]) -> None:
@@ -246,8 +273,8 @@ def sweep(place: Path, needed: Callable[[int], bool]) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _environment(work: Path, order: Order) -> dict[str, str]:
-    """Nothing of the hub's; and nothing is fetched from anywhere."""
+def environment(work: Path, order: Order) -> dict[str, str]:
+    """What a program gets: nothing of the hub's, and nothing is fetched from anywhere."""
     return {
         "PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(work), "TMPDIR": str(work), "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE",
@@ -268,15 +295,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def _failure(event: Event) -> HubError:
+def failed_as(event: Event) -> HubError:
+    """What a program said when it could not go on."""
     what = str(event.get("code") or "")
     message = str(event.get("message") or "The program could not go on.")[:600]
     details = {key: event[key] for key in ("step", "loss") if key in event}
     return _FAILURES.get(what, TrainingFailed)(message, hint=_HINTS.get(what, "get_logs shows what the program wrote."), **details)
 
 
-def _ended(code: int | None, log: str) -> HubError:
-    told = explain(code, log)
+def ended_as(told: str) -> HubError:
+    """A program that ended without a word, and what that looks like."""
     if "more memory" in told:
         return TrainingOutOfMemory(f"The program was ended: {told}", hint=_HINTS["memory"])
     if "disk is full" in told:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import datetime as dt
 import threading
 import time
 import uuid
@@ -27,7 +28,7 @@ from hub_core.clusters.kubernetes.options import PODS, Options
 
 KINDS = (
     "apps/v1/deployments", "v1/services", "v1/secrets", "v1/pods", "v1/nodes", "v1/events", "v1/resourcequotas", "v1/spaces",
-    "networking.k8s.io/v1/networkpolicies", "autoscaling/v2/horizontalpodautoscalers",
+    "networking.k8s.io/v1/networkpolicies", "autoscaling/v2/horizontalpodautoscalers", "batch/v1/jobs",
 )  # fmt: skip
 KSERVE, KUEUE = "serving.kserve.io/v1beta1/inferenceservices", "kueue.x-k8s.io/v1beta1/localqueues"
 METRICS = "metrics.k8s.io/v1beta1/pods"
@@ -82,10 +83,11 @@ class ApiServer(kmock.KubernetesEmulator):
             return refusal(failing.status, failing.message)
         if request.subresource == "log":
             params = request.params
-            text = self.log(request.namespace or "", request.name or "", params.get("container", ""), int(params.get("tailLines", 100)))
+            lines = 10**6 if params.get("timestamps") else int(params.get("tailLines", 100))
+            text = self.log(request.namespace or "", request.name or "", params.get("container", ""), lines)
             if text is None:
                 return refusal(400, "container is waiting to start")
-            return aiohttp.web.Response(text=text)
+            return aiohttp.web.Response(text=stamped(text, params.get("sinceTime", "")) if params.get("timestamps") else text)
         return await super()._handle(request)
 
     def _prepare(self, request: kmock.Request) -> None:
@@ -161,6 +163,17 @@ class ApiServer(kmock.KubernetesEmulator):
                         await self.changed.wait()
         finally:
             self.open_watches -= 1
+
+
+def stamped(text: str, since: str) -> str:
+    """A log with the times of its lines, ten thousand of them in a second; those of the second `since` and after it."""
+    base = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    found = []
+    for number, line in enumerate(text.splitlines()):
+        at = base + dt.timedelta(microseconds=100 * number)
+        if f"{at:%Y-%m-%dT%H:%M:%S}Z" >= since:
+            found.append(f"{at:%Y-%m-%dT%H:%M:%S.%f}000Z {line}\n")
+    return "".join(found)
 
 
 def refusal(status: int, message: str) -> aiohttp.web.Response:

@@ -52,10 +52,13 @@ class Running:
     last: dict[str, Any] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
     started: str = ""
+    init: int = 0  # which of the init containers has its turn
+    broken: dict[str, Any] = field(default_factory=dict)  # how one of them ended last
 
     @property
     def log(self) -> Path:
-        return self.folder / f"{'fetch' if self.phase == 'fetching' else 'server'}.log"
+        name = {"fetching": ("fetch", "install")[self.init], "fetch": "fetch", "task": "task"}.get(self.phase, "server")
+        return self.folder / f"{name}.log"
 
 
 class FakeKubelet:
@@ -63,6 +66,7 @@ class FakeKubelet:
 
     Attributes:
         missing: images that cannot be pulled.
+        full: pods of Jobs find no place.
     """
 
     def __init__(self, cluster: FakeCluster, memory: str = "1024Mi") -> None:
@@ -73,6 +77,7 @@ class FakeKubelet:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self.missing: set[str] = set()
+        self.full = False
         cluster.server.log = self._read_log
 
     def start(self) -> None:
@@ -105,6 +110,61 @@ class FakeKubelet:
                     self._remove(pod)
         for key, deployment in deployments.items():
             self._keep(deployment, of.get(key, []))
+        self._keep_jobs({one["metadata"]["uid"]: one for one in self._list("/apis/batch/v1/jobs")}, pods)
+
+    def _keep_jobs(self, jobs: dict[str, dict[str, Any]], pods: list[dict[str, Any]]) -> None:
+        """One pod for each Job, which is not started again."""
+        of = {pod["metadata"]["labels"]["fake/job"]: pod for pod in pods if "fake/job" in pod["metadata"].get("labels", {})}
+        for uid in of.keys() - jobs.keys():
+            self._remove(of[uid])
+        for uid, job in jobs.items():
+            about, pod = job["metadata"], of.get(uid)
+            if pod is None:
+                template = job["spec"]["template"]
+                owner = {"apiVersion": "batch/v1", "kind": "Job", "name": about["name"], "uid": uid}
+                self._post_pod(about["name"], about["namespace"], template, {"fake/job": uid}, ownerReferences=[owner])
+            elif pod["status"]["phase"] not in ("Succeeded", "Failed"):
+                code = self._run_once(pod)
+                if code is not None:
+                    done = {"type": "Complete" if code == 0 else "Failed", "status": "True", "message": "said the Job controller"}
+                    path = f"/apis/batch/v1/namespaces/{about['namespace']}/jobs/{about['name']}/status"
+                    self._client.patch(path, json={"status": {"conditions": [done]}}, headers=MERGE).raise_for_status()
+
+    def _run_once(self, pod: dict[str, Any]) -> int | None:
+        """Take the pod of a Job one step further; how it ended, once it did."""
+        uid, spec = pod["metadata"]["uid"], pod["spec"]
+        running, main = self._pods.get(uid), spec["containers"][0]
+        if self.full:
+            message = "0/1 nodes are available: 1 Insufficient memory."
+            waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+            self._tell(pod, {"phase": "Pending", "conditions": [waits]})
+            return None
+        if running is None:
+            running = self._pods[uid] = Running(self._cluster.folder / "pods" / uid, "127.0.0.1")
+            running.folder.mkdir(parents=True)
+            self._client.patch(path_of(pod), json={"spec": {"nodeName": "node-1"}}, headers=MERGE)
+        todo = [*spec.get("initContainers", []), main]
+        if running.process is None:
+            self._mount(pod, running)
+            running.phase = todo[running.restarts]["name"]
+            self._start(running, todo[running.restarts])
+        code = running.process.poll() if running.process is not None else None
+        if code == 0 and running.restarts + 1 < len(todo):
+            running.restarts, running.process = running.restarts + 1, None
+            return None
+        began = {"running": {"startedAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}}
+        said = running.log.read_text(errors="replace")[-2048:] if code else ""
+        state = began if code is None else {"terminated": {"exitCode": code if code >= 0 else 128 - code, "message": said}}
+        at = running.phase == main["name"]
+        ones = [{"name": one["name"], "image": one["image"], "restartCount": 0} for one in todo]
+        status: dict[str, Any] = {"phase": "Running" if code is None else "Succeeded" if code == 0 else "Failed", "conditions": []}
+        if at:
+            known = (pod["status"].get("containerStatuses") or [{}])[0].get("state", {})
+            status["containerStatuses"] = [{**ones[-1], "state": known if "running" in known and code is None else state}]
+        else:
+            status["initContainerStatuses"] = [{**ones[0], "state": state}]
+        self._tell(pod, status)
+        return code
 
     def _keep(self, deployment: dict[str, Any], own: list[dict[str, Any]]) -> None:
         template, wanted = deployment["spec"]["template"], deployment["spec"]["replicas"]
@@ -121,12 +181,15 @@ class FakeKubelet:
 
     def _make(self, deployment: dict[str, Any], template: dict[str, Any]) -> None:
         name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
+        self._post_pod(name, namespace, template, {"fake/of": name})
+
+    def _post_pod(self, name: str, namespace: str, template: dict[str, Any], labels: dict[str, str], **more: Any) -> None:
         about = template["metadata"]
         body = {
             "apiVersion": "v1", "kind": "Pod", "spec": template["spec"],
             "metadata": {
                 "name": f"{name}-{random.randrange(16**8):08x}", "namespace": namespace,
-                "labels": about["labels"] | {"fake/of": name}, "annotations": about["annotations"],
+                "labels": about["labels"] | labels, "annotations": about["annotations"], **more,
             },
             "status": {"phase": "Pending"},
         }  # fmt: skip
@@ -171,21 +234,25 @@ class FakeKubelet:
             said = {"reason": reason, "message": f'failed to pull image "{server["image"]}": not found'}
             self._tell(pod, self._status(running, server, {"waiting": said}, spec))
             return
-        if running.phase == "placed":
+        if running.phase == "placed" and time.monotonic() >= running.next_start:
             running.phase = "fetching" if spec.get("initContainers") else "waiting"
             if running.phase == "fetching":
                 self._mount(pod, running)
-                self._start(running, spec["initContainers"][0])
+                self._start(running, spec["initContainers"][running.init])
         code = running.process.poll() if running.process is not None else None
         if running.phase == "fetching" and code is None:
             self._tell(pod, self._status(running, server, {"waiting": {"reason": "PodInitializing"}}, spec, {"running": {}}))
+            return
+        if running.phase == "fetching" and code == 0 and running.init + 1 < len(spec["initContainers"]):
+            running.init += 1
+            self._start(running, spec["initContainers"][running.init])
             return
         if code is not None:
             self._ended(running, code)
         if running.phase == "waiting" and time.monotonic() >= running.next_start:
             running.phase = "serving"
             running.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            self._start(running, server)
+            self._start(running, {**server, "env": self._environment(pod, server)})
         state = {"running": {"startedAt": running.started}} if running.phase == "serving" else {"waiting": {"reason": "CrashLoopBackOff"}}
         ready = running.phase == "serving" and self._answers(running, server)
         self._tell(pod, self._status(running, server, state, spec, ready=ready))
@@ -195,37 +262,64 @@ class FakeKubelet:
         message = "" if fetched else running.log.read_text(errors="replace")[-2048:]
         running.process = None
         if not fetched:
-            running.last = {"exitCode": code if code >= 0 else 128 - code, "reason": "Error", "message": message}
+            ended = {"exitCode": code if code >= 0 else 128 - code, "reason": "Error", "message": message}
+            if running.phase == "fetching":
+                running.broken = ended
+            else:
+                running.last = ended
             running.restarts += 1
         running.phase = "waiting" if fetched or running.phase == "serving" else "placed"
         running.next_start = 0.0 if fetched else time.monotonic() + BACKOFF_S * running.restarts
 
     def _mount(self, pod: dict[str, Any], running: Running) -> None:
         """The Secret as files, as a volume would show it."""
-        namespace, name = (
-            pod["metadata"]["namespace"],
-            next(volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume),
-        )
+        namespace = pod["metadata"]["namespace"]
+        source = next(volume["secret"] for volume in pod["spec"]["volumes"] if "secret" in volume)
+        name, items = source["secretName"], {one["key"]: one["path"] for one in source.get("items", [])}
         secret = self._client.get(f"{CORE}/namespaces/{namespace}/secrets/{name}").raise_for_status().json()
         place = running.folder / "secrets"
         place.mkdir(exist_ok=True)
         (running.folder / "model").mkdir(exist_ok=True)
         for file, content in secret["data"].items():
-            (place / file).write_bytes(base64.b64decode(content))
+            path = place / items.get(file, file)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(base64.b64decode(content))
 
     def _start(self, running: Running, container: dict[str, Any]) -> None:
         """The command as a process; its paths and addresses are those of its own container."""
-        inside = {"/hubtalk": str(running.folder / "secrets"), "/model": str(running.folder / "model"), "0.0.0.0": running.ip}
-        command = [sys.executable if container["command"][0] == "python3" else container["command"][0]]
-        for part in container["command"][1:]:
+        inside = {
+            "/tmp/job": str(running.folder / "job"),
+            "/hubtalk": str(running.folder / "secrets"),
+            "/model": str(running.folder / "model"),
+            "/space": str(running.folder / "space"),
+            "0.0.0.0": running.ip,
+        }
+
+        def put(text: str) -> str:
             for before, after in inside.items():
-                part = part.replace(before, after)
-            command.append(part.replace("$$(", "$("))
-        environment = {one["name"]: one["value"].replace("$$(", "$(") for one in container.get("env", [])}
+                text = text.replace(before, after)
+            return text.replace("$$(", "$(")
+
+        command = [put(part) for part in container["command"]]
+        command[0] = sys.executable if command[0] == "python3" else command[0]
+        environment = {one["name"]: put(one["value"]) for one in container.get("env", [])}
         if shutil.which(command[0]) is None:
             command = ["sh", "-c", 'echo "$0 cannot be started"; exit 127', command[0]]
         with running.log.open("ab") as log:
-            running.process = subprocess.Popen(command, stdout=log, stderr=log, env={"PYTHONUNBUFFERED": "1"} | environment)
+            cwd = put(container["workingDir"]) if "workingDir" in container else None
+            running.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd, env={"PYTHONUNBUFFERED": "1"} | environment)
+
+    def _environment(self, pod: dict[str, Any], container: dict[str, Any]) -> list[dict[str, str]]:
+        """The variables of a container, with those that come from Secrets."""
+        found = []
+        for one in container.get("env", []):
+            if "valueFrom" in one:
+                source = one["valueFrom"]["secretKeyRef"]
+                path = f"{CORE}/namespaces/{pod['metadata']['namespace']}/secrets/{source['name']}"
+                data = self._client.get(path).raise_for_status().json()["data"]
+                one = {"name": one["name"], "value": base64.b64decode(data[source["key"]]).decode()}
+            found.append(one)
+        return found
 
     def _answers(self, running: Running, server: dict[str, Any]) -> bool:
         probe = server["readinessProbe"]["httpGet"]
@@ -242,7 +336,16 @@ class FakeKubelet:
             "lastState": {"terminated": running.last} if running.last else {},
         }  # fmt: skip
         before = init or {"terminated": {"exitCode": 0}}
-        inits = [{"name": first["name"], "image": first["image"], "state": before} for first in spec.get("initContainers", [])]
+        if running.phase == "placed" and running.broken:
+            before = {"waiting": {"reason": "CrashLoopBackOff"}}
+        inits: list[dict[str, Any]] = [
+            {"name": first["name"], "image": first["image"], "state": before if number == running.init or init is None else {"waiting": {}}}
+            for number, first in enumerate(spec.get("initContainers", []))
+        ]
+        for first in inits[: running.init]:
+            first["state"] = {"terminated": {"exitCode": 0}}
+        if running.broken and inits:
+            inits[running.init] |= {"lastState": {"terminated": running.broken}, "restartCount": running.restarts}
         conditions = [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "True" if ready else "False"}]
         return {
             "phase": "Running" if "running" in state else "Pending", "podIP": running.ip, "conditions": conditions,
@@ -263,7 +366,8 @@ class FakeKubelet:
             running = self._pods.get(body["metadata"]["uid"])
             if body["metadata"]["name"] == pod and body["metadata"]["namespace"] == namespace and running is not None:
                 path = running.folder / f"{container}.log"
-                return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) + "\n" if path.exists() else None
+                text = path.read_text(errors="replace") if path.exists() else None
+                return None if text is None else "".join(text[: text.rfind("\n") + 1].splitlines(keepends=True)[-lines:])
         return None
 
 

@@ -36,7 +36,7 @@ class Program:
 
     def finetune(self) -> None:
         print("learning from", self.how[:60], flush=True)
-        order, checkpoint = self.order, self.folder / "checkpoint.json"
+        order, checkpoint = self.order, self.folder / "checkpoint" / "step.json"
         steps = order["max_steps"] or 4
         done = json.loads(checkpoint.read_text())["step"] if checkpoint.exists() else 0
         self.tell("measure", name="before", loss=4.0, perplexity=54.6, tokens=100, rows=order["held_out"])
@@ -54,7 +54,9 @@ class Program:
             if "be-hungry" in self.how:
                 _ = bytearray(64 << 30)
             self.tell("step", step=step, steps=steps, loss=4.0 / step, lr=0.001, epoch=step / steps, tokens_per_s=10.0)
+            checkpoint.parent.mkdir(exist_ok=True)
             checkpoint.write_text(json.dumps({"step": step}))
+            self.tell("saved", step=step)
             with (self.folder / "steps").open("a") as file:
                 file.write(f"{step}\n")
             while "be-slow" in self.how and step == 2 and not (self.folder.parent / "go").exists():

@@ -34,6 +34,8 @@ def check(body: Mapping[str, Any]) -> None:
         pods = spec["template"]
         assert spec["selector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
         _pods(pods)
+    if body["kind"] == "Job":
+        _pods(spec["template"], restarts="Never")
     if body["kind"] == "InferenceService":
         predictor = spec["predictor"]
         _pods({"metadata": {"labels": predictor["labels"]}, "spec": predictor})
@@ -41,10 +43,10 @@ def check(body: Mapping[str, Any]) -> None:
         assert QUANTITY.fullmatch(quantity), quantity
 
 
-def _pods(template: Mapping[str, Any]) -> None:
+def _pods(template: Mapping[str, Any], restarts: str = "Always") -> None:
     spec = template["spec"]
     _labels(template["metadata"]["labels"])
-    assert spec.get("restartPolicy", "Always") == "Always"
+    assert spec.get("restartPolicy", "Always") == restarts
     volumes = {volume["name"] for volume in spec["volumes"]}
     names = [container["name"] for container in containers(spec)]
     assert len(names) == len(set(names))

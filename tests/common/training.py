@@ -34,7 +34,9 @@ ROWS = [{"prompt": f"What is {number} and {number}?", "completion": f"It is {2 *
 def training(services: Services, *, grace_s: float = 1.0) -> Services:
     """The same hub, whose programs are fake."""
     trainer = LocalTrainer(services.platform.data_dir, grace_s=grace_s, program=Path(fake_trainer.__file__))
-    service = TrainingService(services.db, services.git, services.files, services.repos, services.jobs, services.platform, trainer)
+    service = TrainingService(
+        services.db, services.git, services.files, services.repos, services.jobs, services.platform, trainer, services.training.handed
+    )
     return dataclasses.replace(services, training=service)
 
 

@@ -11,12 +11,13 @@ import structlog
 from hub_core.clusters.kubernetes.api import Api, Exists, Missing
 from hub_core.clusters.kubernetes.facts import Pod
 from hub_core.clusters.kubernetes.inventory import inventory, taken
-from hub_core.clusters.kubernetes.names import FETCH, HUB, WORKLOAD, hub_label
+from hub_core.clusters.kubernetes.names import HUB, WORKLOAD, hub_label
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.state import Observed, State
+from hub_core.clusters.kubernetes.tasks import KubernetesTasks
 from hub_core.clusters.kubernetes.usage import Gauge
 from hub_core.clusters.kubernetes.writer import PassFor, Writer
-from hub_core.clusters.port import CopyUse, Inventory, Workload, WorkloadStatus
+from hub_core.clusters.port import CopyUse, Inventory, Tasks, Workload, WorkloadStatus
 from hub_core.errors import HubError
 from hub_core.running_errors import ClusterRefused, ClusterUnavailable
 
@@ -44,6 +45,7 @@ class KubernetesCluster:
         self._stop = threading.Event()
         self._state = State(api, options, self._dirty.set)
         self._writer = Writer(api, options, self._state, pass_for)
+        self.tasks: Tasks = KubernetesTasks(api, options, self._state, self._writer)
         self._gauge = Gauge(api, f"{HUB}={hub_label(options.prefix)}")
         self._thread: threading.Thread | None = None
         self._looked: tuple[float, Inventory] | None = None
@@ -97,7 +99,7 @@ class KubernetesCluster:
             raise ClusterUnavailable(f"The cluster '{self.name}' does not delete it: {error}", hint="It is tried again.") from error
 
     def logs(self, name: str, lines: int = 100) -> dict[str, str]:
-        """The last lines of each copy; of one that still downloads its model, how far it is."""
+        """The last lines of each copy; of one that still downloads its files, how far it is."""
         if self._state.running:
             pods = self._state.pods_of(name)
         else:
@@ -139,8 +141,8 @@ class KubernetesCluster:
         return {service.key[0] for service in services if service.workload == name}
 
     def _log(self, pod: Pod, lines: int) -> str:
-        fetching = any(one.name == FETCH and (one.state != "terminated" or (one.ended or (0,))[0] != 0) for one in pod.init)
-        container = FETCH if fetching else next((one.name for one in pod.containers), "")
+        before = (one.name for one in pod.init if one.state != "terminated" or (one.ended or (0,))[0] != 0)
+        container = next(before, next((one.name for one in pod.containers), ""))
         if not container:
             return ""
         path = f"/api/v1/namespaces/{pod.key[0]}/pods/{pod.key[1]}/log"

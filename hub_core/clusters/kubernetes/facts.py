@@ -188,12 +188,12 @@ def read_service(body: Body, hub: str) -> Service | None:
     return Service(*thing(body), own[0], read_labels(own[1])) if own else None
 
 
-def read_pod(body: Body, hub: str) -> Pod | None:
-    """Any pod; None once it has ended and gives its room back."""
+def read_pod(body: Body, hub: str, *, ended: bool = False) -> Pod | None:
+    """Any pod; None once it has ended and gives its room back, unless `ended` ones are of interest."""
     about, spec, status = body.get("metadata") or {}, body.get("spec") or {}, body.get("status") or {}
     labels, annotations = about.get("labels") or {}, about.get("annotations") or {}
     phase, node = str(status.get("phase", "")), str(spec.get("nodeName") or "")
-    if phase in ("Succeeded", "Failed"):
+    if phase in ("Succeeded", "Failed") and not ended:
         return None
     requests = _requests(spec)
     workload = str(labels.get(WORKLOAD, "")) if labels.get(HUB) == hub else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hub_core.clusters.explain import explain
 from hub_core.clusters.kubernetes.facts import Container, Pod
-from hub_core.clusters.kubernetes.names import FETCH
+from hub_core.clusters.kubernetes.names import FETCH, INSTALL
 from hub_core.clusters.port import Instance, InstanceState
 from hub_core.clusters.reasons import because
 
@@ -17,6 +17,7 @@ _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrI
 _NOT_MADE = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError"}
 )
+_BEFORE = {FETCH: "cannot_fetch", INSTALL: "cannot_install"}
 
 Explain = Callable[[Pod], str]
 """Why the scheduler finds no place for a pod."""
@@ -52,7 +53,7 @@ def _troubled(pod: Pod) -> tuple[InstanceState, str] | None:
             )
         if one.state == "waiting" and one.reason in _NOT_MADE:
             return InstanceState.CRASHING, because("not_made", text=_said(one.message))
-        if one.ended is not None and not (one.name == FETCH and one.ended[0] == 0) and not _recovered(one):
+        if one.ended is not None and not (one.name in _BEFORE and one.ended[0] == 0) and not _recovered(one):
             return (InstanceState.CRASHING if _times(one) >= CRASHES else InstanceState.WAITING), _why(one)
     return None
 
@@ -68,8 +69,8 @@ def _times(one: Container) -> int:
 
 def _why(one: Container) -> str:
     code, reason, message = one.ended or (None, "", "")
-    if one.name == FETCH:
-        return because("cannot_fetch", text=_said(message.strip().splitlines()[-1] if message.strip() else reason))
+    if one.name in _BEFORE:
+        return because(_BEFORE[one.name], text=_said(message.strip().splitlines()[-1] if message.strip() else reason))
     if reason == "OOMKilled":
         # The kernel killed it, and the program could not write a word about that.
         return explain(-9, "out of memory: killed by the kernel", _times(one))
@@ -79,9 +80,9 @@ def _why(one: Container) -> str:
 
 
 def _under_way(pod: Pod, warning: str) -> tuple[InstanceState, str]:
-    fetch = next((one for one in pod.init if one.name == FETCH), None)
-    if fetch is not None and fetch.state == "running":
-        return InstanceState.STARTING, because("fetching")
+    before = next((one.name for one in pod.init if one.name in _BEFORE and one.state == "running"), None)
+    if before is not None:
+        return InstanceState.STARTING, because("fetching" if before == FETCH else "installing_packages")
     if any(one.started and one.state == "running" for one in pod.containers):
         return InstanceState.SILENT, ""
     return InstanceState.STARTING, because("cluster_says", text=_said(warning)) if warning and not pod.containers else ""

@@ -19,9 +19,11 @@ HUB, WORKLOAD, OWNER = "hubtalk/hub", "hubtalk/workload", "hubtalk/owner"
 # Annotations: what `observe` gives back.
 DIGEST, LABELS, REPLICAS, GPU = "hubtalk/digest", "hubtalk/labels", "hubtalk/replicas", "hubtalk/gpu"
 FILES = "hubtalk/files"  # the deployment whose pass downloads the model's files
+HUB_JOB = "hubtalk/job"  # the hub's own job that a Job belongs to
 QUEUE = "kueue.x-k8s.io/queue-name"
 PARTS = "hubtalk"  # the ResourceQuota and the NetworkPolicy of a namespace
-SERVER, FETCH, KSERVE_SERVER = "server", "fetch", "kserve-container"  # containers
+SERVER, FETCH, KSERVE_SERVER, TASK = "server", "fetch", "kserve-container", "task"  # containers
+INSTALL = "install"  # the container that installs the packages of an app
 
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _HASHED = re.compile(r"-[0-9a-f]{8}$")

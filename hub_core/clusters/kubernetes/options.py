@@ -33,6 +33,7 @@ class Options:
         address: how the gateway reaches a workload: `pods`, or a base address with `{cluster}`, `{namespace}`, `{service}`, `{port}`.
         namespaces, networks: where the hub is, as seen from a pod: only these may speak to workloads, and be spoken to.
         quota: `hard` of the ResourceQuota of each namespace.
+        package_index: where pods install the packages of apps from; empty: where pip looks by itself.
     """
 
     prefix: str
@@ -43,6 +44,7 @@ class Options:
     fetch_image: str
     quota: Mapping[str, str]
     timeout_s: float
+    package_index: str = ""
 
 
 def read_options(settings: Settings) -> Options:
@@ -60,7 +62,7 @@ def read_options(settings: Settings) -> Options:
     namespaces, networks = _peers(settings.cluster_peers)
     return Options(
         prefix, hub_url, settings.cluster_address.strip() or PODS, namespaces, networks, settings.cluster_fetch_image,
-        _quota(settings.cluster_quota), settings.cluster_timeout_s,
+        _quota(settings.cluster_quota), settings.cluster_timeout_s, settings.cluster_space_index,
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub_core.clusters.kubernetes.names import DIGEST, FETCH, GPU, KSERVE_SERVER, SERVER, labels_of, secret_name
+from hub_core.clusters.kubernetes.names import DIGEST, FETCH, GPU, KSERVE_SERVER, SERVER, TASK, labels_of, secret_name
 from hub_core.clusters.kubernetes.options import Options
-from hub_core.clusters.port import Resources, Workload
+from hub_core.clusters.port import ModelFiles, Resources, Task, Workload
 
 USER = 1000
 SECRETS = "/hubtalk"  # where the init container finds its pass and the list of files
@@ -29,6 +29,17 @@ class Gpus:
     products: tuple[str, ...] = ()
 
 
+# Of every pod: no account, no root.
+_RIGHTLESS: Mapping[str, Any] = {
+    "automountServiceAccountToken": False,
+    "enableServiceLinks": False,
+    "terminationGracePeriodSeconds": STOP_S,
+    "securityContext": {
+        "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"},
+    },
+}  # fmt: skip
+
+
 def template(workload: Workload, options: Options, gpus: Gpus, kserve: bool = False) -> dict[str, Any]:
     """Labels, annotations and spec of the pods."""
     annotations = {DIGEST: workload.digest, GPU: workload.resources.gpu_model}
@@ -40,20 +51,50 @@ def template(workload: Workload, options: Options, gpus: Gpus, kserve: bool = Fa
 
 def pod_spec(workload: Workload, options: Options, gpus: Gpus, kserve: bool) -> dict[str, Any]:
     """The spec of the pods. Texts of people go in as values only: nothing is pasted into a text that is read again."""
-    files = workload.files
-    spec: dict[str, Any] = {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": STOP_S,
-        "securityContext": {
-            "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER, "fsGroup": USER, "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [_server(workload, KSERVE_SERVER if kserve else SERVER, gpus)],
-        "volumes": _volumes(workload),
-    }  # fmt: skip
-    if files is not None:
-        spec["initContainers"] = [_fetch(workload, options)]
-    return spec | _where(workload.resources, gpus)
+    spec = {**_RIGHTLESS, "containers": [_server(workload, KSERVE_SERVER if kserve else SERVER, gpus)], "volumes": _volumes(workload)}
+    if workload.files is not None:
+        spec["initContainers"] = [fetching(workload.files, options)]
+    return spec | where(workload.resources, gpus)
+
+
+def task_template(task: Task, options: Options, gpus: Gpus) -> dict[str, Any]:
+    """Labels, annotations and spec of the pod of a task: as little right as any other, and it is not started a second time."""
+    environment = {"HOME": "/tmp", **task.environment}  # noqa: S108 - the pod's own
+    mounts = _mounts(task.resources)
+    container: dict[str, Any] = {
+        "name": TASK,
+        "image": task.image,
+        "command": [literal(part) for part in task.command],
+        "env": [{"name": key, "value": literal(value)} for key, value in sorted(environment.items())],
+        "resources": _resources(task.resources, gpus),
+        "securityContext": _locked(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            *({"name": one["name"], "mountPath": path} for path, one in mounts.items()),
+            {"name": "pass", "mountPath": task.folder, "readOnly": True},
+        ],
+    }
+    items = [{"key": key, "path": path} for path, key in keys_of(task).items()]
+    secret = {"secretName": secret_name(task.name), "defaultMode": 0o440, "items": items}
+    spec = {
+        **_RIGHTLESS,
+        "restartPolicy": "Never",
+        "containers": [container],
+        "volumes": [*mounts.values(), {"name": "pass", "secret": secret}],
+    }
+    if task.model is not None:
+        container["volumeMounts"].append({"name": "model", "mountPath": task.model.folder, "readOnly": True})
+        spec["volumes"].append({"name": "model", "emptyDir": {}})
+        spec["initContainers"] = [fetching(task.model, options)]
+    return {
+        "metadata": {"labels": labels_of(options.prefix, task.name), "annotations": {GPU: task.resources.gpu_model}},
+        "spec": spec | where(task.resources, gpus),
+    }
+
+
+def keys_of(task: Task) -> dict[str, str]:
+    """The files of a task's Secret by their paths: keys of a Secret have no slashes."""
+    return {path: path.replace("/", "__") for path in sorted(task.texts)}
 
 
 def cleared(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -68,7 +109,7 @@ def _server(workload: Workload, name: str, gpus: Gpus) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": name,
         "image": workload.image,
-        "env": [{"name": key, "value": _literal(value)} for key, value in sorted(environment.items())],
+        "env": [{"name": key, "value": literal(value)} for key, value in sorted(environment.items())],
         "ports": [{"containerPort": workload.port, "protocol": "TCP"}],
         "resources": _resources(workload.resources, gpus),
         "securityContext": _locked(),
@@ -79,23 +120,22 @@ def _server(workload: Workload, name: str, gpus: Gpus) -> dict[str, Any]:
         "livenessProbe": {**probe, "periodSeconds": 10, "failureThreshold": 6},
         # The end of the log then tells why a program ended, without another call.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": one["name"], "mountPath": path} for path, one in _mounts(workload).items()],
+        "volumeMounts": [{"name": one["name"], "mountPath": path} for path, one in _mounts(workload.resources).items()],
     }  # fmt: skip
     if workload.command:
-        container["command"] = [_literal(_fill(part, words)) for part in workload.command]
+        container["command"] = [literal(_fill(part, words)) for part in workload.command]
     if workload.files is not None:
         container["volumeMounts"].append({"name": "model", "mountPath": workload.files.folder, "readOnly": True})
     return container
 
 
-def _fetch(workload: Workload, options: Options) -> dict[str, Any]:
-    files = workload.files
-    assert files is not None
+def fetching(files: ModelFiles, options: Options) -> dict[str, Any]:
+    """The init container that downloads a model."""
     command = ["python3", f"{SECRETS}/fetch.py", options.hub_url, files.repo, files.commit, SECRETS, files.folder]
     return {
         "name": FETCH,
         "image": options.fetch_image,
-        "command": [_literal(part) for part in command],
+        "command": [literal(part) for part in command],
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {**_locked(), "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -119,23 +159,23 @@ def _resources(wanted: Resources, gpus: Gpus) -> dict[str, Any]:
     return {"requests": {"cpu": f"{max(1, round(wanted.cpus * 1000))}m", "memory": memory}, "limits": limits}
 
 
-def _mounts(workload: Workload) -> dict[str, dict[str, Any]]:
+def _mounts(resources: Resources) -> dict[str, dict[str, Any]]:
     """Folders that a program may write to. Several GPUs of one copy speak to each other by shared memory."""
     found: dict[str, dict[str, Any]] = {"/tmp": {"name": "tmp", "emptyDir": {}}}  # noqa: S108 - the pod's own
-    if workload.resources.gpus:
+    if resources.gpus:
         found["/dev/shm"] = {"name": "shm", "emptyDir": {"medium": "Memory"}}  # noqa: S108 - the pod's own
     return found
 
 
 def _volumes(workload: Workload) -> list[dict[str, Any]]:
-    volumes = list(_mounts(workload).values())
+    volumes = list(_mounts(workload.resources).values())
     if workload.files is not None:
         secret = {"secretName": secret_name(workload.name), "defaultMode": 0o440}
         volumes += [{"name": "model", "emptyDir": {}}, {"name": "pass", "secret": secret}]
     return volumes
 
 
-def _where(wanted: Resources, gpus: Gpus) -> dict[str, Any]:
+def where(wanted: Resources, gpus: Gpus) -> dict[str, Any]:
     """Which nodes take the pods: by the labels of the hardware catalogue, else by the kind of GPU that nodes say they have."""
     spec: dict[str, Any] = {}
     if wanted.selector:
@@ -155,6 +195,6 @@ def _fill(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
     """A text as it is: Kubernetes would put the value of a variable where `$(NAME)` stands."""
     return text.replace("$(", "$$(")

@@ -143,7 +143,7 @@ class State:
 
     def inventory(self) -> Inventory:
         """What there is to run on."""
-        return inventory(self.nodes.all(), self._used())
+        return inventory(self.nodes.all(), self.used())
 
     def status(self, name: str) -> WorkloadStatus | None:
         """A workload as it is; None where there is none."""
@@ -176,7 +176,7 @@ class State:
             warned = self._warned.get(pod.uid)
         return instance(
             pod, controller.digest if controller else "", self._address(pod, name), warned.message if warned else "",
-            lambda one: no_place(one, self.nodes.all(), self._used(), asked),
+            lambda one: no_place(one, self.nodes.all(), self.used(), asked),
         )  # fmt: skip
 
     def _address(self, pod: Pod, name: str) -> str:
@@ -189,7 +189,8 @@ class State:
             found = found.replace("{" + key + "}", value)
         return found.rstrip("/")
 
-    def _used(self) -> dict[str, Requests]:
+    def used(self) -> dict[str, Requests]:
+        """What pods have taken of each node."""
         with self._lock:
             known = self._taken
         if known is None:

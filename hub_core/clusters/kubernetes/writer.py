@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hub_core.clusters.kubernetes import objects, tenancy
 from hub_core.clusters.kubernetes.api import Api, Exists, Missing
-from hub_core.clusters.kubernetes.facts import GPU_RESOURCES, Controller
+from hub_core.clusters.kubernetes.apps import environment_name, environment_secret, shut_in
+from hub_core.clusters.kubernetes.facts import GPU_RESOURCES, Controller, Node
 from hub_core.clusters.kubernetes.inventory import is_model
 from hub_core.clusters.kubernetes.names import PARTS, controller_name, namespace_of, secret_name
 from hub_core.clusters.kubernetes.objects import in_namespace
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.podspec import Gpus
 from hub_core.clusters.kubernetes.state import State
-from hub_core.clusters.port import Workload
+from hub_core.clusters.port import Resources, Workload
 from hub_core.running_errors import ClusterRefused
 
 REFUSED_S = 30.0  # what a cluster refused is not tried again at every round
@@ -50,8 +51,8 @@ class Writer:
         Raises:
             ClusterUnavailable, ClusterRefused.
         """
-        if workload.confined is not None or workload.secrets:
-            raise ClusterRefused("Apps of Spaces run on the hub's own machine only.")
+        if workload.confined is not None and not workload.image:
+            raise ClusterRefused("This app runs on the hub's own machine only.")
         namespace = namespace_of(self._options.prefix, workload.owner or NOBODY)
         for elsewhere in self._state.namespaces(workload.name) - {namespace}:
             self._remove(elsewhere, workload.name)  # its owner changed
@@ -128,26 +129,37 @@ class Writer:
 
     def _make(self, workload: Workload, namespace: str, kserve: bool, known: Controller | None) -> None:
         """Everything, from the namespace on."""
-        options, gpus = self._options, self._gpus(workload)
-        self._open(namespace, workload.owner or NOBODY)
+        options, gpus = self._options, gpus_of(workload.resources, self._state.nodes.all())
+        self.open(namespace, workload.owner or NOBODY)
         service = objects.service(workload, options, namespace)
-        self._state.services.put(self._create_or_merge(in_namespace(objects.SERVICES, namespace, "services"), service))
+        mark = create_or_merge(self._api, in_namespace(objects.SERVICES, namespace, "services"), service)
+        self._state.services.put(mark)
         if workload.files is not None:
             content = objects.secret(workload, options, namespace, self._pass_for(workload.files.deployment))
-            self._create_or_merge(in_namespace(objects.SECRETS, namespace, "secrets"), content)
+            create_or_merge(self._api, in_namespace(objects.SECRETS, namespace, "secrets"), content)
             self._passed[workload.name] = time.monotonic()
         build = objects.inference_service if kserve else objects.deployment
         body = build(workload, options, namespace, gpus, self._queue(namespace))
+        if workload.confined is not None:
+            body["spec"]["template"] = shut_in(body["spec"]["template"], workload, options)
+            self._give(workload, namespace, str(mark.get("metadata", {}).get("uid", "")))
         mirror, other = (self._state.serving, self._state.deployments) if kserve else (self._state.deployments, self._state.serving)
         if other.get((namespace, controller_name(workload.name, not kserve))) is not None:
             self._drop(not kserve, namespace, workload.name)
         root = self._path(kserve, namespace)
-        made = self._merge_or_create(root, body) if known is not None else self._create_or_merge(root, body)
+        made = self._merge_or_create(root, body) if known is not None else create_or_merge(self._api, root, body)
         mirror.put(made)
         if workload.scaling is not None and not kserve:
             uid = str(made.get("metadata", {}).get("uid", ""))
             scaler = objects.autoscaler(workload, options, namespace, uid)
-            self._create_or_merge(in_namespace(objects.AUTOSCALING, namespace, "horizontalpodautoscalers"), scaler)
+            create_or_merge(self._api, in_namespace(objects.AUTOSCALING, namespace, "horizontalpodautoscalers"), scaler)
+
+    def _give(self, workload: Workload, namespace: str, service_uid: str) -> None:
+        """The environment of an app, made anew: what it has no more stays in no Secret."""
+        secrets = in_namespace(objects.SECRETS, namespace, "secrets")
+        self._api.delete(f"{secrets}/{environment_name(workload.name)}")
+        if workload.secrets:
+            create_or_merge(self._api, secrets, environment_secret(workload, self._options, namespace, service_uid))
 
     def _remove(self, namespace: str, name: str) -> None:
         serving = self._state.serving
@@ -163,28 +175,22 @@ class Writer:
         mirror = self._state.serving if kserve else self._state.deployments
         mirror.drop((namespace, controller_name(name, kserve)))
 
-    def _open(self, namespace: str, owner: str) -> None:
-        """Make the namespace with its walls, once in the life of this process: settings may have changed since the last."""
+    def open(self, namespace: str, owner: str, *, anew: bool = False) -> None:
+        """Make the namespace with its walls, once in the life of this process (or `anew`): settings may have changed since the last."""
         with self._lock:
-            if namespace in self._ready:
+            if namespace in self._ready and not anew:
                 return
         options = self._options
-        self._create_or_merge("/api/v1/namespaces", tenancy.namespace(options, namespace, owner))
+        create_or_merge(self._api, "/api/v1/namespaces", tenancy.namespace(options, namespace, owner))
         walls = in_namespace("/apis/networking.k8s.io/v1", namespace, "networkpolicies")
-        self._create_or_merge(walls, tenancy.walls(options, namespace))
+        create_or_merge(self._api, walls, tenancy.walls(options, namespace))
         quotas = in_namespace("/api/v1", namespace, "resourcequotas")
         if options.quota:
-            self._create_or_merge(quotas, tenancy.quota(options, namespace))
+            create_or_merge(self._api, quotas, tenancy.quota(options, namespace))
         else:
             self._api.delete(f"{quotas}/{PARTS}")
         with self._lock:
             self._ready.add(namespace)
-
-    def _create_or_merge(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self._api.create(path, body)
-        except Exists:
-            return self._api.merge(f"{path}/{body['metadata']['name']}", objects.changed(body))
 
     def _merge_or_create(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -201,15 +207,21 @@ class Writer:
         """The Kueue queue of a namespace; empty where it has none."""
         return min((queue.key[1] for queue in self._state.queues.all() if queue.key[0] == namespace), default="")
 
-    def _gpus(self, workload: Workload) -> Gpus:
-        """How the nodes of this cluster call the GPUs of a workload."""
-        wanted = workload.resources
-        if not wanted.gpus:
-            return Gpus()
-        nodes = [node for node in self._state.nodes.all() if node.gpus and is_model(wanted.gpu_model, node.gpu)]
-        if not nodes:
-            return Gpus()
-        labels = GPU_RESOURCES[nodes[0].resource]
-        label = next((name for name in labels if nodes[0].labels.get(name)), labels[0])
-        same = {node.gpu for node in nodes if node.resource == nodes[0].resource and node.labels.get(label)}
-        return Gpus(nodes[0].resource, label, tuple(sorted(same)))
+
+def gpus_of(wanted: Resources, nodes: Iterable[Node]) -> Gpus:
+    """How the nodes of a cluster call the GPUs that are asked for."""
+    own = [node for node in nodes if node.gpus and is_model(wanted.gpu_model, node.gpu)] if wanted.gpus else []
+    if not own:
+        return Gpus()
+    labels = GPU_RESOURCES[own[0].resource]
+    label = next((name for name in labels if own[0].labels.get(name)), labels[0])
+    same = {node.gpu for node in own if node.resource == own[0].resource and node.labels.get(label)}
+    return Gpus(own[0].resource, label, tuple(sorted(same)))
+
+
+def create_or_merge(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Have an object be so, whether or not there is one of its name. Raises like `Api.create`, but for Exists."""
+    try:
+        return api.create(path, body)
+    except Exists:
+        return api.merge(f"{path}/{body['metadata']['name']}", objects.changed(body))

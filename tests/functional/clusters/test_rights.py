@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from hub_core.clusters.kubernetes.cluster import KubernetesCluster
-from hub_core.clusters.port import GIB, Resources, Scaling
+from hub_core.clusters.port import GIB, Resources, Scaling, Task
 from tests.common.fake_api_server import OPTIONS, FakeCluster, fake_cluster, open_cluster
 from tests.common.fake_kubelet import kubelet
 from tests.common.manifests import check
@@ -87,3 +87,9 @@ def everything(hub: KubernetesCluster) -> None:
     hub._writer.rotate(lambda _: False)
     for name in ("d6-r1", "d7-r1", "d8-r1"):
         hub.delete(name)
+    task = Task("j1", "acme", 1, "acme/trainer:1", ("echo", "hello"), SMALL, {"token": "pass"}, model=FILES)
+    for _ in range(2):
+        hub.tasks.start(task)
+    hub.tasks.status("j1", "acme")
+    hub.tasks.log("j1", "acme")
+    hub.tasks.end("j1", "acme")
