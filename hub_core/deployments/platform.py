@@ -34,9 +34,11 @@ class Platform:
     runtimes: Runtimes
     hardware: HardwareCatalogue
     changed: threading.Event = field(default_factory=threading.Event)
-    # Of Spaces on this machine: bytes that their files and their packages may take, and what one is given by its people.
+    # Of Spaces: bytes that their files and their packages may take, and what one is given by its people.
     space_disk: int = 2 * GIB
     space_packages: int = 6 * GIB
+    # What they run with in clusters; empty: they do not.
+    space_image: str = ""
     environment_of: Callable[[int], Mapping[str, str]] = _nothing
 
     def inventories(self) -> dict[str, Inventory]:
@@ -72,4 +74,5 @@ def open_platform(settings: Settings, pass_for: Callable[[int], str]) -> Platfor
         changed=changed,
         space_disk=int(settings.space_disk_gb * GIB),
         space_packages=int(settings.space_install_gb * GIB),
+        space_image=settings.cluster_space_image.strip(),
     )

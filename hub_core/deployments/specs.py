@@ -103,32 +103,44 @@ class Specs:
         return facts
 
     def _space(self, actor: Actor, repo: Repo, asked: Asked, commit: str, paths: list[str]) -> Spec:
-        """How the app of a Space would run: on this machine, shut in, and nowhere else.
+        """How the app of a Space would run: shut in, on this machine or in a pod.
 
         Raises:
-            NotIsolated: this machine cannot shut it in.
+            NotIsolated: this machine cannot shut it in, and no cluster runs Spaces.
         """
         build = build_of(actor, self._files, repo, paths, commit, self._platform.runtimes)
         if build.runtime.name == STATIC:
             raise InvalidInput(f"{repo.full_name} is static pages: no program runs for them.", hint="They can be opened at any time.")
         if asked.environment:
             raise InvalidInput("A Space has variables and secrets of its own.", hint="Set them on the Space.")
+        homes = self._space_homes()
+        inventories = {name: found for name, found in self._platform.inventories().items() if name in homes}
+        said = self._platform.hardware.parse(asked.hardware) if asked.hardware else "cpu"
+        fits: list[tuple[Hardware, str]] = []
+        for name, inventory in inventories.items():
+            hardware = said if isinstance(said, Hardware) else fitting(self._platform.hardware, 1, [said], inventory)
+            if hardware is not None and not hardware.item.gpu and present(hardware.item, inventory):
+                fits.append((hardware, name))
+        if not fits:
+            items = [item for item in self._platform.hardware.items if not item.gpu]
+            raise _not_here(str(said), [item.name for item in items if any(present(item, found) for found in inventories.values())])
+        hardware, home = next((one for one in fits if free(one[0].item, inventories[one[1]])), fits[0])
+        return Spec(
+            commit=commit, said=asked.revision or repo.default_branch, hardware=hardware, runtime=build.runtime, cluster=home,
+            paths=tuple(paths), model_path=build.app, task=APP, memory=0, weights=0, environment={}, options=build.options,
+        )  # fmt: skip
+
+    def _space_homes(self) -> set[str]:
+        """The clusters that may run apps of Spaces: those with pods, where the operator wants that, and this machine, where it can."""
         local = self._platform.clusters[LOCAL]
-        if isinstance(local, LocalCluster) and (missing := local.not_isolated):
+        missing = local.not_isolated if isinstance(local, LocalCluster) else ""
+        pods = {name for name in self._platform.clusters if name != LOCAL and self._platform.space_image}
+        if missing and not pods:
             raise NotIsolated(
                 f"The app of a Space cannot be shut in on the hub's machine, so it does not run: {missing}.",
                 hint="See docs/spaces.md for what the machine needs.",
             )
-        said = self._platform.hardware.parse(asked.hardware) if asked.hardware else "cpu"
-        inventory = local.inventory()
-        hardware = said if isinstance(said, Hardware) else fitting(self._platform.hardware, 1, [said], inventory)
-        if hardware is None or hardware.item.gpu or not present(hardware.item, inventory):
-            here = [item.name for item in self._platform.hardware.items if not item.gpu and present(item, inventory)]
-            raise _not_here(str(hardware or said), here)
-        return Spec(
-            commit=commit, said=asked.revision or repo.default_branch, hardware=hardware, runtime=build.runtime, cluster=LOCAL,
-            paths=tuple(paths), model_path=build.app, task=APP, memory=0, weights=0, environment={}, options=build.options,
-        )  # fmt: skip
+        return pods if missing else {*pods, LOCAL}
 
     def _place(self, repo: Repo, facts: ModelFacts, asked: Asked) -> tuple[Runtime, Hardware, str]:
         """A runtime, hardware and a cluster that go together."""

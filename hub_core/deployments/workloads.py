@@ -52,7 +52,7 @@ def render(platform: Platform, deployment: Deployment, revision: DeploymentRevis
     hardware = platform.hardware.get(revision.hardware)
     if revision.task == APP:
         files = snapshot_folder(platform.data_dir, deployment.repo_id, revision)
-        return render_space(platform, deployment, revision, runtime, hardware, name, files), ""
+        return render_space(platform, deployment, revision, runtime, hardware, name, repo, files), ""
     way = runtime.local if deployment.cluster == LOCAL else runtime.container
     if way is None:
         raise NoRuntime(f"{runtime.title} does not run in the cluster '{deployment.cluster}' any more.", hint="Ask an administrator.")

@@ -62,7 +62,7 @@ def build_of(actor: Actor, files: FileService, repo: Repo, paths: list[str], com
     if way is None:
         raise NoRuntime(
             f"{repo.full_name} is made with {runtime.title}, and this hub does not build or run containers for Spaces.",
-            hint="Make it with Gradio or Streamlit, or as static pages.",
+            hint="Make it with Gradio or Streamlit, or as static pages. No builder of images is there, on Kubernetes neither.",
         )
     own = read_requirements(_read(actor, files, repo, "requirements.txt", paths, commit, MAX_BYTES + 1))
     version = sdk_version(card.get("sdk_version"), way.sdk_version)

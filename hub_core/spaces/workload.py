@@ -1,11 +1,12 @@
-"""From a revision of a Space to the workload that runs it on this machine: its own packages, its own copy of its files, shut in."""
+"""From a revision of a Space to the workload that runs it: its own packages, its own copy of its files, shut in."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from hub_core.clusters.port import Confined, Probe, Workload
+from hub_core.clusters.port import Confined, ModelFiles, Probe, Workload
 from hub_core.deployments.hardware import Hardware
 from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.service import workload_name
@@ -18,6 +19,7 @@ PLACE = "spaces"
 """The folder of the hub's data that packages of Spaces are in."""
 
 INSTALL_S = 1800.0
+REMOTE_APP = "/space/app"  # where a container has the files
 
 
 def space_packages(platform: Platform, repo_id: int, revision: DeploymentRevision) -> Packages:
@@ -27,26 +29,33 @@ def space_packages(platform: Platform, repo_id: int, revision: DeploymentRevisio
 
 
 def render_space(
-    platform: Platform, deployment: Deployment, revision: DeploymentRevision, runtime: Runtime, hardware: Hardware, name: str, files: Path
+    platform: Platform,
+    deployment: Deployment,
+    revision: DeploymentRevision,
+    runtime: Runtime,
+    hardware: Hardware,
+    name: str,
+    repo: str,
+    files: Path,
 ) -> Workload:
     """The workload.
 
     Args:
-        name: `namespace/name`.
-        files: where the files of the revision's commit are.
+        name, repo: the full names of the deployment and of the Space.
+        files: where the files of the revision's commit are on this machine.
 
     Raises:
         NoRuntime: Spaces of this kind do not run there.
         NoSecretKey: a secret of it cannot be opened.
     """
-    way = runtime.local if deployment.cluster == LOCAL else None
-    if way is None:
+    way, local = runtime.local, deployment.cluster == LOCAL
+    if way is None or not (local or platform.space_image):
         raise NoRuntime(f"Spaces made with {runtime.title} do not run in the cluster '{deployment.cluster}'.", hint="Ask an administrator.")
     packages = space_packages(platform, deployment.repo_id, revision)
     python = packages.python(platform.data_dir) if packages.requirements else Path(sys.executable).resolve()
-    words = {"python": str(python), "app": f"./{revision.model_path}"}
+    words = {"python": str(python) if local else "{python}", "app": f"./{revision.model_path}"}
     owner, _, own_name = name.partition("/")
-    return Workload(
+    workload = Workload(
         name=workload_name(deployment.id, revision.number),
         labels={"app": "hubtalk", "deployment": str(deployment.id)},
         command=tuple(words.get(part.strip("{}"), part) if part.startswith("{") else part for part in way.command),
@@ -58,4 +67,13 @@ def render_space(
         port=int(revision.options.get("port", way.app_port)),
         confined=Confined(str(files), (str(packages.folder(platform.data_dir)),), platform.space_disk),
         secrets=dict(platform.environment_of(deployment.repo_id)),
+    )
+    if local:
+        return workload
+    return replace(
+        workload,
+        image=platform.space_image,
+        owner=owner,
+        files=ModelFiles(deployment.id, f"spaces/{repo}", revision.commit, tuple(revision.paths), REMOTE_APP),
+        confined=Confined("", (), platform.space_disk, packages.requirements, platform.space_packages),
     )

@@ -46,7 +46,7 @@ local:
   hardware: [cpu]
   app_port: 7860
   command: ["{python}", "-u", "{app}"]
-  environment: {PORT: "{port}"}
+  environment: {HOST: "{host}", PORT: "{port}"}
 """
 PASSWORD = "a-long-password"
 
@@ -99,8 +99,8 @@ class SpacesHub:
 
 
 @contextmanager
-def spaces_hub(settings: Settings, tmp_path: Path, **changed: Any) -> Iterator[SpacesHub]:
-    """Serve a hub that runs Spaces."""
+def spaces_hub(settings: Settings, tmp_path: Path, *, port: int = 0, **changed: Any) -> Iterator[SpacesHub]:
+    """Serve a hub that runs Spaces, on a free port if none is given."""
     own = catalog(tmp_path / "catalog")
     (own / "runtimes" / "gradio.yaml").write_text(RUNTIME)
     ready = dataclasses.replace(settings, catalog_dir=str(own), deployment_grace_s=20, deployment_wake_s=30, space_disk_gb=0.1, **changed)
@@ -115,7 +115,7 @@ def spaces_hub(settings: Settings, tmp_path: Path, **changed: Any) -> Iterator[S
         app.include_router(openai_router(services))
         add_hub_routes(app, services)
         add_error_handlers(app)
-        with serve(app) as url:
+        with serve(app, port) as url:
             ann, bob = (actor_for(make_user(services.db, name, password_hash=Passwords().hash(PASSWORD))) for name in ("ann", "bob"))
             tokens = [services.tokens.create(actor, "test", Scope.WRITE).token for actor in (ann, bob)]
             yield SpacesHub(services, url, ann, bob, tokens[0], tokens[1])
