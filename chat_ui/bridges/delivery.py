@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from agent.answer.changes import act_of
 from agent.schema import Answer
+from chat_ui.bridges.plots import plots_of
 from chat_ui.bridges.port import Capabilities, Channel, ChannelError, Outgoing, Place, Undeliverable
 from chat_ui.bridges.privacy import is_for_all
 from chat_ui.bridges.text import fitted, split
@@ -125,7 +126,7 @@ class Delivery:
             replaces: a message at the place that the first part takes the place of.
         """
         bridges, place = self._services.bridges, target.place
-        made = parts(self._services, answer, self.channel(place).capabilities)
+        made = self._made(target, answer)
         if not made:
             return
         done, wait = 0, 0.0
@@ -173,7 +174,12 @@ class Delivery:
         actor = self._services.sessions.person(kept.user_id, Permission.CHAT, kept.platform)
         found = self._services.conversations.get_message(actor, kept.thread_id, kept.message_id)
         answer = Answer.model_validate(found.payload) if found is not None else None
-        return target, parts(self._services, answer, self.channel(place).capabilities) if answer else []
+        return target, self._made(target, answer) if answer else []
+
+    def _made(self, target: Target, answer: Answer) -> list[Part]:
+        """The messages of an answer. Files are seen by everybody at a place, so what is for one person there has none."""
+        abilities = self.channel(target.place).capabilities
+        return parts(self._services, answer, replace(abilities, files_out=False, pictures=False) if target.only_for else abilities)
 
     def _send(self, target: Target, part: Part, replaces: str) -> str:
         channel = self.channel(target.place)
@@ -185,10 +191,17 @@ class Delivery:
 
 
 def parts(services: Services, answer: Answer, abilities: Capabilities) -> list[Part]:
-    """An answer in messages; what asks for approval is a card and not among them."""
-    text = fitted(words(services, answer), abilities).strip()
+    """An answer in messages, its plots behind them; what asks for approval is a card and not among them."""
+    text, plots = fitted(words(services, answer), abilities).strip(), plots_of(answer)
     if not text:
         return []
+    if abilities.pictures:
+        pictures = [Attached(plot.filename, plot.chart.png(), plot.caption) for plot in plots]
+        return [*_texts(services, answer, abilities, text), *pictures]
+    return _texts(services, answer, abilities, "\n\n".join([text, *(plot.line for plot in plots if plot.line)]))
+
+
+def _texts(services: Services, answer: Answer, abilities: Capabilities, text: str) -> list[Part]:
     choices = tuple(answer.choices) if answer.outcome == "needs_input" and abilities.buttons else ()
     pieces = split(text, abilities.max_text, counts_bytes=abilities.counts_bytes)
     if len(pieces) <= abilities.max_messages:

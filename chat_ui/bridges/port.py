@@ -46,6 +46,7 @@ class Capabilities:
         direct: whether the bot can begin a private conversation with a person.
         proactive: whether the bot may write at any time, not only in answer.
         files_out: whether files can be sent.
+        pictures: whether PNG pictures can be sent, as files that are seen at once; plots are lines of text else.
     """
 
     max_text: int
@@ -61,6 +62,7 @@ class Capabilities:
     direct: bool = False
     proactive: bool = False
     files_out: bool = False
+    pictures: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ class Channel(Protocol):
         """The private conversation with a person. Only with `capabilities.direct`."""
 
     def send_file(self, place: Place, filename: str, content: bytes, comment: str) -> None:
-        """Send a file. Only with `capabilities.files_out`."""
+        """Send a file. Only with `capabilities.files_out`, or a picture (`.png`) with `capabilities.pictures`."""
 
     def fetch_file(self, file: FileRef) -> Iterator[bytes]:
         """The bytes of a file that a person sent, as they come."""

@@ -11,7 +11,7 @@ from chat_ui.bridges.port import ApprovalCard, Capabilities, ChannelError, FileR
 
 RICH = Capabilities(
     max_text=3000, tables="markdown", buttons=True, update=True, streaming=True, stream_every_s=0.0, ephemeral=True, direct=True,
-    proactive=True, files_out=True,
+    proactive=True, files_out=True, pictures=True,
 )  # fmt: skip
 POOR = Capabilities(max_text=600, counts_bytes=True, markdown=False)
 

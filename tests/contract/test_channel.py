@@ -296,6 +296,11 @@ def test_files_are_sent(world: World) -> None:
     world.channel.send_file(world.private, "answer.md", b"# All of it\n", "The whole answer")
 
 
+def test_pictures_are_sent(world: World) -> None:
+    needs(world, "pictures")
+    world.channel.send_file(world.private, "loss.png", b"\x89PNG\r\n\x1a\n", "Loss")
+
+
 def test_a_pause_that_the_platform_asks_for_is_told(world: World) -> None:
     world.fail("busy")
     with pytest.raises(ChannelError) as raised:

@@ -19,7 +19,7 @@ from chat_ui.bridges.slack.blocks import card_blocks, message_blocks, notice
 TIMEOUT_S = 10
 CAPABILITIES = Capabilities(
     max_text=8000, max_messages=2, tables="markdown", buttons=True, update=True, streaming=True, stream_every_s=1.2, ephemeral=True,
-    direct=True, proactive=True, files_out=True,
+    direct=True, proactive=True, files_out=True, pictures=True,
 )  # fmt: skip
 # What trying again does not change. A wrong token is not among them: an operator mends it, and what was kept is delivered.
 FINAL = frozenset({

@@ -77,7 +77,7 @@ class WeComBot:
         """Long Markdown, streams, cards, files."""
         return Capabilities(
             max_text=MAX_TEXT, counts_bytes=True, tables="markdown", buttons=True, update=True, streaming=True, direct=True, proactive=True,
-            files_out=True,
+            files_out=True, pictures=True,
         )  # fmt: skip
 
     def start(self) -> None:

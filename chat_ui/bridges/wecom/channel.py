@@ -47,7 +47,7 @@ class WeCom:
         """Short texts with a few marks, cards with buttons, files."""
         return Capabilities(
             max_text=MAX_TEXT, counts_bytes=True, max_messages=5, tables="lists", markdown=True, buttons=True, direct=True, proactive=True,
-            files_out=True,
+            files_out=True, pictures=True,
         )  # fmt: skip
 
     def start(self) -> None:

@@ -66,7 +66,7 @@ class Around:
         if platform != "wecom_bot":
             return (self.wechat if platform == "wechat" else self.wecom).texts(person)
         streams = [item["content"] for stream in self.bot.streams.values() for item in stream if item["finish"]]
-        return streams + [item["markdown"]["content"] for item in self.bot.pushed if item["chatid"] == person and "markdown" in item]
+        return streams + [item["markdown"]["content"] for item in self.bot.pushed if "markdown" in item and item["chatid"] == person]
 
     def asks(self, platform: str, person: str) -> bool:
         """Whether a person is shown an approval."""
