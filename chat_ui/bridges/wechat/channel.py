@@ -5,11 +5,9 @@ After developers.weixin.qq.com/doc/offiaccount: "passive replies" (被动回复)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from chat_ui.bridges.port import ApprovalCard, Capabilities, FileRef, Outgoing, Place, Undeliverable
+from chat_ui.bridges.port import ApprovalCard, Capabilities, Outgoing, Place, Undeliverable
+from chat_ui.bridges.tencent.account import Account
 from chat_ui.bridges.tencent.api import Api, Closed
-from chat_ui.bridges.tencent.tokens import Tokens
 from chat_ui.bridges.text import split
 from chat_ui.bridges.wechat.slots import Slots
 from hub_core.conversations.leases import Leases
@@ -23,11 +21,10 @@ HINT_ROOM = 160
 """Bytes that are kept free for the hint that there is more."""
 MESSAGES = 4
 """A message of a person allows five in answer; one is left for what waits for approval."""
-MAX_MEDIA = 64 * 1024 * 1024
 UNTIL_WRITTEN_S = 3600.0
 
 
-class WeChat:
+class WeChat(Account):
     """The channel.
 
     Attributes:
@@ -37,17 +34,10 @@ class WeChat:
     platform = PLATFORM
 
     def __init__(self, settings: Settings, leases: Leases) -> None:
-        self._app = settings.wechat_app_id
-        self._leases = leases
+        app = settings.wechat_app_id
+        super().__init__(app, settings.wechat_api_url, app, leases, lambda api, force: fetch_token(api, settings, force), can_force=True)
         self.verified = settings.wechat_verified
-        self._api = Api(settings.wechat_api_url)
-        self._tokens = Tokens(f"wechat:{self._app}", leases, lambda force: fetch_token(self._api, settings, force), can_force=True)
         self.slots = Slots(MAX_TEXT - HINT_ROOM)
-
-    @property
-    def workspace(self) -> str:
-        """What ids of people belong to."""
-        return self._app
 
     @property
     def capabilities(self) -> Capabilities:
@@ -62,14 +52,6 @@ class WeChat:
             proactive=self.verified,  # for 48 hours after a message; what comes later waits for the next one
             pictures=self.verified,
         )
-
-    def start(self) -> None:
-        """WeChat calls the hub."""
-
-    def close(self) -> None:
-        """End the connections to the API."""
-        self._api.close()
-        self._leases.close()
 
     def send(self, place: Place, message: Outgoing) -> str:
         """Say something: at once where an answer is waited for, else as a customer-service message."""
@@ -90,10 +72,6 @@ class WeChat:
         """Messages cannot be changed."""
         raise Undeliverable("messages of WeChat cannot be changed")
 
-    def direct(self, workspace: str, person: str) -> Place:
-        """All conversations with an account are private."""
-        return Place(PLATFORM, workspace, person)
-
     def send_file(self, place: Place, filename: str, content: bytes, comment: str) -> None:
         """A picture, behind what was said before it. Its comment is left out: each message counts. Other files cannot be sent."""
         if not self.verified or not filename.endswith(".png"):
@@ -102,13 +80,7 @@ class WeChat:
         if slot is not None:
             slot.close()
             slot.wait_sent()
-        sent = {"media": (filename, content, "image/png")}
-        media = self._api.signed(self._tokens, "POST", "/cgi-bin/media/upload", params={"type": "image"}, files=sent)
-        self._send(place.conversation, "image", {"media_id": str(media.get("media_id", ""))})
-
-    def fetch_file(self, file: FileRef) -> Iterator[bytes]:
-        """A picture, voice message or video that a person sent; WeChat keeps them for three days."""
-        return self._api.download(self._tokens, "/cgi-bin/media/get", {"media_id": file.ref}, MAX_MEDIA)
+        self._send(place.conversation, "image", {"media_id": self._upload("image", filename, content, "image/png")})
 
     def _say(self, place: Place, text: str) -> None:
         slot = self.slots.of(place.reply)
@@ -123,8 +95,7 @@ class WeChat:
                 raise Closed("the person has to write first", UNTIL_WRITTEN_S)
 
     def _send(self, person: str, kind: str, content: dict[str, str]) -> None:
-        body = {"touser": person, "msgtype": kind, kind: content}
-        self._api.signed(self._tokens, "POST", "/cgi-bin/message/custom/send", json=body)
+        self._call("/cgi-bin/message/custom/send", json={"touser": person, "msgtype": kind, kind: content})
 
 
 def fetch_token(api: Api, settings: Settings, force: bool) -> tuple[str, float]:

@@ -6,13 +6,12 @@ After developer.work.weixin.qq.com/document: sending messages (90236), changing 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from chat_ui.bridges.port import ApprovalCard, Capabilities, FileRef, Outgoing, Place, Undeliverable
+from chat_ui.bridges.port import ApprovalCard, Capabilities, Outgoing, Place, Undeliverable
+from chat_ui.bridges.tencent.account import Account
 from chat_ui.bridges.tencent.api import Api, Refused
-from chat_ui.bridges.tencent.tokens import Tokens
 from chat_ui.bridges.text import split
 from chat_ui.bridges.wecom import cards
 from chat_ui.bridges.wecom.marks import wecom_markdown
@@ -21,26 +20,19 @@ from hub_core.settings import Settings
 
 PLATFORM = "wecom"
 MAX_TEXT = 2048
-MAX_MEDIA = 64 * 1024 * 1024
 MAX_PICTURE, MAX_FILE, MIN_FILE = 10 * 1024 * 1024, 20 * 1024 * 1024, 5
 PICTURES = frozenset({".png", ".jpg", ".jpeg"})
 
 
-class WeCom:
+class WeCom(Account):
     """The channel of an application."""
 
     platform = PLATFORM
 
     def __init__(self, settings: Settings, leases: Leases) -> None:
-        self._corp, self._leases = settings.wecom_corp_id, leases
-        self._agent = settings.wecom_agent_id
-        self._api = Api(settings.wecom_api_url)
-        self._tokens = Tokens(f"wecom:{self._corp}:{self._agent}", leases, lambda _: fetch_token(self._api, settings), can_force=False)
-
-    @property
-    def workspace(self) -> str:
-        """What ids of members belong to."""
-        return self._corp
+        corp, self._agent = settings.wecom_corp_id, settings.wecom_agent_id
+        name = f"{corp}:{self._agent}"
+        super().__init__(corp, settings.wecom_api_url, name, leases, lambda api, _: fetch_token(api, settings), can_force=False)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -49,14 +41,6 @@ class WeCom:
             max_text=MAX_TEXT, counts_bytes=True, max_messages=5, tables="lists", markdown=True, buttons=True, direct=True, proactive=True,
             files_out=True, pictures=True,
         )  # fmt: skip
-
-    def start(self) -> None:
-        """WeCom calls the hub."""
-
-    def close(self) -> None:
-        """End the connections to the API."""
-        self._api.close()
-        self._leases.close()
 
     def send(self, place: Place, message: Outgoing) -> str:
         """Say something, and offer choices on cards after it."""
@@ -86,25 +70,16 @@ class WeCom:
             raise Undeliverable(f"the card was changed already, or it is too old: {error}") from error
         return ""
 
-    def direct(self, workspace: str, person: str) -> Place:
-        """All conversations with an application are private."""
-        return Place(PLATFORM, workspace, person)
-
     def send_file(self, place: Place, filename: str, content: bytes, comment: str) -> None:
         """A picture as one, everything else as a file."""
         picture = PurePosixPath(filename).suffix.lower() in PICTURES and len(content) <= MAX_PICTURE
         if not MIN_FILE <= len(content) <= MAX_FILE:
             raise Undeliverable("the file is larger than WeCom takes, or empty")
         kind = "image" if picture else "file"
-        sent = (filename, content, mimetypes.guess_type(filename)[0] or "application/octet-stream")
-        media = self._call("/cgi-bin/media/upload", params={"type": kind}, files={"media": sent})
+        media = self._upload(kind, filename, content, mimetypes.guess_type(filename)[0] or "application/octet-stream")
         if comment:
             self._say(place, comment)
-        self._send(place, kind, {"media_id": str(media.get("media_id", ""))})
-
-    def fetch_file(self, file: FileRef) -> Iterator[bytes]:
-        """What a member sent; WeCom keeps it for three days."""
-        return self._api.download(self._tokens, "/cgi-bin/media/get", {"media_id": file.ref}, MAX_MEDIA)
+        self._send(place, kind, {"media_id": media})
 
     def _say(self, place: Place, text: str) -> None:
         for part in split(wecom_markdown(text), MAX_TEXT, counts_bytes=True):
@@ -113,9 +88,6 @@ class WeCom:
     def _send(self, place: Place, kind: str, content: dict[str, Any]) -> dict[str, Any]:
         body = {"touser": place.conversation, "msgtype": kind, "agentid": self._agent, kind: content}
         return self._call("/cgi-bin/message/send", json=body)
-
-    def _call(self, path: str, **options: Any) -> dict[str, Any]:
-        return self._api.signed(self._tokens, "POST", path, **options)
 
 
 def fetch_token(api: Api, settings: Settings) -> tuple[str, float]:
