@@ -98,6 +98,9 @@ class Settings:
         "Image for fine-tunes in clusters, with `python3` and the packages torch, transformers (5.0 or newer), peft, accelerate, safetensors and"
         " gguf; empty: fine-tunes run on the hub's machine only.",
     )
+    cluster_train_jobs: bool = _setting(
+        False, "Fine-tunes are TrainJobs of Kubeflow (`trainer.kubeflow.org/v1alpha1`) in clusters that have it, and plain Jobs elsewhere."
+    )
     cluster_space_image: str = _setting(
         "",
         "Image that Spaces run with in clusters, with `python3` and pip, such as `docker.io/library/python:3.13-slim`; what it has of their"

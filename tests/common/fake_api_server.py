@@ -32,6 +32,7 @@ KINDS = (
 )  # fmt: skip
 KSERVE, KUEUE = "serving.kserve.io/v1beta1/inferenceservices", "kueue.x-k8s.io/v1beta1/localqueues"
 METRICS = "metrics.k8s.io/v1beta1/pods"
+KUBEFLOW = ("trainer.kubeflow.org/v1alpha1/trainjobs", "trainer.kubeflow.org/v1alpha1/trainingruntimes")
 OPTIONS = Options("hubtalk-", "http://127.0.0.1:1", PODS, ("hubtalk",), (), "python:3", {"pods": "100"}, 5)
 CLUSTER_WIDE = {"nodes", "spaces"}
 NAMESPACES = "/api/v1/namespaces"
@@ -91,6 +92,8 @@ class ApiServer(kmock.KubernetesEmulator):
         return await super()._handle(request)
 
     def _prepare(self, request: kmock.Request) -> None:
+        if request.action is kmock.action.CREATE and request.resource not in self._get_resources():
+            raise Failing(404, "the server could not find the requested resource")
         self.calls.append((str(request.method.value), request.url.path, request.data))
         kind = request.resource.plural if request.resource else ""
         about = (request.data or {}).get("metadata", {}) if isinstance(request.data, dict) else {}
@@ -193,10 +196,11 @@ def fits(body: Any, params: Any) -> bool:
 class FakeCluster:
     """An API server in a thread, with a kubeconfig; objects are read and written with plain calls."""
 
-    def __init__(self, folder: Path, *, kserve: bool = False, kueue: bool = False, metrics: bool = False) -> None:
+    def __init__(self, folder: Path, *, kserve: bool = False, kueue: bool = False, metrics: bool = False, kubeflow: bool = False) -> None:
         self.folder = folder
         self.server = ApiServer()
-        for kind in (*KINDS, *([KSERVE] if kserve else []), *([KUEUE] if kueue else []), *([METRICS] if metrics else [])):
+        more = [KSERVE] * kserve + [KUEUE] * kueue + [METRICS] * metrics + [*KUBEFLOW] * kubeflow
+        for kind in (*KINDS, *more):
             self.server.resources[kind] = kmock.ResourceInfo(namespaced=kind.split("/")[-1] not in CLUSTER_WIDE)
         self._loop = asyncio.new_event_loop()
         self._ready, self._stop = threading.Event(), asyncio.Event()

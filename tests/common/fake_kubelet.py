@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import random
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from typing import Any
 import httpx
 
 from hub_core.clusters.kubernetes.facts import quantity
-from tests.common.fake_api_server import FakeCluster
+from tests.common.fake_api_server import KUBEFLOW, FakeCluster
 
 STEP_S, BACKOFF_S = 0.03, 0.2
 APPS, CORE = "/apis/apps/v1", "/api/v1"
@@ -57,7 +58,7 @@ class Running:
 
     @property
     def log(self) -> Path:
-        name = {"fetching": ("fetch", "install")[self.init], "fetch": "fetch", "task": "task"}.get(self.phase, "server")
+        name = {"fetching": ("fetch", "install")[self.init], "fetch": "fetch", "node": "node"}.get(self.phase, "server")
         return self.folder / f"{name}.log"
 
 
@@ -110,24 +111,29 @@ class FakeKubelet:
                     self._remove(pod)
         for key, deployment in deployments.items():
             self._keep(deployment, of.get(key, []))
-        self._keep_jobs({one["metadata"]["uid"]: one for one in self._list("/apis/batch/v1/jobs")}, pods)
+        jobs = [("/apis/batch/v1", one, one["spec"]["template"]) for one in self._list("/apis/batch/v1/jobs")]
+        for one in self._cluster.objects(KUBEFLOW[0]):
+            own = [found for found in self._cluster.objects(KUBEFLOW[1]) if found["metadata"]["name"] == one["spec"]["runtimeRef"]["name"]]
+            (node,) = own[0]["spec"]["template"]["spec"]["replicatedJobs"]
+            jobs.append(("/apis/trainer.kubeflow.org/v1alpha1", one, node["template"]["spec"]["template"]))
+        self._keep_jobs({one["metadata"]["uid"]: (root, one, template) for root, one, template in jobs}, pods)
 
-    def _keep_jobs(self, jobs: dict[str, dict[str, Any]], pods: list[dict[str, Any]]) -> None:
-        """One pod for each Job, which is not started again."""
+    def _keep_jobs(self, jobs: dict[str, tuple[str, dict[str, Any], dict[str, Any]]], pods: list[dict[str, Any]]) -> None:
+        """One pod for each Job or TrainJob, which is not started again."""
         of = {pod["metadata"]["labels"]["fake/job"]: pod for pod in pods if "fake/job" in pod["metadata"].get("labels", {})}
         for uid in of.keys() - jobs.keys():
             self._remove(of[uid])
-        for uid, job in jobs.items():
+        for uid, (root, job, template) in jobs.items():
             about, pod = job["metadata"], of.get(uid)
             if pod is None:
-                template = job["spec"]["template"]
                 owner = {"apiVersion": "batch/v1", "kind": "Job", "name": about["name"], "uid": uid}
                 self._post_pod(about["name"], about["namespace"], template, {"fake/job": uid}, ownerReferences=[owner])
             elif pod["status"]["phase"] not in ("Succeeded", "Failed"):
                 code = self._run_once(pod)
                 if code is not None:
                     done = {"type": "Complete" if code == 0 else "Failed", "status": "True", "message": "said the Job controller"}
-                    path = f"/apis/batch/v1/namespaces/{about['namespace']}/jobs/{about['name']}/status"
+                    kind = "jobs" if root.startswith("/apis/batch") else "trainjobs"
+                    path = f"{root}/namespaces/{about['namespace']}/{kind}/{about['name']}/status"
                     self._client.patch(path, json={"status": {"conditions": [done]}}, headers=MERGE).raise_for_status()
 
     def _run_once(self, pod: dict[str, Any]) -> int | None:
@@ -307,7 +313,9 @@ class FakeKubelet:
             command = ["sh", "-c", 'echo "$0 cannot be started"; exit 127', command[0]]
         with running.log.open("ab") as log:
             cwd = put(container["workingDir"]) if "workingDir" in container else None
-            running.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd, env={"PYTHONUNBUFFERED": "1"} | environment)
+            running.process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=cwd, env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1"} | environment
+            )
 
     def _environment(self, pod: dict[str, Any], container: dict[str, Any]) -> list[dict[str, str]]:
         """The variables of a container, with those that come from Secrets."""

@@ -16,13 +16,14 @@ MANAGER = "hubtalk"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 # Labels: `hub` tells the objects of one hub from another's, `workload` is what Services and watches select by.
 HUB, WORKLOAD, OWNER = "hubtalk/hub", "hubtalk/workload", "hubtalk/owner"
+RUN = "hubtalk/run"  # tells the pod of a task from that of one which had its name before
 # Annotations: what `observe` gives back.
 DIGEST, LABELS, REPLICAS, GPU = "hubtalk/digest", "hubtalk/labels", "hubtalk/replicas", "hubtalk/gpu"
 FILES = "hubtalk/files"  # the deployment whose pass downloads the model's files
 HUB_JOB = "hubtalk/job"  # the hub's own job that a Job belongs to
 QUEUE = "kueue.x-k8s.io/queue-name"
 PARTS = "hubtalk"  # the ResourceQuota and the NetworkPolicy of a namespace
-SERVER, FETCH, KSERVE_SERVER, TASK = "server", "fetch", "kserve-container", "task"  # containers
+SERVER, FETCH, KSERVE_SERVER, TASK = "server", "fetch", "kserve-container", "node"  # containers; the last as Kubeflow calls it
 INSTALL = "install"  # the container that installs the packages of an app
 
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")

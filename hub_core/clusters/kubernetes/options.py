@@ -33,6 +33,7 @@ class Options:
         address: how the gateway reaches a workload: `pods`, or a base address with `{cluster}`, `{namespace}`, `{service}`, `{port}`.
         namespaces, networks: where the hub is, as seen from a pod: only these may speak to workloads, and be spoken to.
         quota: `hard` of the ResourceQuota of each namespace.
+        train_jobs: tasks are TrainJobs where a cluster has the trainer of Kubeflow.
         package_index: where pods install the packages of apps from; empty: where pip looks by itself.
     """
 
@@ -45,6 +46,7 @@ class Options:
     quota: Mapping[str, str]
     timeout_s: float
     package_index: str = ""
+    train_jobs: bool = False
 
 
 def read_options(settings: Settings) -> Options:
@@ -62,7 +64,7 @@ def read_options(settings: Settings) -> Options:
     namespaces, networks = _peers(settings.cluster_peers)
     return Options(
         prefix, hub_url, settings.cluster_address.strip() or PODS, namespaces, networks, settings.cluster_fetch_image,
-        _quota(settings.cluster_quota), settings.cluster_timeout_s, settings.cluster_space_index,
+        _quota(settings.cluster_quota), settings.cluster_timeout_s, settings.cluster_space_index, settings.cluster_train_jobs,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub_core.clusters.kubernetes.names import DIGEST, FETCH, GPU, KSERVE_SERVER, SERVER, TASK, labels_of, secret_name
+from hub_core.clusters.kubernetes.names import DIGEST, FETCH, GPU, KSERVE_SERVER, RUN, SERVER, TASK, labels_of, secret_name
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.port import ModelFiles, Resources, Task, Workload
 
@@ -57,7 +57,7 @@ def pod_spec(workload: Workload, options: Options, gpus: Gpus, kserve: bool) -> 
     return spec | where(workload.resources, gpus)
 
 
-def task_template(task: Task, options: Options, gpus: Gpus) -> dict[str, Any]:
+def task_template(task: Task, options: Options, gpus: Gpus, run: str) -> dict[str, Any]:
     """Labels, annotations and spec of the pod of a task: as little right as any other, and it is not started a second time."""
     environment = {"HOME": "/tmp", **task.environment}  # noqa: S108 - the pod's own
     mounts = _mounts(task.resources)
@@ -87,7 +87,7 @@ def task_template(task: Task, options: Options, gpus: Gpus) -> dict[str, Any]:
         spec["volumes"].append({"name": "model", "emptyDir": {}})
         spec["initContainers"] = [fetching(task.model, options)]
     return {
-        "metadata": {"labels": labels_of(options.prefix, task.name), "annotations": {GPU: task.resources.gpu_model}},
+        "metadata": {"labels": labels_of(options.prefix, task.name) | {RUN: run}, "annotations": {GPU: task.resources.gpu_model}},
         "spec": spec | where(task.resources, gpus),
     }
 

@@ -1,4 +1,4 @@
-"""Programs that run once in a cluster: a Job of Kubernetes each, with a Secret that goes with it. Every call asks the server anew.
+"""Programs that run once in a cluster: a Job of Kubernetes (or a TrainJob) each, with a Secret that goes with it. Every call asks anew.
 
 Nothing of it is in the mirrors of deployments, so any process of the hub can start, follow and end a task, whether or not it leads.
 """
@@ -9,26 +9,25 @@ import datetime as dt
 import json
 import re
 from dataclasses import replace
+from secrets import token_hex
 from typing import Any
 
-from hub_core.clusters.kubernetes import facts, objects
+from hub_core.clusters.kubernetes import facts, objects, taskobjects
 from hub_core.clusters.kubernetes.api import Api, Exists, Missing
 from hub_core.clusters.kubernetes.facts import Pod
 from hub_core.clusters.kubernetes.instances import instance
-from hub_core.clusters.kubernetes.names import HUB_JOB, QUEUE, TASK, hub_label, labels_of, namespace_of, secret_name, selector_of
-from hub_core.clusters.kubernetes.objects import encoded, in_namespace
+from hub_core.clusters.kubernetes.names import QUEUE, RUN, TASK, hub_label, namespace_of, secret_name, selector_of
+from hub_core.clusters.kubernetes.objects import in_namespace
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.placing import no_place
-from hub_core.clusters.kubernetes.podspec import Gpus, keys_of, task_template
 from hub_core.clusters.kubernetes.state import State
+from hub_core.clusters.kubernetes.taskobjects import BATCH, KUBEFLOW
 from hub_core.clusters.kubernetes.writer import Writer, create_or_merge, gpus_of
 from hub_core.clusters.port import InstanceState, LogLine, Task, TaskState, TaskStatus
 from hub_core.clusters.reasons import because
 from hub_core.running_errors import ClusterRefused
 
-BATCH = "/apis/batch/v1"
 LOG_BYTES = str(4 * 1024 * 1024)
-KEPT_S = 7 * 24 * 3600  # how long a Job that has ended stays, if nobody deletes it
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
 
@@ -40,6 +39,7 @@ class KubernetesTasks:
         self._options = options
         self._state = state
         self._writer = writer
+        self._runs: dict[tuple[str, str], str] = {}  # what tells the pods of a task, by namespace and name
 
     def start(self, task: Task) -> None:
         """Make the Job, then the Secret that its pod waits for; it belongs to the Job, and is deleted with it."""
@@ -61,14 +61,13 @@ class KubernetesTasks:
     def status(self, name: str, owner: str) -> TaskStatus | None:
         """From the Job and its pod: two calls."""
         namespace = self._namespace(owner)
-        try:
-            job = self._api.get(in_namespace(BATCH, namespace, "jobs", name))
-        except Missing:
+        job = self._found(namespace, name)
+        if job is None:
             return None
         ended = {one.get("type"): one for one in (job.get("status") or {}).get("conditions") or [] if one.get("status") == "True"}
         if "Complete" in ended:
             return TaskStatus(TaskState.SUCCEEDED)
-        pod = self._pod(namespace, name, str((job.get("metadata") or {}).get("uid", "")))
+        pod = self._pod(namespace, name)
         if "Failed" in ended:
             why = instance(pod, "", "", "", self._no_place).reason if pod is not None else ""
             return TaskStatus(TaskState.FAILED, why or because("cluster_says", text=str(ended["Failed"].get("message", ""))[:300]))
@@ -85,7 +84,7 @@ class KubernetesTasks:
     def log(self, name: str, owner: str, after: str = "") -> list[LogLine]:
         """From the newest pod. The server knows times to the second only, so what came before within it is left out here."""
         namespace = self._namespace(owner)
-        pod = self._pod(namespace, name, "")
+        pod = self._pod(namespace, name)
         if pod is None:
             return []
         since = {"sinceTime": f"{after[:19]}Z"} if after else {}
@@ -101,7 +100,11 @@ class KubernetesTasks:
     def end(self, name: str, owner: str) -> None:
         """Delete the Job, and its pod and Secret with it."""
         namespace = self._namespace(owner)
-        self._api.delete(in_namespace(BATCH, namespace, "jobs", name))
+        for root, kind in self._kinds:
+            self._api.delete(in_namespace(root, namespace, kind, name))
+        if self._options.train_jobs:
+            self._api.delete(in_namespace(KUBEFLOW, namespace, "trainingruntimes", name))
+        self._runs.pop((namespace, name), None)
         self._api.delete(in_namespace(objects.SECRETS, namespace, "secrets", secret_name(name)))
 
     # -- below -----------------------------------------------------------------------------------------------------
@@ -111,14 +114,40 @@ class KubernetesTasks:
 
     def _write(self, task: Task, namespace: str) -> None:
         self._writer.open(namespace, task.owner)
-        path = in_namespace(BATCH, namespace, "jobs")
-        try:
-            made = self._api.get(f"{path}/{task.name}")
-        except Missing:
-            nodes = self._state.nodes.all() if self._state.running else self._state.nodes.read() if task.resources.gpus else []
-            made = self._api.create(path, job(task, self._options, namespace, gpus_of(task.resources, nodes), self._queue(namespace)))
-        content = secret(task, self._options, namespace, str((made.get("metadata") or {}).get("uid", "")))
+        made = self._found(namespace, task.name) or self._made(task, namespace)
+        content = taskobjects.secret(task, self._options, namespace, made)
         create_or_merge(self._api, in_namespace(objects.SECRETS, namespace, "secrets"), content)
+
+    @property
+    def _kinds(self) -> tuple[tuple[str, str], ...]:
+        """Where tasks may be."""
+        return ((KUBEFLOW, "trainjobs"), (BATCH, "jobs")) if self._options.train_jobs else ((BATCH, "jobs"),)
+
+    def _found(self, namespace: str, name: str) -> dict[str, Any] | None:
+        for root, kind in self._kinds:
+            try:
+                found = self._api.get(in_namespace(root, namespace, kind, name))
+            except Missing:
+                continue
+            self._runs[namespace, name] = str((found["metadata"].get("labels") or {}).get(RUN, ""))
+            return found
+        return None
+
+    def _made(self, task: Task, namespace: str) -> dict[str, Any]:
+        """A TrainJob where the operator wants that and the cluster has Kubeflow's trainer, else a Job."""
+        nodes = self._state.nodes.all() if self._state.running else self._state.nodes.read() if task.resources.gpus else []
+        options, gpus, queue, run = self._options, gpus_of(task.resources, nodes), self._queue(namespace), token_hex(4)
+        self._runs[namespace, task.name] = run
+        if options.train_jobs:
+            try:
+                runtimes = in_namespace(KUBEFLOW, namespace, "trainingruntimes")
+                create_or_merge(self._api, runtimes, taskobjects.runtime(task, options, namespace, gpus, run))
+                path = in_namespace(KUBEFLOW, namespace, "trainjobs")
+                return self._api.create(path, taskobjects.train_job(task, options, namespace, queue, run))
+            except Missing:
+                pass
+        path = in_namespace(BATCH, namespace, "jobs")
+        return self._api.create(path, taskobjects.job(task, options, namespace, gpus, queue, run))
 
     def _queue(self, namespace: str) -> str:
         try:
@@ -127,53 +156,20 @@ class KubernetesTasks:
             return ""  # no Kueue here
         return min((queue.key[1] for queue in queues if queue.key[0] == namespace), default="")
 
-    def _pod(self, namespace: str, name: str, uid: str) -> Pod | None:
-        """The newest pod of a task, whether or not it has ended; with `uid` only of that very Job."""
-        selector = ",".join(f"{key}={value}" for key, value in selector_of(self._options.prefix, name).items())
+    def _pod(self, namespace: str, name: str) -> Pod | None:
+        """The newest pod of a task, whether or not it has ended."""
+        labels = selector_of(self._options.prefix, name)
+        if run := self._runs.get((namespace, name), ""):
+            labels = labels | {RUN: run}
+        selector = ",".join(f"{key}={value}" for key, value in labels.items())
         bodies = self._api.get(in_namespace("/api/v1", namespace, "pods"), labelSelector=selector).get("items") or []
-        own = [
-            body for body in bodies
-            if not uid or any(str(one.get("uid")) == uid for one in (body.get("metadata") or {}).get("ownerReferences") or [{"uid": uid}])
-        ]  # fmt: skip
-        newest = max(own, key=lambda body: str((body.get("metadata") or {}).get("creationTimestamp", "")), default=None)
+        newest = max(bodies, key=lambda body: str((body.get("metadata") or {}).get("creationTimestamp", "")), default=None)
         return facts.read_pod(newest, hub_label(self._options.prefix), ended=True) if newest is not None else None
 
     def _no_place(self, pod: Pod) -> str:
         if self._state.running:
             return no_place(pod, self._state.nodes.all(), self._state.used(), pod.requests.gpus)
         return because("no_place", text=(pod.unscheduled or ("", ""))[1][:300])
-
-
-def job(task: Task, options: Options, namespace: str, gpus: Gpus, queue: str = "") -> dict[str, Any]:
-    """The Job: one pod, which is never started again by the cluster. The hub does that, from the last checkpoint."""
-    labels = labels_of(options.prefix, task.name) | ({QUEUE: queue} if queue else {})
-    about = {"name": task.name, "namespace": namespace, "labels": labels, "annotations": {HUB_JOB: str(task.hub_job)}}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": about,
-        "spec": {
-            "backoffLimit": 0,
-            "activeDeadlineSeconds": task.seconds,
-            "ttlSecondsAfterFinished": KEPT_S,
-            "template": task_template(task, options, gpus),
-        },
-    }
-
-
-def secret(task: Task, options: Options, namespace: str, uid: str) -> dict[str, Any]:
-    """The files of a task; it belongs to its Job."""
-    keys = keys_of(task)
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": secret_name(task.name), "namespace": namespace, "labels": labels_of(options.prefix, task.name),
-            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": task.name, "uid": uid}],
-        },
-        "type": "Opaque",
-        "data": {keys[path]: encoded(text) for path, text in task.texts.items()},
-    }  # fmt: skip
 
 
 def _time(stamp: str) -> str:

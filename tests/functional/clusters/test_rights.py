@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from hub_core.clusters.kubernetes.cluster import KubernetesCluster
-from hub_core.clusters.port import GIB, Resources, Scaling, Task
+from hub_core.clusters.kubernetes.taskobjects import KUBEFLOW
+from hub_core.clusters.kubernetes.tasks import KubernetesTasks
+from hub_core.clusters.port import GIB, Resources, Scaling, Task, TaskState
 from tests.common.fake_api_server import OPTIONS, FakeCluster, fake_cluster, open_cluster
 from tests.common.fake_kubelet import kubelet
 from tests.common.manifests import check
@@ -52,7 +54,7 @@ def test_the_rights_are_objects_that_kubernetes_takes() -> None:
 
 
 def test_the_rights_are_those_that_are_used(tmp_path: Path) -> None:
-    with fake_cluster(tmp_path, kserve=True, kueue=True, metrics=True) as fake, kubelet(fake):
+    with fake_cluster(tmp_path, kserve=True, kueue=True, metrics=True, kubeflow=True) as fake, kubelet(fake):
         hub = followed(fake)
         everything(hub)
         again, without_quota = followed(fake), followed(fake, quota={})
@@ -87,9 +89,15 @@ def everything(hub: KubernetesCluster) -> None:
     hub._writer.rotate(lambda _: False)
     for name in ("d6-r1", "d7-r1", "d8-r1"):
         hub.delete(name)
-    task = Task("j1", "acme", 1, "acme/trainer:1", ("echo", "hello"), SMALL, {"token": "pass"}, model=FILES)
-    for _ in range(2):
-        hub.tasks.start(task)
-    hub.tasks.status("j1", "acme")
-    hub.tasks.log("j1", "acme")
-    hub.tasks.end("j1", "acme")
+    task = Task("j1", "acme", 1, "acme/trainer:1", ("echo", "hello"), SMALL, {"token": "pass"})
+    tasks = KubernetesTasks(hub._api, dataclasses.replace(OPTIONS, train_jobs=True), hub._state, hub._writer)
+    for one in (hub.tasks, tasks):
+        one.start(task)
+        one.start(task)
+        wait_until(lambda one=one: one.status("j1", "acme").state is TaskState.SUCCEEDED)  # type: ignore[misc]
+        assert [line.text for line in one.log("j1", "acme")] == ["hello"]
+        one.end("j1", "acme")
+    tasks.start(task)
+    hub._api.delete(f"{KUBEFLOW}/namespaces/hubtalk-acme/trainjobs/j1")  # as if a hub had died before it made it
+    tasks.start(task)
+    tasks.end("j1", "acme")

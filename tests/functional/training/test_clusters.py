@@ -6,6 +6,7 @@ import dataclasses
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from hub_core.training.service import TrainingService
 from hub_core.training.trainer import LocalTrainer
 from tests.common import fake_trainer
 from tests.common.factories import actor_for, make_user
-from tests.common.fake_api_server import FakeCluster, decoded, fake_cluster
+from tests.common.fake_api_server import KUBEFLOW, FakeCluster, decoded, fake_cluster
 from tests.common.fake_kubelet import FakeKubelet, kubelet
 from tests.common.live import serve
 from tests.common.manifests import check
@@ -57,15 +58,22 @@ class Setup:
 
 @pytest.fixture
 def setup(settings: Settings, sqlite_url: str, tmp_path: Path) -> Iterator[Setup]:
+    with opened(settings, sqlite_url, tmp_path) as found:
+        yield found
+
+
+@contextmanager
+def opened(settings: Settings, database_url: str, tmp_path: Path, *, kubeflow: bool = False, **more: Any) -> Iterator[Setup]:
+    """`more` are settings."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    with fake_cluster(tmp_path / "cluster") as fake, kubelet(fake, "256Gi") as machine:
+    with fake_cluster(tmp_path / "cluster", kubeflow=kubeflow) as fake, kubelet(fake, "256Gi") as machine:
         ready = dataclasses.replace(
-            settings, database_url=sqlite_url, clusters="prod=fake", cluster_kubeconfig=str(fake.kubeconfig),
-            cluster_hub_url=f"http://127.0.0.1:{port}", cluster_train_image="acme/llamafactory:1",
+            settings, database_url=database_url, clusters="prod=fake", cluster_kubeconfig=str(fake.kubeconfig),
+            cluster_hub_url=f"http://127.0.0.1:{port}", cluster_train_image="acme/llamafactory:1", **more,
         )  # fmt: skip
-        with open_services(ready) as opened:
-            hub = in_cluster(opened)
+        with open_services(ready) as services:
+            hub = in_cluster(services)
             app = FastAPI()
             add_hub_routes(app, hub)
             with serve(app, port) as url:
@@ -277,3 +285,28 @@ def test_access_that_is_taken_while_it_trains_keeps_the_result_back(setup: Setup
         wait_until(lambda: over(hub, number), 60)
     assert job(hub, number).error["code"] == "repo_not_found"
     assert repos(hub) == {"bob/base", "bob/tickets"}
+
+
+@pytest.mark.parametrize("kubeflow", [True, False])
+def test_kubeflows_trainer_runs_it_where_it_is_there_and_wanted(
+    settings: Settings, sqlite_url: str, tmp_path: Path, kubeflow: bool
+) -> None:
+    with opened(settings, sqlite_url, tmp_path, kubeflow=kubeflow, cluster_train_jobs=True) as setup:
+        hub = setup.hub
+        alice = actor_for(make_user(hub.db, "alice"))
+        number = begin(hub, alice)
+        work(hub)
+        assert job(hub, number).status == "succeeded", job(hub, number).error
+        made = [
+            body
+            for method, _, body in setup.fake.calls()
+            if method.upper() == "POST" and body["kind"] in ("TrainJob", "TrainingRuntime", "Job")
+        ]
+        assert [body["kind"] for body in made] == (["TrainingRuntime", "TrainJob"] if kubeflow else ["Job"])
+        if kubeflow:
+            runtime, train_job = made
+            assert train_job["spec"]["runtimeRef"] == {"apiGroup": "trainer.kubeflow.org", "kind": "TrainingRuntime", "name": f"j{number}"}
+            (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+            # What it says of pods is a Job as Kubernetes has it, and keeps to the rules of the namespace.
+            check({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x", "namespace": "y"}, "spec": node["template"]["spec"]})
+            assert [setup.fake.objects(kind) for kind in KUBEFLOW] == [[], []]
