@@ -121,8 +121,8 @@ class Settings:
         900, "After how many seconds without a request a deployment that was scaled to zero goes back to sleep once a request has woken it."
     )
     deployment_wake_s: int = _setting(120, "Longest wait of a request for a deployment that it woke, in seconds.")
-    space_disk_gb: float = _setting(2.0, "Most that the files of a Space that runs on this machine may take, in GiB.")
-    space_install_gb: float = _setting(6.0, "Most that the packages of one Space may take on this machine, in GiB.")
+    space_disk_gb: float = _setting(2.0, "Most that the files of a Space that runs may take, in GiB.")
+    space_install_gb: float = _setting(6.0, "Most that the packages of one Space may take, in GiB.")
     spaces_unconfined: bool = _setting(
         False,
         "Run Spaces on this machine although its kernel cannot shut them in (0 or 1). Their code can then read and change whatever the hub"

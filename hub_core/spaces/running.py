@@ -98,7 +98,10 @@ class SpaceRuns:
             revision = session.get(DeploymentRevision, (run.id, run.revision)) if run is not None else None
         if run is None or revision is None:
             return None
-        built = run.cluster != LOCAL or space_packages(self._platform, repo_id, revision).installed(self._platform.data_dir)
+        if run.cluster == LOCAL:
+            built = space_packages(self._platform, repo_id, revision).installed(self._platform.data_dir)
+        else:
+            built = not any(one["code"] == "cannot_install" for one in run.reasons or ())
         return SpaceState(stage_of(run.status, built=built), revision.runtime, revision.model_path, run, revision)
 
     def found(self, actor: Actor, repo: Repo, permission: Permission = Permission.DEPLOYMENT_MANAGE) -> Found:

@@ -137,7 +137,7 @@ def test_packages_are_installed_before_the_app_starts(hub: SpacesHub) -> None:
 def test_packages_that_cannot_be_had_are_told(hub: SpacesHub) -> None:
     repo, runs = hub.space("app", **{"app.py": "", "requirements.txt": "nowhere-to-be-had==9\n"}), hub.services.space_runs
     runs.run(hub.ann, repo, runs.plan(hub.ann, repo))
-    hub.reach(repo, "RUNTIME_ERROR")
+    hub.reach(repo, "BUILD_ERROR")
     told = runs.found(hub.ann, repo).view.reason
     assert "The packages of the app cannot be installed: ERROR: No matching distribution found for nowhere-to-be-had==9" in told
     assert "nowhere-to-be-had" in "".join(runs.logs(hub.ann, repo, 50).values())
