@@ -8,6 +8,7 @@ from pydantic import Field
 
 from hub_core.authz import Permission, Visibility
 from hub_core.clusters.port import GIB
+from hub_core.deployments.platform import LOCAL
 from hub_core.errors import InvalidInput
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
@@ -67,6 +68,7 @@ class StartFinetune(Tool[FinetuneInput, JobOut]):
             "model": model.full_name, "dataset": dataset.full_name, "output": str(found.output), "commit": found.model.commit,
             "steps": found.steps, "epochs": args.epochs, "learning_rate": args.learning_rate, "tokens_total": found.tokens,
         } | _data_facts(found.data) | _cost(ctx, found.estimate, found.payer)  # fmt: skip
+        facts |= {"cluster": found.cluster} | ({"first_time_s": 0} if found.cluster != LOCAL else {})  # an image has its packages
         changes = (Change("model", None, str(found.output)), Change("visibility", None, str(args.visibility)))
         return Plan(resolved, Effect.SPEND, changes, facts, prepared=found)
 
