@@ -53,12 +53,15 @@ def index(tmp_path: Path) -> Path:
 @pytest.fixture
 def hub(settings: Settings, sqlite_url: str, tmp_path: Path, fake: FakeCluster, index: Path) -> Iterator[SpacesHub]:
     port = free_port()
-    given = {
-        "database_url": sqlite_url, "clusters": "prod=fake", "cluster_kubeconfig": str(fake.kubeconfig),
-        "cluster_hub_url": f"http://127.0.0.1:{port}", "cluster_space_image": IMAGE, "cluster_space_index": index.as_uri(),
-    }  # fmt: skip
-    with kubelet(fake), spaces_hub(dataclasses.replace(settings, **given), tmp_path, port=port) as served:  # type: ignore[arg-type]
+    ready = in_cluster(settings, sqlite_url, fake, cluster_hub_url=f"http://127.0.0.1:{port}", cluster_space_index=index.as_uri())
+    with kubelet(fake), spaces_hub(ready, tmp_path, port=port) as served:
         yield served
+
+
+def in_cluster(settings: Settings, database: str, fake: FakeCluster, **changed: str) -> Settings:
+    """Settings of a hub that runs Spaces in the cluster."""
+    usual = {"cluster_hub_url": "http://hub", "cluster_space_image": IMAGE, "cluster_kubeconfig": str(fake.kubeconfig)}
+    return dataclasses.replace(settings, database_url=database, clusters="prod=fake", **{**usual, **changed})  # type: ignore[arg-type]
 
 
 def asked(hub: SpacesHub, path: str, space: str = "app") -> httpx.Response:
@@ -156,6 +159,16 @@ def test_pods_shut_in_what_the_hubs_machine_cannot(hub: SpacesHub, monkeypatch: 
     monkeypatch.setattr("hub_core.clusters.local.cluster.missing", lambda: "new namespaces: Operation not permitted")
     hub.run(hub.space("app"))
     assert asked(hub, "environment").is_success
+
+
+def test_a_space_goes_to_the_hubs_machine_where_no_cluster_has_the_hardware(
+    settings: Settings, sqlite_url: str, tmp_path: Path, fake: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_core.clusters.local.cluster.missing", lambda: "")
+    with kubelet(fake, memory="128Mi"), spaces_hub(in_cluster(settings, sqlite_url, fake), tmp_path) as served:
+        planned = served.services.space_runs.plan(served.ann, served.space("app"))
+    assert planned.spec is not None
+    assert planned.spec.cluster == "local"
 
 
 def test_spaces_stay_on_the_hubs_machine_where_nobody_named_an_image(
