@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,9 +89,20 @@ def bridged(
             bridges.close()
 
 
+@pytest.fixture(scope="package")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Hub]:
+    """The hub of the tests as it is before each, to copy: making it takes longer than most of them."""
+    folder = tmp_path_factory.mktemp("hub")
+    with open_services(Settings(data_dir=folder, demo=False)) as services:
+        return folder, make_hub(services)
+
+
 @pytest.fixture
-def hub(services: Services) -> Hub:
-    return make_hub(services)
+def hub(made_once: tuple[Path, Hub], settings: Settings) -> Iterator[Hub]:
+    folder, made = made_once
+    shutil.copytree(folder, settings.data_dir, dirs_exist_ok=True)
+    with open_services(settings) as services:
+        yield dataclasses.replace(made, services=services)
 
 
 @pytest.fixture
