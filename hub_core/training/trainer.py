@@ -220,7 +220,7 @@ class LocalTrainer:
             folder / "run.json",
             {
                 "digest": "", "command": [*command, str(folder / "order.json")],
-                "environment": environment(work, order), "cwd": str(work), "port": 0, "nice": NICE,
+                "environment": environment(work, order), "cwd": str(work), "port": 0, "nice": NICE, "offline": True,
                 "limits": {"DATA": order.resources.memory, "NOFILE": MAX_FILES, "FSIZE": MAX_FILE_BYTES, "CORE": 0},
                 "heartbeat": str(folder / "heartbeat"), "grace_s": self._grace_s, "stop_s": STOP_S,
             },

@@ -1,11 +1,13 @@
 """A training program for tests: it speaks the protocol of the real ones (order, events, checkpoint, output) and learns nothing. Standard library only.
 
-What it does follows from the words in the first row to learn from: `be-slow`, `be-nan`, `be-oom`, `be-full`, `be-broken`, `be-hungry`.
+What it does follows from the words in the first row to learn from: `be-slow`, `be-nan`, `be-oom`, `be-full`, `be-broken`, `be-hungry`,
+`be-online-PORT`.
 """
 
 from __future__ import annotations
 
 import json
+import socket
 import struct
 import sys
 import time
@@ -36,6 +38,12 @@ class Program:
 
     def finetune(self) -> None:
         print("learning from", self.how[:60], flush=True)
+        if "be-online" in self.how:
+            try:
+                socket.create_connection(("127.0.0.1", int(self.how.split("be-online-")[1].split()[0])), timeout=5).close()
+                self.fail("data", "It reached a server of the machine.")
+            except OSError as error:
+                print("no network:", error, flush=True)
         order, checkpoint = self.order, self.folder / "checkpoint" / "step.json"
         steps = order["max_steps"] or 4
         done = json.loads(checkpoint.read_text())["step"] if checkpoint.exists() else 0

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ TWIN_TRIES = 8
 STEP_S = 0.25
 LOG_BYTES = 8 * 1024 * 1024
 _SET_DEATH_SIGNAL, _SET_SUBREAPER = 1, 36
+_NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -72,8 +74,20 @@ def _wait_for_lock(folder: Path) -> bool:
     return False
 
 
-def _limits(nice: int, limits: dict[str, int]) -> None:
+def _leave_network() -> None:
+    """In the child: a network of its own with nothing in it, where the kernel lets a process have one."""
+    uid, gid = os.geteuid(), os.getegid()
+    if _LIBC is None or _LIBC.unshare(_NEW_NET) == 0 or _LIBC.unshare(_NEW_USER | _NEW_NET) != 0:
+        return
+    with suppress(OSError):  # it goes on being the user that it is, also by name
+        for name, text in (("setgroups", "deny"), ("gid_map", f"{gid} {gid} 1"), ("uid_map", f"{uid} {uid} 1")):
+            Path("/proc/self", name).write_text(text, encoding="ascii")
+
+
+def _limits(nice: int, limits: dict[str, int], *, offline: bool = False) -> None:
     """In the child: never outlive the keeper, and stay within the limits."""
+    if offline:
+        _leave_network()  # first: the kernel forgets the signal of the next line with it
     if _LIBC is not None:
         _LIBC.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     os.nice(nice)
@@ -122,7 +136,7 @@ class Keeper:
                     shutil.copytree(run["source"], run["cwd"], symlinks=True)
                 child = subprocess.Popen(
                     run["command"], cwd=run["cwd"], env=run["environment"] | self._secrets, stdin=subprocess.DEVNULL, stdout=self._log,
-                    stderr=self._log, start_new_session=True, preexec_fn=lambda: _limits(run["nice"], run["limits"]),
+                    stderr=self._log, start_new_session=True, preexec_fn=lambda: _limits(run["nice"], run["limits"], offline=bool(run.get("offline"))),
                 )  # fmt: skip
         except (OSError, subprocess.SubprocessError) as error:
             os.write(self._log, f"{run['command'][0]} cannot be started: {error}\n".encode())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -135,6 +138,17 @@ def test_a_worker_that_stops_gives_the_job_back_and_the_next_goes_on(hub: Servic
         wait_until(lambda: job(hub, number).status in ("succeeded", "failed"), 30)
     assert job(hub, number).error is None
     assert not steps.exists()
+
+
+def test_a_program_here_has_no_network(hub: Services, alice: Actor) -> None:
+    own = "import ctypes, sys; libc = ctypes.CDLL(None); sys.exit(libc.unshare(0x40000000) and libc.unshare(0x50000000) and 1)"
+    if subprocess.run([sys.executable, "-c", own], check=False).returncode:
+        pytest.skip("The kernel lets no process have a network of its own.")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number = start(hub, alice, add_base(hub, alice), add_rows(hub, alice, says(f"be-online-{server.getsockname()[1]}")))
+        work(hub)
+    assert job(hub, number).error is None
+    assert "no network:" in read_trace(hub.db, number)[0]
 
 
 def test_an_evaluation_compares_with_the_model_that_it_was_made_from(hub: Services, alice: Actor) -> None:
