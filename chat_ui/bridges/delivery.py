@@ -83,17 +83,20 @@ class Delivery:
         """A sentence of the bridge's own; returns the message's id, empty when it could not be said.
 
         Args:
-            only_for: in a group, the person that it is for: privately if there is a way, else to all.
+            only_for: in a group, the person that it is for: as a message that only they see, or in private; to all where there is neither.
             later: keep it if the platform does not take it now.
         """
         channel = self.channel(place)
         only = only_for if place.group and channel.capabilities.ephemeral else ""
+        private = bool(only_for) and place.group and not only and channel.capabilities.direct
         text = fitted(text, channel.capabilities)
         try:
+            if private:
+                place = self.now(partial(channel.direct, place.workspace, only_for))
             return self.now(lambda: channel.send(place, Outgoing(text, language, only_for=only)))
         except ChannelError as error:
             log.info("a sentence could not be said on %s: %s", place.platform, error)
-            if later:
+            if later and not (private and place.group):
                 target = {"place": place.as_json(), "only_for": only, "language": language}
                 self._services.bridges.put_out(place.platform, place.key, target, text=text, delay_s=error.retry_after or 5)
             return ""

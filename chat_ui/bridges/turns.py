@@ -285,7 +285,7 @@ class Turns:
             delivery.say(place, message(answer.language, "bridge.ask_in_private"), answer.language)
             return
         if target.note:
-            delivery.say(place, target.note, answer.language, only_for=person)
+            delivery.say(place, target.note, answer.language, only_for=person if heard.channel.capabilities.ephemeral else "")
         delivery.answer(heard.actor, target, answer, replaces=replaces)
         if answer.pending is not None:
             self._desk.ask(heard.link, answer.pending.approval_id, answer.language, target.place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ from hub_core.bridges.tables import BridgeLink
 from hub_core.db import utcnow
 from hub_core.errors import ChatLinkNotFound
 from hub_core.http.errors import add_error_handlers
-from tests.common.fake_channel import POOR, FakeChannel, said
+from tests.common.fake_channel import POOR, RICH, FakeChannel, said
 from tests.common.live import serve
 from tests.functional.agent.conftest import Hub, call
 from tests.functional.bridges.conftest import bridged
@@ -89,6 +90,17 @@ def test_links_are_listed_and_taken_back_by_their_owner_only(hub: Hub, url: str)
     assert hub.audit("bridge.unlink") == 1
 
 
+@pytest.mark.parametrize("ephemeral", [True, False], ids=["seen by one", "in private"])
+def test_nobody_else_in_a_group_learns_what_somebody_is_linked_with(hub: Hub, ephemeral: bool) -> None:
+    with bridged(hub, channels=[FakeChannel(capabilities=replace(RICH, ephemeral=ephemeral))]) as on:
+        on.link()
+        on.hear(said("links", conversation="C1", group=True), said("unlink", conversation="C1", group=True))
+        on.hear(said("who am I?", conversation="C1", group=True))
+        assert on.fake.at("C1") == []
+        told = on.fake.at("C1", "U1") if ephemeral else on.fake.at("direct-U1")
+        assert ["alice" in told[0], "not linked" in told[1], "/bridges/link?code=" in told[2]] == [True] * 3
+
+
 @pytest.mark.parametrize("phrase", ["unlink", "解除绑定", "連携解除", "연결 해제"])
 def test_a_phrase_takes_the_link_back(hub: Hub, phrase: str) -> None:
     with bridged(hub, call("whoami")) as on:
@@ -104,8 +116,6 @@ def test_an_unlinked_person_in_a_group_gets_the_link_alone_or_is_asked_to_write_
         on.hear(said("hello", conversation="C1", group=True))
         assert on.fake.at("C1") == []
         assert "/bridges/link?code=" in on.fake.at("C1", "U1")[0]
-        from dataclasses import replace
-
         event = said("hello", conversation="C1", group=True)
         on.hear(replace(event, place=replace(event.place, platform="poor")))
         (text,) = poor.at("C1")
