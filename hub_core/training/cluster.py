@@ -15,6 +15,7 @@ from pathlib import Path
 from hub_core.clusters.port import LogLine, Task, Tasks, TaskState, TaskStatus
 from hub_core.running_errors import ClusterUnavailable, TrainingFailed
 from hub_core.runtimes.install import Tell
+from hub_core.storage.local import disk_errors
 from hub_core.training.files import DATA, JobFiles
 from hub_core.training.programs import remote
 from hub_core.training.trainer import LOG_LINES, START, Event, LocalTrainer, Order, ended_as, environment, event_of, failed_as
@@ -111,7 +112,8 @@ class ClusterTrainer:
             time.sleep(self._poll_s)
         output = order.folder / "output"
         shutil.rmtree(output, ignore_errors=True)
-        self._files.take(order.job, output, check)
+        with disk_errors():
+            self._files.take(order.job, output, check)
 
     # -- below -----------------------------------------------------------------------------------------------------
 
