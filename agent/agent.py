@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from agent import models
 from agent.answer.compose import summary
 from agent.broken import broken_off
+from agent.consent import read_consent
 from agent.graph import build_graph
 from agent.memory import open_checkpointer
 from agent.nodes.finish import outcome_of
@@ -199,14 +200,19 @@ def open_agent(services: Services, model: BaseChatModel | None = None) -> Iterat
     model = model or models.chat_model(services.settings)
     saver, resource = open_checkpointer(services.settings, services.vault)
     agent = Agent(services, saver, model, default_registry())
-    if isinstance(model, PlannerModel):
-        # The first message need not wait for the encoder and the head.
-        threading.Thread(target=model.warm_up, name="warm-up", daemon=True).start()
+    threading.Thread(target=_warm_up, args=(model,), name="warm-up", daemon=True).start()
     try:
         yield agent
     finally:
         agent.close()
         resource.close()
+
+
+def _warm_up(model: BaseChatModel) -> None:
+    """The first message need not wait for the words of consent, the encoder and the head."""
+    read_consent("yes")
+    if isinstance(model, PlannerModel):
+        model.warm_up()
 
 
 def _answer(thread_id: str, turn: Any, once: dict[str, Any]) -> Answer:
