@@ -115,6 +115,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     from hub_core.http.dialects import add_hub_routes
     from hub_core.http.openai.metrics import GatewayMetrics
     from hub_core.http.openai.router import openai_router
+    from hub_core.http.routes import RouteTable
     from hub_core.http.spaces.router import SpaceApps
     from tools.mcp.http import mcp_routes
     from tools.rest.router import tool_router
@@ -133,14 +134,14 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.router.routes.extend(apps.routes())
     models = openai_router(services, AgentModel(services, agent), GatewayMetrics(metrics.registry))
     app.state.gateway = models.gateway
-    app.include_router(models)
+    app.router.routes.insert(0, RouteTable(models.routes))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))
     app.include_router(addresses_router(services))
     app.mount(PATH, ChatGate(services, page.page))
     app.router.routes.append(AddressRoute())
-    app.state.dialects = add_hub_routes(app, services)
+    app.state.dialects = [*add_hub_routes(app, services), models]
 
 
 def _greet(settings: Settings, first: FirstStart) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from hub_core.accounts.lookup import storable
 from hub_core.authz import Access, Actor, Permission, Role, Visibility, require
+from hub_core.db import Database
 from hub_core.deployments.tables import Deployment
 from hub_core.errors import HubError
 from hub_core.repos.access import access as repo_access
@@ -21,7 +24,7 @@ from hub_core.running_errors import AmbiguousDeployment, DeploymentNotFound
 class DeploymentResource:
     """A deployment as `authz.require` wants it."""
 
-    session: Session
+    session: Session | sa.Connection
     deployment: Deployment
     repo: Repo
     said: str
@@ -77,23 +80,34 @@ def visible_deployments(actor: Actor) -> sa.ColumnElement[bool]:
     return sa.or_(public, given) if actor.repo_id is not None else sa.or_(public, internal, given)
 
 
-# Asked by every request of the gateway: built once, compiled once.
-_BY_NAME = (
-    sa.select(Deployment, Repo)
+# Asked by every request of the gateway: plain Core, with what a request needs, built once and compiled once.
+_OF_REPO = ("id", "kind", "name", "namespace", "namespace_id", "visibility", "created_by", "deleted_at")
+_CALLED = (
+    sa.select(*Deployment.__table__.c, *(Repo.__table__.c[name].label(f"repo__{name}") for name in _OF_REPO))
     .join(Repo, Repo.id == Deployment.repo_id)
     .where(Deployment.key == sa.bindparam("key"), Repo.namespace == sa.bindparam("namespace"))
 )
 
 
-def called_deployment(session: Session, actor: Actor, said: str) -> tuple[Deployment, Repo]:
-    """What `find_deployment` finds, sooner where the namespace is said too. Raises like it."""
+def called_deployment(db: Database, actor: Actor, said: str) -> tuple[Deployment, Repo]:
+    """What `find_deployment` finds, sooner where the namespace is said too; raises like it.
+
+    Of both there may be no more than what a request takes: of the repo, what access follows from.
+    """
     namespace, slash, name = storable(said).strip().lower().rpartition("/")
-    rows = session.execute(_BY_NAME, {"key": name, "namespace": namespace}).all() if slash else []
-    if not slash or len(rows) > 1:  # two have the same name when a repo was moved to where there was one already
+    with db.connection() as connection:
+        rows = connection.execute(_CALLED, {"key": name, "namespace": namespace}).all() if slash else []
+        if slash and not rows:
+            raise deployment_not_found(said)
+        if len(rows) == 1:
+            deployment = cast(Any, rows[0])
+            repo = cast(Any, SimpleNamespace(**{name: getattr(deployment, f"repo__{name}") for name in _OF_REPO}))
+            if DeploymentResource(connection, deployment, repo, said).access(actor).role is None:
+                raise deployment_not_found(said)
+            return deployment, repo
+    # A bare name, or two of the same name since a repo was moved to where there was one already.
+    with db.read() as session:
         return find_deployment(session, actor, said)
-    if not rows or DeploymentResource(session, rows[0][0], rows[0][1], said).access(actor).role is None:
-        raise deployment_not_found(said)
-    return rows[0][0], rows[0][1]
 
 
 def find_deployment(session: Session, actor: Actor, said: str) -> tuple[Deployment, Repo]:

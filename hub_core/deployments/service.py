@@ -84,8 +84,7 @@ class DeploymentService:
 
     def target(self, actor: Actor, said: str) -> Target:
         """The deployment that a request names; raises like `find`."""
-        with self._db.read() as session:
-            deployment, repo = called_deployment(session, actor, said)  # finds what the caller may use, and nothing else
+        deployment, repo = called_deployment(self._db, actor, said)  # finds what the caller may use, and nothing else
         if repo.kind == RepoKind.SPACE:  # its app answers people, not those who ask models
             raise deployment_not_found(said)
         return Target(deployment, full_name(deployment, repo))

@@ -62,4 +62,5 @@ def _operation(route: Route, method: str, tag: str) -> dict[str, Any]:
         "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names],
         "responses": {"200": {"description": "Done."}, "default": {"description": "An error, in this dialect."}},
         "security": [{"token": []}, {}],
+        **getattr(route, "operation", {}),
     }

@@ -6,6 +6,7 @@ FastAPI's own take several times as long to match and to serve.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from starlette._utils import get_route_path
 from starlette.requests import Request
@@ -15,14 +16,26 @@ from starlette.types import Receive, Scope, Send
 
 
 class PlainRoute(Route):
-    """A route that the OpenAPI document tells of; `summary` is what it is for, None for one that it leaves out."""
+    """A route that the OpenAPI document tells of.
+
+    Args:
+        summary: what it is for; None for one that the document leaves out.
+        operation: what else the document says of it, such as its body.
+    """
 
     def __init__(
-        self, path: str, endpoint: Callable[[Request], Awaitable[Response]], methods: list[str], name: str, summary: str | None
+        self,
+        path: str,
+        endpoint: Callable[[Request], Awaitable[Response]],
+        methods: list[str],
+        name: str,
+        summary: str | None,
+        operation: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(path, endpoint, methods=methods, name=name, include_in_schema=False)
         self.methods = set(methods)
         self.summary = summary
+        self.operation = operation or {}
 
 
 class RouteTable(BaseRoute):

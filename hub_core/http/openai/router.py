@@ -26,6 +26,7 @@ from hub_core.http.openai.routing import Route, Router
 from hub_core.http.openai.upstream import BROKEN, Answer, NoConnection, Upstream
 from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
+from hub_core.http.routes import PlainRoute
 from hub_core.metering.meter import Used
 from hub_core.repos.kinds import RepoKind
 from hub_core.running_errors import DeploymentNotFound, DeploymentNotReady
@@ -50,12 +51,11 @@ class GatewayRouter(APIRouter):
 
 def openai_router(services: Services, agent: Agent | None = None, metrics: GatewayMetrics | None = None) -> GatewayRouter:
     """The routes. Without an `agent` there is no model `hubtalk`."""
-    router = GatewayRouter(prefix="/v1", tags=[OPENAI])
+    router = GatewayRouter(tags=[OPENAI])
     gateway = router.gateway = Gateway(services, agent, metrics or GatewayMetrics())
-    for task in TASKS:
-        router.add_api_route(f"/{task}", gateway.endpoint(task), methods=["POST"], name=task, openapi_extra=_DOCS[task])
-    router.add_api_route("/models", gateway.models, methods=["GET"], summary="The models that the caller may ask")
-    router.add_api_route("/models/{model:path}", gateway.model, methods=["GET"], summary="One of them")
+    router.routes += [PlainRoute(f"/v1/{task}", gateway.endpoint(task), ["POST"], task, *_DOCS[task]) for task in TASKS]
+    router.routes.append(PlainRoute("/v1/models", gateway.models, ["GET"], "models", "The models that the caller may ask"))
+    router.routes.append(PlainRoute("/v1/models/{model:path}", gateway.model, ["GET"], "model", "One of them"))
     return router
 
 
@@ -64,13 +64,9 @@ _MESSAGES = {"type": "array", "items": {"type": "object"}}
 _STREAM = {"type": "boolean"}
 
 
-def _docs(summary: str, description: str, **properties: Any) -> dict[str, Any]:
+def _docs(summary: str, description: str, **properties: Any) -> tuple[str, dict[str, Any]]:
     schema = {"type": "object", "required": ["model"], "properties": {"model": _MODEL, **properties}, "additionalProperties": True}
-    return {
-        "summary": summary,
-        "description": description,
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-    }
+    return summary, {"description": description, "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 _DOCS = {
@@ -120,8 +116,9 @@ class Gateway:
         found = [_model(view.name, int(view.created_at.timestamp()), view.owner) for view in page.items if not view.stopped]
         return json_response({"object": "list", "data": own + found})
 
-    async def model(self, request: Request, model: str) -> Response:
+    async def model(self, request: Request) -> Response:
         """One of them."""
+        model = str(request.path_params["model"])
         try:
             actor = await self._actor(request)
             if model == AGENT and self._agent is not None and not actor.is_anonymous:
