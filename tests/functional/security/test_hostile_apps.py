@@ -102,6 +102,16 @@ def _boxes(data: Path) -> list[int]:
     return found
 
 
+def _below(pids: list[int]) -> set[int]:
+    """These processes, and all that they and their children started."""
+    rows = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split()
+    parents = dict(zip(map(int, rows[::2]), map(int, rows[1::2]), strict=True))
+    found = set(pids)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
 def test_it_sees_nothing_of_the_hub_and_has_no_rights(app: App, data: Path) -> None:
     assert "No such file" in app.ask("read", path=str(data / "hub.db"))["text"]
     assert "No such file" in app.ask("list_folder", path=str(data))["text"]
@@ -201,11 +211,11 @@ def test_memory_is_counted_over_all_processes(app: App) -> None:
 
 def test_nothing_is_left_of_an_app_that_is_stopped(app: App, cluster: LocalCluster, data: Path) -> None:
     app.ask("forks", sleep=60)
-    assert _boxes(data)
+    below = _below(_boxes(data))
+    assert len(below) > len(_boxes(data)), "the children of the app as well"
     cluster.delete("d1-r1")
-    wait_until(lambda: not _boxes(data), 30)
-    sleeping = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    assert "app.py" not in sleeping
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below), 30)
+    assert not _boxes(data)
 
 
 def test_nothing_is_left_of_an_app_whose_keeper_is_killed(app: App, cluster: LocalCluster, data: Path) -> None:
