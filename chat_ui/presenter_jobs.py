@@ -21,5 +21,6 @@ def job_view(result: dict[str, Any], args: dict[str, Any], words: Texts) -> list
         views.append(View("LineChart", {"title": words.change("loss"), "points": points, "labels": words.card("LineChart")}))
     measures = (result.get("result") or {}).get("measures")
     if isinstance(measures, list) and measures:
-        views.append(table_of([item for item in measures if isinstance(item, dict)], words, title=words.change("measures")))
+        rows = [{key: round(value, 4) if isinstance(value, float) else value for key, value in item.items()} for item in measures]
+        views.append(table_of(rows, words, title=words.change("measures")))
     return views

@@ -35,7 +35,7 @@ def lead(answer: Mapping[str, Any]) -> str:
         if listed:
             del blocks[listed[-1]]
     if read:
-        blocks = [_without_listing(block) for block in blocks if not block.startswith(("|", "```"))]
+        blocks = [_without_listing(block) for block in _without_tables(blocks)]
     return "\n\n".join(block for block in blocks if block) or reply
 
 
@@ -58,6 +58,12 @@ def _blocks(text: str) -> list[str]:
         else:
             blocks.append([])
     return ["\n".join(block) for block in blocks if block]
+
+
+def _without_tables(blocks: list[str]) -> list[str]:
+    """Without tables and code, and without the line that leads to one of them."""
+    drawn = [block.startswith(("|", "```")) for block in blocks] + [False]
+    return [block for at, block in enumerate(blocks) if not drawn[at] and not (drawn[at + 1] and at and block.endswith((":", "：")))]
 
 
 def _is_listing(block: str) -> bool:

@@ -89,10 +89,11 @@ def _point(point: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of a table, with its tokens together; what is nothing is left empty."""
+    """A row of a table, names before numbers, with its tokens together; what is nothing is left empty."""
     together = {"tokens_used": _tokens(row)} if "prompt_tokens" in row else {}
-    named = {("requests_made" if key == "requests" else key): value for key, value in row.items()}
-    return {key: value for key, value in (named | together).items() if value not in (0, 0.0)}
+    named = {("requests_made" if key == "requests" else key): value for key, value in row.items()} | together
+    ordered = sorted(named.items(), key=lambda item: isinstance(item[1], int | float))
+    return {key: value for key, value in ordered if value not in (0, 0.0)}
 
 
 def _budget(one: Mapping[str, Any], currency: str, t: Mapping[str, str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ SUITES = (
     "destructive_approved", "destructive_rejected", "injection", "community", "running",
 )  # fmt: skip
 _STATE_KEY = re.compile(
-    r"(repos/(model|dataset|space|code|prompt|mcp|skill):[^/]+/[^/]+|users/[^/]+|orgs/[^/]+|tokens/[^/]+|ssh_keys/[^/]+|collections/[^/]+/[^/]+|deployments/[^/]+/[^/]+|jobs/[a-z]+|budgets/[^/]+)/.+"
+    r"(repos/(model|dataset|space|code|prompt|mcp|skill):[^/]+/[^/]+|users/[^/]+|orgs/[^/]+|tokens/[^/]+|ssh_keys/[^/]+|chats/[^/]+|collections/[^/]+/[^/]+|deployments/[^/]+/[^/]+|jobs/[a-z]+|budgets/[^/]+)/.+"
 )
 
 Outcomes = Annotated[tuple[Outcome, ...], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]

@@ -109,7 +109,7 @@ def _repo_loss(rest: str, old: Any, new: Any) -> str:
 
 def _account_loss(key: str, old: Any, new: Any) -> str:
     area, name, *rest = key.split("/", 3)
-    if area in ("tokens", "ssh_keys") and new is None:
+    if area in ("tokens", "ssh_keys", "chats") and new is None:
         return f"{key} is gone"
     if area == "orgs":
         if rest[0] == "exists":

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from evals.community import collection_prefix, community_state
 from evals.running import running_state
 from hub_core.accounts.tables import Membership, Org, SshKey, Token, User
+from hub_core.bridges.tables import BridgeLink
 from hub_core.collections.tables import Collection
 from hub_core.git.tables import GitRef
 from hub_core.repos.tables import Collaborator, Like, Repo, RepoTag, Watch
@@ -137,3 +138,5 @@ def _people(session: Session, names: dict[int, str]) -> Iterator[tuple[str, Any]
         yield f"tokens/{names[token.user_id]}/{token.name}/scope", token.scope
     for ssh_key in session.scalars(sa.select(SshKey)):
         yield f"ssh_keys/{names[ssh_key.user_id]}/{ssh_key.title}", True
+    for link in session.scalars(sa.select(BridgeLink).where(BridgeLink.user_id.is_not(None))):
+        yield f"chats/{names[link.user_id or 0]}/{link.platform}", link.name

@@ -21,6 +21,7 @@ from evals.community import CollectionSpec, CommunitySpec, seed_collection, seed
 from evals.running import DeploymentSpec, seed_deployment
 from hub_core.accounts.tables import User
 from hub_core.authz import Actor, CredentialKind, Role, Scope, Visibility
+from hub_core.bridges.links import Person
 from hub_core.errors import InvalidInput, UserNotFound
 from hub_core.git import FileChange
 from hub_core.names import parse_repo_id
@@ -60,6 +61,7 @@ class UserSpec(_Strict):
     tokens: list[TokenSpec] = Field(default_factory=list)
     ssh_keys: list[KeySpec] = Field(default_factory=list)
     preferences: dict[str, str] = Field(default_factory=dict)
+    chats: dict[str, str] = Field(default_factory=dict)
 
 
 class OrgSpec(_Strict):
@@ -212,6 +214,8 @@ def _credentials(services: Services, actor: Actor, user: UserSpec) -> None:
         services.tokens.create(actor, token.name, token.scope)
     for key in user.ssh_keys:
         services.ssh_keys.add(actor, key.title, key.key)
+    for platform, name in user.chats.items():
+        services.bridges.accept(actor, services.bridges.invite(Person(platform, "W1", name, name)))
     for name, value in user.preferences.items():
         services.users.set_preference(actor, name, value)
 

@@ -124,7 +124,8 @@ def slot_value(doc: Document, spec: ToolSpec, slot: SlotSpec, args: dict[str, An
         found = _WORDS[slot.type](form, slot)
         if found is None and slot.choices:
             found = next((c for c in slot.choices if re.search(rf"(?<![a-z]){re.escape(c)}(?![a-z])", doc.low)), None)
-        return found
+        if found is not None or slot.type != "choice":  # a choice may have a filler of its own
+            return found
     steps = fill(one, doc, ctx.world, Focus(repo=args.get("repo")), ctx.index, ctx.lexis, inherit=False)
     value = steps[0].args.get(slot.name)
     if (

@@ -37,6 +37,7 @@ _BY_SLOT: Mapping[tuple[str, str], Filler] = {
     ("search_repos", "kind"): values.kind,
     ("list_collections", "query"): community.about,
     ("list_discussions", "type"): community.thread_kind,
+    ("unlink_chat", "link"): community.chat_link,
     ("set_secret", "value"): credentials.space_secret,
     ("deploy_model", "name"): running.name,
     ("start_finetune", "model"): training.repo,

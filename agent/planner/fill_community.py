@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from agent.planner.form import Form
-from agent.planner.lexicon import bounded, cue, load
+from agent.planner.lexicon import bounded, cue, load, spot
 from agent.planner.threads import KnowsThreads, meant
 from agent.planner.types import SlotSpec
 
@@ -90,6 +90,14 @@ def job(form: Form, slot: SlotSpec) -> int | None:
         return int(form.use(spans[0]))
     shown = [item for item in form.focus.listed if item["type"] == "job"]
     return int(shown[0]["value"]) if form.inherit and len(shown) == 1 else None
+
+
+def chat_link(form: Form, slot: SlotSpec) -> str | None:
+    """A linked chat account by its number, its platform, or as the one that this is said on."""
+    if spans := form.free("number"):
+        return str(form.use(spans[0]))
+    said = spot("chat_platform", form.doc.masked)
+    return said[-1][2] if said else None
 
 
 def choice(form: Form, slot: SlotSpec) -> str | None:

@@ -67,12 +67,12 @@ class UnlinkChat(Tool[UnlinkChatInput, UnlinkedOut]):
     """Unlink a chat account, so that it does not act as one's own any more; linking it again takes a minute."""
 
     name, group, input, output = "unlink_chat", "credentials", UnlinkChatInput, UnlinkedOut
-    effect, permission = Effect.WRITE, Permission.CREDENTIALS
+    effect, permission = Effect.DESTRUCTIVE, Permission.CREDENTIALS
 
     def plan(self, ctx: ToolContext, args: UnlinkChatInput) -> Plan:
         """The link that goes."""
         link = meant(ctx.services.bridges.links(ctx.actor), args.link, ctx.actor.channel)
-        return Plan({"link": label(link)}, Effect.WRITE, (Change("chat_link", label(link), None),), prepared=link.id)
+        return Plan({"link": label(link)}, Effect.DESTRUCTIVE, (Change("chat_link", label(link), None),), prepared=link.id)
 
     def run(self, ctx: ToolContext, args: UnlinkChatInput, plan: Plan) -> UnlinkedOut:
         """Take it back."""

@@ -13,6 +13,7 @@ from hub_core.settings import Settings
 from tests.clients.conftest import LOCAL, PRODUCTION
 from tests.common.databases import PostgresServer
 from tests.common.hf_hub import HfHub, hf_hub, on_swift
+from tests.common.quick_tls import one_certificate as one_certificate
 from tests.common.swift import SwiftServer
 
 

@@ -85,6 +85,8 @@ def test_asked_and_taken_back_on_a_platform_the_next_message_is_a_strangers(hub:
         listed = on.fake.at("direct-U1")[-1]
         assert "u1" in listed and "WeChat" in listed and "o-somebody" in listed
         on.hear(said("please disconnect the account I am writing from"))
+        assert platforms(hub) == ["fake", "wechat"], "it waits for a yes"
+        on.hear(said("yes"))
         assert "not linked with your account any more" in on.fake.at("direct-U1")[-1]
         on.hear(said("who am I?"))
         assert "/bridges/link?code=" in on.fake.at("direct-U1")[-1]
@@ -96,8 +98,9 @@ def test_both_are_told_in_every_language(hub: Hub, language: str) -> None:
     hub.services.users.set_preference(hub.alice, "language", language)
     link(hub, "wecom", "alice")
     with hub.talk(call("list_chat_links"), call("unlink_chat", link="slack"), call("unlink_chat", link="wecom")) as web:
-        listed, wrong, done = (web.say(text) for text in ("links?", "unlink slack", "unlink wecom"))
+        listed, wrong, asked, done = (web.say(text) for text in ("links?", "unlink slack", "unlink wecom", "ok"))
     name = {"en": "WeCom", "zh": "企业微信", "ja": "WeCom", "ko": "위컴"}[language]
     assert name in listed.reply and "alice" in listed.reply
     assert wrong.outcome == "error" and wrong.reply.strip()
+    assert "WeCom: alice" in asked.reply
     assert done.outcome == "done" and name in done.reply and "**alice**" in done.reply

@@ -30,5 +30,5 @@ def test_a_curve_is_drawn_from_two_points_on() -> None:
 
 
 def test_measures_are_a_table() -> None:
-    table = views(result={"measures": [{"model": "before", "loss": 3.6}, {"model": "after", "loss": 2.5}]})["DataTable"]
+    table = views(result={"measures": [{"model": "before", "loss": 3.6000000001}, {"model": "after", "loss": 2.5}]})["DataTable"]
     assert table["rows"] == [["before", 3.6], ["after", 2.5]]

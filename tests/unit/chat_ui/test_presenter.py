@@ -105,6 +105,8 @@ def test_what_is_drawn_is_not_said_again() -> None:
     reply = "I found 1 repo:\n\n| repo |\n| --- |\n| acme/x |\n\n(Still waiting for your yes or no: delete acme/y.)"
     found = answer(step("search_repos", {"items": [REPO]}), reply=reply)
     assert lead(found) == "I found 1 repo:\n\n(Still waiting for your yes or no: delete acme/y.)"
+    lines = "Two of them:\n\nBy name:\n\n| repo |\n| --- |\n| acme/x |\n\nBy size:\n\n```\nacme/x\n```"
+    assert lead(answer(step("search_repos", {"items": [REPO]}), reply=lines)) == "Two of them:"
     listed = answer(step("get_repo", REPO), reply="**acme/x** is a model:\n- licence: mit\n- owner: acme")
     assert lead(listed) == "**acme/x** is a model"
 

@@ -48,6 +48,7 @@ def test_use_has_a_panel_and_three_tables(language: Language) -> None:
     assert [table.component for table in tables] == ["DataTable"] * 3
     assert [measure["key"] for measure in panel.props["measures"]] == ["cost", "requests", "tokens", "hours"]
     assert panel.props["points"][0]["tokens"] == 42
+    assert not tables[0].props["columns"][0]["numeric"], "names stand before numbers"
     assert panel.props["budgets"][0]["share"] == 1.0
     assert panel.props["budgets"][0]["text"] == "12.00 / 10.00 EUR"
     json.dumps([view.props for view in (panel, *tables)])
