@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import chat, gateway, git, lfs, lfs_batch, reconciler, rest, search, serve, snapshot, startup, xet
+from benchmarks import bridges, chat, gateway, git, lfs, lfs_batch, reconciler, rest, search, serve, snapshot, startup, xet
 from benchmarks.report import Row, table, write
 
-_SUBJECTS = (startup, chat, rest, search, git, lfs, lfs_batch, snapshot, xet, serve, reconciler, gateway)
+_SUBJECTS = (startup, chat, bridges, rest, search, git, lfs, lfs_batch, snapshot, xet, serve, reconciler, gateway)
 SUBJECTS: dict[str, Callable[[], list[Row]]] = {module.SUBJECT: module.measure for module in _SUBJECTS}
 # Only where they are asked for: they take long.
 LARGE: dict[str, Callable[[], list[Row]]] = {f"{search.SUBJECT}-1m": search.measure_million}

@@ -89,7 +89,7 @@ class FakeWeChat:
 
     def xml(self, person: str, fields: dict[str, str], created: int | None = None) -> str:
         every = {"ToUserName": ACCOUNT, "FromUserName": person, "CreateTime": str(created or int(time.time())), **fields}
-        return xmltodict.unparse({"xml": every}, full_document=False)
+        return str(xmltodict.unparse({"xml": every}, full_document=False))
 
     def post(
         self, xml: str, *, signed_with: str = TOKEN, at: float | None = None, patience_s: float | None = None, hub: str = ""

@@ -116,7 +116,7 @@ class FakeWeCom:
     def xml(self, member: str, fields: dict[str, str]) -> str:
         """The text of a message before it is encrypted."""
         every = {"ToUserName": CORP, "FromUserName": member, "CreateTime": str(int(time.time())), **fields, "AgentID": str(AGENT)}
-        return xmltodict.unparse({"xml": every}, full_document=False)
+        return str(xmltodict.unparse({"xml": every}, full_document=False))
 
     def post(self, xml: str, *, signed_with: str = TOKEN, at: float | None = None, corp: str = CORP, hub: str = "") -> httpx.Response:
         """One request as WeCom makes it, to one of several processes with `hub`; the other arguments forge one."""

@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from hub_core.approvals.tables import Execution
 from hub_core.bridges.tables import BridgeEvent, BridgeOutbox
+from tests.common.platforms import PLATFORMS, Around, around
 from tests.functional.agent.conftest import Hub, call
-from tests.functional.bridges.everywhere import PLATFORMS, Around, around, everywhere
+from tests.functional.bridges.everywhere import everywhere
 
 Told = tuple[str, str, str]
 """A platform, a person there, and the number of their message."""

@@ -12,9 +12,10 @@ from hub_core.accounts.tables import Membership, User
 from hub_core.bridges import cards, outbox, service
 from hub_core.bridges.tables import BridgeOutbox
 from hub_core.db import utcnow
+from tests.common.platforms import PLATFORMS, Around, around
 from tests.common.working import wait_until
 from tests.functional.agent.conftest import Hub, call
-from tests.functional.bridges.everywhere import PLATFORMS, Around, Everywhere, around, everywhere
+from tests.functional.bridges.everywhere import Everywhere, everywhere
 
 PUBLISH = call("set_visibility", repo="acme/vision", visibility="public")
 ADA = "alice"

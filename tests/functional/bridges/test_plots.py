@@ -9,10 +9,11 @@ import pytest
 
 from hub_core.jobs.traces import write_trace
 from tests.common.fake_channel import POOR, RICH, FakeChannel, said
+from tests.common.platforms import PLATFORMS, Around, around
 from tests.common.working import add
 from tests.functional.agent.conftest import Hub, call
 from tests.functional.bridges.conftest import bridged
-from tests.functional.bridges.everywhere import PLATFORMS, Around, around, everywhere
+from tests.functional.bridges.everywhere import everywhere
 from tests.functional.bridges.tencent import on_wechat
 
 PNG = b"\x89PNG\r\n\x1a\n"
