@@ -31,14 +31,6 @@ def test_several_tokens_are_kept_and_switched(hub: HfHub, terminal: Terminal) ->
     assert "Not logged in" in terminal.hf("auth", "whoami", fails=True)
 
 
-def test_a_login_without_a_token_says_where_to_get_one(hub: HfHub, tmp_path: Path) -> None:
-    nobody = Terminal(hub, tmp_path)
-    said = nobody.hf("auth", "login", fails=True)
-    assert "hf auth login --token hub_" in said
-    assert hub.url in nobody.hf("env")
-    assert nobody.hf("version")
-
-
 def test_repos_are_listed_shown_and_read(hub: HfHub, terminal: Terminal) -> None:  # noqa: F811
     model = hub.repo({"README.md": CARD, "sub/config.json": b"{}"}).full_name
     dataset = hub.repo({"README.md": CARD, "train.csv": b"a\n1\n"}, kind=RepoKind.DATASET, visibility=Visibility.PRIVATE).full_name
