@@ -29,6 +29,8 @@ def test_several_tokens_are_kept_and_switched(hub: HfHub, terminal: Terminal) ->
     assert terminal.hf("auth", "token").strip() == first
     terminal.hf("auth", "logout")
     assert "Not logged in" in terminal.hf("auth", "whoami", fails=True)
+    assert hub.url in terminal.hf("env")
+    assert terminal.hf("version")
 
 
 def test_repos_are_listed_shown_and_read(hub: HfHub, terminal: Terminal) -> None:  # noqa: F811
