@@ -21,13 +21,19 @@ const about = new URLSearchParams(window.location.search).get("about");
 if (about && /\/chat\/?$/.test(window.location.pathname)) {
   window.history.replaceState(window.history.state, "", "/chat");
   const asked = fetch(`/chat/question?about=${encodeURIComponent(about)}`).then((answer) => answer.json());
+  let stays = 0; // the page may draw the box anew while it loads, and what was in it is gone
   const waiting = setInterval(async () => {
-    const box = document.getElementById("chat-input");
-    if (!box) return;
-    clearInterval(waiting);
     const { text } = await asked;
-    if (!text || box.textContent) return;
+    const box = document.getElementById("chat-input");
+    if (!text || stays >= 20) clearInterval(waiting);
+    if (!text || !box || stays >= 20) return;
+    if (box.value ?? box.textContent) {
+      stays += 1;
+      return;
+    }
+    stays = 0;
     box.focus();
     document.execCommand("insertText", false, text);
   }, 100);
+  for (const act of ["keydown", "pointerdown"]) window.addEventListener(act, () => clearInterval(waiting), { once: true, capture: true });
 }

@@ -252,4 +252,5 @@ def test_an_address_that_a_client_printed_leads_to_a_question(hub: HubProcess, o
     assert chat.answers.count() == 0
     box.press("Enter")
     expect(chat.cards.last).to_contain_text("README.md")
+    expect(box).to_have_text("")
     assert httpx.get(f"{hub.url}/demo/tiny-sentiment/tree/main").status_code == 404

@@ -107,7 +107,7 @@ def linked(world: World) -> World:
     wait_until(lambda: world.slack.at("DU1"))
     world.accept(world.slack.at("DU1")[0].words)
     world.accept(world.wechat.say(PERSON, "who am I?") or "")
-    world.wecom.say("alice", "我是谁？")
+    world.wecom.say("alice", "who am I?")
     world.accept(world.wecom.wait(lambda wecom: wecom.texts("alice"))[0])
     world.accept(world.bot.answer(world.bot.say("alice", "who am I?")))
     return world
