@@ -25,8 +25,8 @@ if (about && /\/chat\/?$/.test(window.location.pathname)) {
   const waiting = setInterval(async () => {
     const { text } = await asked;
     const box = document.getElementById("chat-input");
-    if (!text || stays >= 20) clearInterval(waiting);
-    if (!text || !box || stays >= 20) return;
+    if (!text || stays >= 20) return clearInterval(waiting);
+    if (!box) return;
     if (box.value ?? box.textContent) {
       stays += 1;
       return;

@@ -75,7 +75,8 @@ class DeviceLogins:
         Raises:
             RateLimited: too many wait already.
         """
-        now, begun = utcnow(), Begun(secrets.token_urlsafe(32), "".join(secrets.choice(_LETTERS) for _ in range(_USER_CODE)))
+        now, device_code = utcnow(), secrets.token_urlsafe(32)
+        user_code = "".join(secrets.choice(_LETTERS) for _ in range(_USER_CODE))
         with self._db.write() as session:
             session.execute(sa.delete(DeviceLogin).where(DeviceLogin.expires_at <= now))
             own = sa.func.count().filter(DeviceLogin.address == address[:64])
@@ -87,11 +88,11 @@ class DeviceLogins:
                 )  # fmt: skip
             session.add(
                 DeviceLogin(
-                    digest=digest(begun.device_code), user_code=begun.user_code, program=_printable(program), address=address[:64],
+                    digest=digest(device_code), user_code=user_code, program=_printable(program), address=address[:64],
                     created_at=now, expires_at=now + LIFETIME,
                 )
             )  # fmt: skip
-        return Begun(begun.device_code, shown(begun.user_code))
+        return Begun(device_code, shown(user_code))
 
     def asked(self, user_code: str) -> Asked:
         """What waits under the code that a person typed or opened.
@@ -103,7 +104,7 @@ class DeviceLogins:
             row = _waiting(session, user_code)
             return Asked(shown(row.user_code), row.program, row.address, row.created_at)
 
-    def approve(self, actor: Actor, user_code: str, scope: Scope) -> Asked:
+    def approve(self, actor: Actor, user_code: str, scope: Scope) -> None:
         """Let the program have a token of the caller's with a scope; of several decisions the first one counts.
 
         Raises:
@@ -111,11 +112,11 @@ class DeviceLogins:
         """
         require_scope(actor, Permission.CREDENTIALS)
         policy.check_token_scope(actor, scope)
-        return self._decide(actor, user_code, scope)
+        self._decide(actor, user_code, scope)
 
-    def refuse(self, actor: Actor, user_code: str) -> Asked:
+    def refuse(self, actor: Actor, user_code: str) -> None:
         """Send the program away. Raises what `asked` raises."""
-        return self._decide(actor, user_code, None)
+        self._decide(actor, user_code, None)
 
     def take(self, device_code: str) -> NewToken | Waiting:
         """The token, once; or why there is none."""
@@ -135,7 +136,7 @@ class DeviceLogins:
             name = f"login {shown(row.user_code)}"
             return self._tokens.add(session, person, name, Scope(str(row.scope)), expires=f"{TOKEN_DAYS}d")
 
-    def _decide(self, actor: Actor, user_code: str, scope: Scope | None) -> Asked:
+    def _decide(self, actor: Actor, user_code: str, scope: Scope | None) -> None:
         with self._db.write() as session:
             row = _waiting(session, user_code)
             unmade = sa.and_(DeviceLogin.digest == row.digest, DeviceLogin.user_id.is_(None))
@@ -147,7 +148,6 @@ class DeviceLogins:
                 session, actor, "login.approve" if scope else "login.refuse", shown(row.user_code), program=row.program,
                 address=row.address, scope=values["scope"],
             )  # fmt: skip
-            return Asked(shown(row.user_code), row.program, row.address, row.created_at)
 
 
 def shown(user_code: str) -> str:

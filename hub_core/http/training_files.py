@@ -8,12 +8,12 @@ from contextlib import ExitStack
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from hub_core.errors import HubError
 from hub_core.http.auth import token_of
 from hub_core.http.bodies import blob_response, pour
-from hub_core.http.errors import status_headers, status_of
+from hub_core.http.errors import error_body, json_response, status_headers, status_of
 from hub_core.http.routes import PlainRoute
 from hub_core.services import Services
 
@@ -26,7 +26,7 @@ def training_files_router(services: Services) -> APIRouter:
     files = services.training.handed
 
     async def goes_on(_request: Request, secret: str) -> Response:
-        return JSONResponse({"goes_on": await run_in_threadpool(files.goes_on, secret)})
+        return json_response({"goes_on": await run_in_threadpool(files.goes_on, secret)})
 
     async def get(request: Request, secret: str) -> Response:
         size, read = await run_in_threadpool(files.read, secret, request.path_params["name"])
@@ -51,7 +51,6 @@ def _guarded(act: _Act) -> Callable[[Request], Awaitable[Response]]:
             return await act(request, token_of(request.headers.get("authorization", "")))
         except HubError as error:
             status = status_of(error, invalid=422)
-            content = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-            return JSONResponse(content, status_code=status, headers=status_headers(status))
+            return json_response(error_body(error), status, status_headers(status))
 
     return handle

@@ -85,13 +85,12 @@ class ClusterTrainer:
         log = order.folder / "log"
         log.write_text("", encoding="utf-8")
         heard = _Heard(log, hear)
-        renewed = -RENEW_S
-        began = False
+        renewed: float | None = None
         while True:
             check()
             try:
-                if not began:
-                    began = self._begin(order)
+                if renewed is None:
+                    self._begin(order)
                     renewed = time.monotonic()
                 elif time.monotonic() - renewed > RENEW_S:
                     self._tasks.start(self._task(order))
@@ -117,15 +116,14 @@ class ClusterTrainer:
 
     # -- below -----------------------------------------------------------------------------------------------------
 
-    def _begin(self, order: Order) -> bool:
+    def _begin(self, order: Order) -> None:
         """Start it, or find what an attempt before this one left; one that failed is done anew, from its last checkpoint."""
         found = self._tasks.status(_name(order.job), order.owner)
         if found is not None and found.state is TaskState.SUCCEEDED:
-            return True
+            return
         if found is not None and found.state is TaskState.FAILED:
             self._tasks.end(_name(order.job), order.owner)
         self._tasks.start(self._task(order))
-        return True
 
     def _ended(self, status: TaskStatus | None, heard: _Heard) -> bool:
         """Whether it came to a good end; raises for a bad one."""
