@@ -202,10 +202,10 @@ class FakeKubelet:
         self._client.post(f"{CORE}/namespaces/{namespace}/pods", json=body).raise_for_status()
 
     def _remove(self, pod: dict[str, Any]) -> None:
+        self._client.delete(path_of(pod))  # first, as a kubelet ends only what is marked as going
         running = self._pods.pop(pod["metadata"]["uid"], None)
         if running is not None:
             end(running)
-        self._client.delete(path_of(pod))
 
     def _tend(self, pod: dict[str, Any]) -> None:
         uid, spec = pod["metadata"]["uid"], pod["spec"]

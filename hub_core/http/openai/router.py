@@ -22,7 +22,7 @@ from hub_core.http.errors import json_response
 from hub_core.http.openai.admission import Admission, Ticket
 from hub_core.http.openai.errors import openai_error
 from hub_core.http.openai.metrics import GatewayMetrics
-from hub_core.http.openai.routing import Route, Router
+from hub_core.http.openai.routing import POLL_S, Route, Router
 from hub_core.http.openai.upstream import BROKEN, Answer, NoConnection, Upstream
 from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
@@ -37,6 +37,7 @@ AGENT = "hubtalk"
 
 TASKS = ("chat/completions", "completions", "embeddings")
 MAX_MODELS = 1000
+LOOK_AGAIN_S = 10.0
 _PASSED_BACK = ("content-type", "cache-control")
 
 Agent = Callable[[Request, Actor, dict[str, Any]], Awaitable[Response]]
@@ -175,7 +176,7 @@ class Gateway:
             body["stream_options"] = {**(kept or {}), "include_usage": True}
         call = _Call(self._services, self._metrics, actor, route, ticket)
         try:
-            exchanged = await _unless_gone(request, self._exchange(route, task, body, streams))
+            exchanged = await _unless_gone(request, self._exchange(actor, route, task, body, streams))
         except DeploymentNotReady:
             call.over(failed=True)
             raise
@@ -188,15 +189,32 @@ class Gateway:
         call.over(*_counted(raw), failed=answer.failed)
         return Response(raw, answer.status, {name: answer.headers[name] for name in _PASSED_BACK if name in answer.headers})
 
-    async def _exchange(self, route: Route, task: str, body: dict[str, Any], streams: bool) -> tuple[Answer, bytes | None]:
+    async def _exchange(self, actor: Actor, route: Route, task: str, body: dict[str, Any], streams: bool) -> tuple[Answer, bytes | None]:
         """The answer, and all of what it says unless that is a stream."""
-        answer = await self._send(route, task, body)
+        answer = await self._send_patiently(actor, route, task, body)
         if streams and "text/event-stream" in answer.headers.get("content-type", ""):
             return answer, None
         return answer, await _read(answer)
 
+    async def _send_patiently(self, actor: Actor, route: Route, task: str, body: dict[str, Any]) -> Answer:
+        """Send it. Copies that ended a moment ago are still known for as long as the cluster takes to tell: then look again."""
+        deadline = time.monotonic() + LOOK_AGAIN_S
+        while True:
+            try:
+                return await self._send(route, task, body)
+            except NoConnection:
+                if time.monotonic() > deadline:
+                    told = f"The deployment {route.name} does not answer."
+                    raise DeploymentNotReady(told, hint="Try again in a moment; its logs tell more.") from None
+            await asyncio.sleep(POLL_S)
+            route = await self._router.route(actor, await run_in_threadpool(self._router.look, actor, route.name))
+
     async def _send(self, route: Route, task: str, body: dict[str, Any]) -> Answer:
-        """Send to the first copy that takes the request. One that broke off may have begun to work on it: that is not asked twice."""
+        """Send to the first copy that takes the request. One that broke off may have begun to work on it: that is not asked twice.
+
+        Raises:
+            NoConnection: none took it. DeploymentNotReady: one broke off.
+        """
         for place in route.places:
             try:
                 return await self._upstream.post(f"{place.address}/v1/{task}", body | {"model": place.model_field})
@@ -204,7 +222,7 @@ class Gateway:
                 continue
             except BROKEN as error:
                 raise DeploymentNotReady(f"The deployment {route.name} broke off.", hint="Try again; its logs tell more.") from error
-        raise DeploymentNotReady(f"The deployment {route.name} does not answer.", hint="Try again in a moment; its logs tell more.")
+        raise NoConnection
 
 
 class _Call:
