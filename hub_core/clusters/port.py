@@ -233,7 +233,7 @@ class Task:
     Attributes:
         name, owner: as those of a workload. hub_job: the job of the hub that it belongs to.
         texts: files that it finds under `folder`, by their paths there; they may hold secrets, and can be exchanged while it runs.
-        model: files of a repo that are put there before it starts.
+        models: files of repos that are put there before it starts. For each the `texts` have, under its name here, a `token` to get them with.
         seconds: how long it may take, all waiting included.
     """
 
@@ -246,7 +246,7 @@ class Task:
     texts: Mapping[str, str] = field(repr=False)
     folder: str = "/hubtalk"
     environment: Mapping[str, str] = field(default_factory=dict)
-    model: ModelFiles | None = None
+    models: Mapping[str, ModelFiles] = field(default_factory=dict)
     seconds: int = 7 * 24 * 3600
 
 

@@ -1,4 +1,4 @@
-"""Passes with which a cluster downloads one model, for some hours, and no longer than it is deployed or a fine-tune learns from it.
+"""Passes with which a cluster downloads one model, for some hours, and no longer than it is deployed or a job works on it.
 
 Nothing is stored: a pass is signed, says for which deployment or job it is, and that one's row says for which repo. With the pass of a
 job its pod also exchanges the files of this job with the hub (`hub_core.training.files`).
@@ -23,7 +23,9 @@ from hub_core.storage import BlobStore
 
 SECONDS = 2 * 3600
 JOB_SECONDS = 24 * 3600  # the hub may be away for a while, and the pod goes on
-_PURPOSE, _JOB_PURPOSE = "model-pass", "job-pass"
+# Whom a pass is for: a deployment, a job, or the download of the model that a job compares with.
+_PURPOSES = {"d": "model-pass", "j": "job-pass", "b": "job-before-pass"}
+_REPOS = {"j": "model", "b": "before"}  # the arguments of jobs that name them
 
 
 class ModelPasses:
@@ -36,14 +38,18 @@ class ModelPasses:
 
     def make(self, deployment_id: int) -> str:
         """A new pass for the model of a deployment."""
-        return self._made("d", _PURPOSE, deployment_id, SECONDS)
+        return self._made("d", deployment_id, SECONDS)
 
     def make_for_job(self, job_id: int) -> str:
-        """A new pass for the model that a job learns from, and for the job's own files."""
-        return self._made("j", _JOB_PURPOSE, job_id, JOB_SECONDS)
+        """A new pass for the model that a job works on, and for the job's own files."""
+        return self._made("j", job_id, JOB_SECONDS)
 
-    def _made(self, key: str, purpose: str, number: int, seconds: int) -> str:
-        signed = self._signer().query(purpose, number, user_id=None, seconds=seconds)
+    def make_for_base(self, job_id: int) -> str:
+        """A new pass for the model that a job compares with, and for nothing else."""
+        return self._made("b", job_id, JOB_SECONDS)
+
+    def _made(self, key: str, number: int, seconds: int) -> str:
+        signed = self._signer().query(_PURPOSES[key], number, user_id=None, seconds=seconds)
         return PASS_MARK + base64.urlsafe_b64encode(f"{urlencode({key: number})}&{signed}".encode()).decode().rstrip("=")
 
     def job_of(self, secret: str) -> int:
@@ -65,24 +71,24 @@ class ModelPasses:
         """
         key, number = self._read(secret)
         with self._db.read() as session:
-            if key == "j":
+            if key in _REPOS:
                 job = session.get(Job, number)
-                repo_id = job.args.get("model") if job is not None and goes_on(job) else None
+                repo_id = job.args.get(_REPOS[key]) if job is not None and goes_on(job) else None
             else:
                 repo_id = session.scalar(sa.select(Deployment.repo_id).where(Deployment.id == number))
         if not isinstance(repo_id, int):
             raise _invalid()
-        what = "job" if key == "j" else "deployment"
+        what = "job" if key in _REPOS else "deployment"
         return Actor(username=f"{what} {number}", credential=CredentialKind.PASS, scope=Scope.READ, repo_id=repo_id, channel=channel)
 
     def _read(self, secret: str) -> tuple[str, int]:
-        """What a pass is for: `d` and a deployment, or `j` and a job."""
+        """What a pass is for: a key of `_PURPOSES`, and the number of the deployment or job."""
         try:
             raw = secret.removeprefix(PASS_MARK)
             params = dict(parse_qsl(base64.urlsafe_b64decode((raw + "=" * (-len(raw) % 4)).encode()).decode()))
-            key, purpose = ("j", _JOB_PURPOSE) if "j" in params else ("d", _PURPOSE)
+            key = next((one for one in _PURPOSES if one in params), "")
             number = int(params.get(key, ""))
-            self._signer().check(params, purpose, number)
+            self._signer().check(params, _PURPOSES[key], number)
         except (binascii.Error, ValueError, PermissionDenied, Unauthenticated) as error:
             raise _invalid() from error
         return key, number

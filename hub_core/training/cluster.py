@@ -152,12 +152,13 @@ class ClusterTrainer:
             own = {f"hub_core/training/programs/{name}.py": PROGRAMS / f"{name}.py" for name in ("common", order.program)}
             texts |= {path: source.read_text(encoding="utf-8") for path, source in own.items()}
             command = ["-I", "-c", START, folder, f"hub_core.training.programs.{order.program}"]
+        texts |= {f"{name}/token": secret for name, secret in self._files.passes_for(order.job, order.models).items()}
         words = environment(Path("/tmp"), order)  # noqa: S108 - the pod's own
         for name in ("PATH", "CUDA_VISIBLE_DEVICES"):
             del words[name]  # the image's, and the cluster's, business
         return Task(
             _name(order.job), order.owner, order.job, self._image,
-            ("python3", f"{folder}/remote.py", self._hub_url, folder, WORK, *command), order.resources, texts, folder, words, order.model,
+            ("python3", f"{folder}/remote.py", self._hub_url, folder, WORK, *command), order.resources, texts, folder, words, order.models,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -91,6 +91,10 @@ class JobFiles:
     def pass_for(self, job_id: int) -> str:
         """A pass for the program of a job."""
         return self._passes.make_for_job(job_id)
+
+    def passes_for(self, job_id: int, models: Iterable[str]) -> dict[str, str]:
+        """A pass for each model that a job works on: its own (`model`), and the one to compare with (`before`)."""
+        return {name: self._passes.make_for_base(job_id) if name == "before" else self.pass_for(job_id) for name in models}
 
     def give(self, job_id: int, path: Path) -> None:
         """Lay a file out for the program, once."""

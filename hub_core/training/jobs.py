@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from hub_core.datasets.formats import data_files
 from hub_core.db import utcnow
 from hub_core.deployments.hardware import Hardware
 from hub_core.deployments.platform import LOCAL
-from hub_core.deployments.workloads import REMOTE_MODEL
 from hub_core.errors import Conflict, HubError, StorageFull
 from hub_core.jobs.context import JobContext, StopJob
 from hub_core.jobs.kinds import JobKind, Lane
@@ -120,14 +119,13 @@ def run_finetune(ctx: JobContext) -> dict[str, Any]:
     trainer = services.training.trainer_of(str(args.get("cluster", LOCAL)))
     hardware = services.platform.hardware.get(str(args["hardware"]))
     folder = _begin(ctx, trainer, hardware)
-    model, facts = _lay_out_model(ctx, folder / "model", "model") if trainer.is_here else _told_of_model(ctx, "model")
+    model, facts, fetched = _model_for(ctx, trainer, folder, "model")
     rows = _lay_out_data(ctx, folder)
     told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
     told.series.load(read_trace(services.db, ctx.job_id)[1])
     keys = ("epochs", "learning_rate", "max_steps", "batch_size", "rank", "length", "seed", "micro")
     facts |= {"rows": rows.train, "held_out": rows.held_out, **{key: args[key] for key in keys}}
-    fetched = ModelFiles(0, model.full_name, str(args["model_commit"]), facts.pop("paths"), REMOTE_MODEL) if "paths" in facts else None
-    order = replace(_order(FINETUNE, folder, hardware, facts), job=ctx.job_id, owner=str(args["payer_name"]), model=fetched)
+    order = _order(ctx, FINETUNE, folder, hardware, facts, fetched)
     _run(ctx, trainer, order, told)
     ctx.progress(_TRAINED, f"Pushing {args['output']}")
     weights = folder / "output"
@@ -137,10 +135,15 @@ def run_finetune(ctx: JobContext) -> dict[str, Any]:
     actor = ctx.actor()
     _repo(ctx, actor, "model"), _repo(ctx, actor, "dataset")  # what was learned goes to nobody who may not read its source any more
     result = publish.push(ctx, actor, weights, report, lambda session, repo: _note_made(ctx, session, repo, report.result()))
-    shutil.rmtree(folder, ignore_errors=True)
-    trainer.end(ctx.job_id, str(args["payer_name"]))
-    services.training.handed.drop(ctx.job_id)
+    _tidy(ctx, trainer, folder)
     return result
+
+
+def _tidy(ctx: JobContext, trainer: Trainer, folder: Path) -> None:
+    """Remove all that the job needs no more."""
+    shutil.rmtree(folder, ignore_errors=True)
+    trainer.end(ctx.job_id, str(ctx.args["payer_name"]))
+    ctx.services.training.handed.drop(ctx.job_id)
 
 
 def _run(ctx: JobContext, trainer: Trainer, order: Order, told: _Told) -> None:
@@ -168,27 +171,28 @@ def _is_cancelled(ctx: JobContext) -> bool:
 def run_evaluate(ctx: JobContext) -> dict[str, Any]:
     """The job `evaluate`: loss and perplexity of a model, and of the one that it was made from, on rows that were kept back."""
     services, args = ctx.services, ctx.args
-    trainer = services.training.trainer
+    trainer = services.training.trainer_of(str(args.get("cluster", LOCAL)))
     hardware = services.platform.hardware.get(str(args["hardware"]))
     folder = _begin(ctx, trainer, hardware)
-    model, facts = _lay_out_model(ctx, folder / "model", "model")
+    model, facts, fetched = _model_for(ctx, trainer, folder, "model")
     models = [{"name": args["model_name"], **facts}]
     if "before" in args:
-        models.append({"name": args["before_name"], **_lay_out_model(ctx, folder / "before", "before")[1]})
+        _, facts, more = _model_for(ctx, trainer, folder, "before")
+        models.append({"name": args["before_name"], **facts})
+        fetched |= more
     rows = _lay_out_data(ctx, folder, whole=not args["learned"])
+    if rows.held_out:
+        (folder / "train.jsonl").write_bytes(b"")  # nothing is learned from it: a cluster need not get it
     told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
-    order = {"models": models, "rows": args["rows"], "length": args["length"], "held_out": rows.held_out}
-    try:
-        trainer.run(_order(EVALUATE, folder, hardware, order), told.hear, told.check)
-    finally:
-        told.close()
+    facts = {"models": models, "rows": args["rows"], "length": args["length"], "held_out": rows.held_out}
+    _run(ctx, trainer, _order(ctx, EVALUATE, folder, hardware, facts, fetched), told)
     measured = [{"model": str(one["name"]), **told.measures[str(one["name"])]} for one in models if str(one["name"]) in told.measures]
     if len(measured) != len(models):
         raise TrainingFailed("The program ended without its measures.", hint="get_logs shows what it wrote.")
     result = {"dataset": args["dataset_name"], "dataset_commit": args["dataset_commit"], "rows": min(int(args["rows"]), rows.held_out or rows.train), "measures": measured}  # fmt: skip
     if args.get("publish"):
         result |= {"repo": args["model_name"], "commit": publish.add_measures(ctx, ctx.actor(), model, result)}
-    shutil.rmtree(folder, ignore_errors=True)
+    _tidy(ctx, trainer, folder)
     return result
 
 
@@ -251,10 +255,14 @@ def _lay_out_model(ctx: JobContext, target: Path, what: str) -> tuple[Repo, dict
     return repo, told
 
 
-def _told_of_model(ctx: JobContext, what: str) -> tuple[Repo, dict[str, Any]]:
-    """The same for a program elsewhere, which gets the files itself; `paths` names them."""
+def _model_for(ctx: JobContext, trainer: Trainer, folder: Path, what: str) -> tuple[Repo, dict[str, Any], dict[str, ModelFiles]]:
+    """A model's repo, what the program is told of it, and which files it gets by itself where it runs elsewhere; here they are copied."""
+    if trainer.is_here:
+        return *_lay_out_model(ctx, folder / what, what), {}
     repo, needed, _ = _looked_at(ctx, ctx.actor(), what)
-    return repo, {"path": REMOTE_MODEL, "gguf": needed.gguf, "paths": needed.paths}
+    place = f"/{what}"
+    files = ModelFiles(0, repo.full_name, str(ctx.args[f"{what}_commit"]), needed.paths, place)
+    return repo, {"path": place, "gguf": needed.gguf}, {what: files}
 
 
 def _looked_at(ctx: JobContext, actor: Actor, what: str) -> tuple[Repo, Learner, ModelFacts]:
@@ -289,8 +297,10 @@ def _lay_out_data(ctx: JobContext, folder: Path, *, whole: bool = False) -> corp
     return written
 
 
-def _order(program: str, folder: Path, hardware: Hardware, facts: Mapping[str, Any]) -> Order:
-    return Order(program, folder, hardware.resources, facts)
+def _order(
+    ctx: JobContext, program: str, folder: Path, hardware: Hardware, facts: Mapping[str, Any], models: Mapping[str, ModelFiles]
+) -> Order:
+    return Order(program, folder, hardware.resources, facts, ctx.job_id, str(ctx.args["payer_name"]), models)
 
 
 def _made(ctx: JobContext) -> dict[str, Any] | None:

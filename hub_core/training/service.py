@@ -120,6 +120,7 @@ class EvaluationPlan:
     publish: bool
     learned: bool
     payer: Payer
+    cluster: str = LOCAL
 
 
 class TrainingService:
@@ -149,7 +150,7 @@ class TrainingService:
         """
         found = self.trainer if cluster == LOCAL else self._elsewhere.get(cluster)
         if found is None:
-            raise NoSuchHardware(f"The cluster '{cluster}' trains no more.", hint="Start the fine-tune again.")
+            raise NoSuchHardware(f"The cluster '{cluster}' trains no more.", hint="Start it again.")
         return found
 
     # -- fine-tuning -----------------------------------------------------------------------------------------------
@@ -230,10 +231,8 @@ class TrainingService:
         times = len(both) * (1 + sum(answers) / len(answers) if answers else 1)  # each answer goes through the model by itself
         total = int(wanted * min(data.counts.mean, length) * times)
         largest = max(both, key=lambda one: one.parameters)
-        estimate = place(
-            self._platform.hardware, self._inventory(), hardware, model.full_name, largest, Work(total, max(length, _AT_ONCE // 2))
-        )
-        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, learned, payer_for(actor))
+        estimate, cluster = self._placed(hardware, model.full_name, largest, Work(total, max(length, _AT_ONCE // 2)))
+        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, learned, payer_for(actor), cluster)
 
     def start_evaluation(self, actor: Actor, plan: EvaluationPlan) -> JobView:
         """Put it into the queue."""
@@ -241,7 +240,7 @@ class TrainingService:
             "model": plan.model.repo.id, "model_commit": plan.model.commit, "model_name": plan.model.repo.full_name,
             "dataset": plan.data.repo.id, "dataset_commit": plan.data.commit, "dataset_name": plan.data.repo.full_name,
             "hardware": str(plan.estimate.hardware), "rows": plan.rows, "length": plan.length, "publish": plan.publish, "learned": plan.learned,
-            "payer": plan.payer.id, "payer_name": plan.payer.name,
+            "payer": plan.payer.id, "payer_name": plan.payer.name, "cluster": plan.cluster,
         }  # fmt: skip
         if plan.before is not None:
             args |= {"before": plan.before.repo.id, "before_commit": plan.before.commit, "before_name": plan.before.repo.full_name}
@@ -272,7 +271,7 @@ class TrainingService:
         return DataPlan(repo, commit, found, tokens.count(texts, tokenizer, [Path(python) for python in self.trainer.pythons()]))
 
     def _placed(self, said: str | None, what: str, sizes: Sizes, work: Work) -> tuple[Estimate, str]:
-        """Where a fine-tune runs, as deployments are placed.
+        """Where a program runs, as deployments are placed.
 
         In the first cluster that has room, else in the first that has the hardware, and on the hub's own machine when none has it.
 

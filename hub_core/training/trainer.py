@@ -65,7 +65,7 @@ class Order:
         resources: what it may take.
         facts: what the program itself reads.
         job, owner: the job's number, and the namespace that pays for it.
-        model: for clusters elsewhere: what is downloaded before it starts.
+        models: for clusters elsewhere: what is downloaded before it starts, by the argument of the job that names it.
     """
 
     program: str
@@ -74,7 +74,7 @@ class Order:
     facts: Mapping[str, Any] = field(default_factory=dict)
     job: int = 0
     owner: str = ""
-    model: ModelFiles | None = None
+    models: Mapping[str, ModelFiles] = field(default_factory=dict)
 
     @property
     def cpus(self) -> int:

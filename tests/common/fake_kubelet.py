@@ -10,6 +10,7 @@ import base64
 import contextlib
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -58,7 +59,9 @@ class Running:
 
     @property
     def log(self) -> Path:
-        name = {"fetching": ("fetch", "install")[self.init], "fetch": "fetch", "node": "node"}.get(self.phase, "server")
+        name = {"fetching": ("fetch", "install")[self.init], "fetch": "fetch", "fetch-before": "fetch", "node": "node"}.get(
+            self.phase, "server"
+        )
         return self.folder / f"{name}.log"
 
 
@@ -285,7 +288,8 @@ class FakeKubelet:
         secret = self._client.get(f"{CORE}/namespaces/{namespace}/secrets/{name}").raise_for_status().json()
         place = running.folder / "secrets"
         place.mkdir(exist_ok=True)
-        (running.folder / "model").mkdir(exist_ok=True)
+        for model in ("model", "before"):
+            (running.folder / model).mkdir(exist_ok=True)
         for file, content in secret["data"].items():
             path = place / items.get(file, file)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -297,14 +301,14 @@ class FakeKubelet:
             "/tmp/job": str(running.folder / "job"),
             "/hubtalk": str(running.folder / "secrets"),
             "/model": str(running.folder / "model"),
+            "/before": str(running.folder / "before"),
             "/space": str(running.folder / "space"),
             "0.0.0.0": running.ip,
         }
+        paths = re.compile(r"(?<![\w.-])(?:" + "|".join(map(re.escape, inside)) + r")(?![\w-])")
 
         def put(text: str) -> str:
-            for before, after in inside.items():
-                text = text.replace(before, after)
-            return text.replace("$$(", "$(")
+            return paths.sub(lambda found: inside[found[0]], text).replace("$$(", "$(")
 
         command = [put(part) for part in container["command"]]
         command[0] = sys.executable if command[0] == "python3" else command[0]

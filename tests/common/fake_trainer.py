@@ -1,6 +1,6 @@
 """A training program for tests: it speaks the protocol of the real ones (order, events, checkpoint, output) and learns nothing. Standard library only.
 
-What it does follows from the words in the first row to learn from: `be-slow`, `be-nan`, `be-oom`, `be-full`, `be-broken`, `be-hungry`,
+What it does follows from the words in the first row to learn from or to measure with: `be-slow`, `be-nan`, `be-oom`, `be-full`, `be-broken`, `be-hungry`,
 `be-online-PORT`.
 """
 
@@ -25,7 +25,8 @@ class Program:
     def __init__(self, order: dict[str, Any]) -> None:
         self.order = order
         self.folder = Path(order["folder"])
-        self.how = (self.folder / "train.jsonl").read_text(encoding="utf-8").splitlines()[0]
+        rows = [line for name in ("train", "held_out") for line in (self.folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        self.how = rows[0]
         self.events = (self.folder / "events.jsonl").open("a", encoding="utf-8")
 
     def tell(self, kind: str, **facts: Any) -> None:
@@ -80,6 +81,11 @@ class Program:
     def evaluate(self) -> None:
         for index, model in enumerate(self.order["models"]):
             self.tell("stage", message=f"Measuring {model['name']}", share=index / 2)
+            print("measuring with", self.how[:60], flush=True)
+            if "be-oom" in self.how:
+                self.fail("memory", "It needs more memory than the hardware has.")
+            while "be-slow" in self.how and index and not (self.folder.parent / "go").exists():
+                time.sleep(0.02)
             self.tell("measure", name=model["name"], loss=1.0 + index, perplexity=2.7 + index, tokens=50, rows=self.order["held_out"])
         self.tell("done")
 

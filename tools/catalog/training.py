@@ -67,8 +67,7 @@ class StartFinetune(Tool[FinetuneInput, JobOut]):
         facts = {
             "model": model.full_name, "dataset": dataset.full_name, "output": str(found.output), "commit": found.model.commit,
             "steps": found.steps, "epochs": args.epochs, "learning_rate": args.learning_rate, "tokens_total": found.tokens,
-        } | _data_facts(found.data) | _cost(ctx, found.estimate, found.payer)  # fmt: skip
-        facts |= {"cluster": found.cluster} | ({"first_time_s": 0} if found.cluster != LOCAL else {})  # an image has its packages
+        } | _data_facts(found.data) | _cost(ctx, found.estimate, found.payer, found.cluster)  # fmt: skip
         changes = (Change("model", None, str(found.output)), Change("visibility", None, str(args.visibility)))
         return Plan(resolved, Effect.SPEND, changes, facts, prepared=found)
 
@@ -121,7 +120,7 @@ class EvaluateModel(Tool[EvaluateInput, JobOut]):
         resolved |= {"repo": model.full_name, "dataset": dataset.full_name, "hardware": str(found.estimate.hardware)}
         facts = {"repo": model.full_name, "dataset": dataset.full_name, "commit": found.model.commit, "publish": args.publish}
         facts |= {"before": before.full_name} if before is not None else {}
-        facts |= _data_facts(found.data) | {"rows": found.rows} | _cost(ctx, found.estimate, found.payer)
+        facts |= _data_facts(found.data) | {"rows": found.rows} | _cost(ctx, found.estimate, found.payer, found.cluster)
         return Plan(resolved, Effect.SPEND, (Change("job", None, "evaluate"),), facts, prepared=found)
 
     def run(self, ctx: ToolContext, args: EvaluateInput, plan: Plan) -> JobOut:
@@ -150,13 +149,13 @@ def _data_facts(data: DataPlan) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cost(ctx: ToolContext, found: Estimate, payer: Payer) -> dict[str, Any]:
+def _cost(ctx: ToolContext, found: Estimate, payer: Payer, cluster: str) -> dict[str, Any]:
     """On what it runs, for how long, and for how much; all of it estimated."""
     item = found.hardware.item
-    packages = here(PACKAGES) or PACKAGES.installed(ctx.services.platform.data_dir)
+    packages = cluster != LOCAL or here(PACKAGES) or PACKAGES.installed(ctx.services.platform.data_dir)
     return {
         "hardware": str(found.hardware), "hardware_title": item.title, "hardware_gb": (item.gpu_memory_gb or item.memory_gb) * found.hardware.count,
-        "needs_gb": round(found.memory / GIB, 1), "takes_s": found.seconds, "first_time_s": 0 if packages else _INSTALL_S,
+        "needs_gb": round(found.memory / GIB, 1), "takes_s": found.seconds, "cluster": cluster, "first_time_s": 0 if packages else _INSTALL_S,
         "estimated_cost": found.cost, "hourly": round(found.hardware.price, 4), "currency": found.currency,
     } | budget_facts(ctx, payer.id, found.hardware.price)  # fmt: skip
 

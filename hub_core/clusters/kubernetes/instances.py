@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from hub_core.clusters.explain import explain
 from hub_core.clusters.kubernetes.facts import Container, Pod
-from hub_core.clusters.kubernetes.names import FETCH, INSTALL
+from hub_core.clusters.kubernetes.names import FETCH, FETCH_BEFORE, INSTALL
 from hub_core.clusters.port import Instance, InstanceState
 from hub_core.clusters.reasons import because
 
@@ -17,7 +17,7 @@ _PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrI
 _NOT_MADE = frozenset(
     {"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError"}
 )
-_BEFORE = {FETCH: "cannot_fetch", INSTALL: "cannot_install"}
+_BEFORE = {FETCH: "cannot_fetch", FETCH_BEFORE: "cannot_fetch", INSTALL: "cannot_install"}
 
 Explain = Callable[[Pod], str]
 """Why the scheduler finds no place for a pod."""
@@ -82,7 +82,7 @@ def _why(one: Container) -> str:
 def _under_way(pod: Pod, warning: str) -> tuple[InstanceState, str]:
     before = next((one.name for one in pod.init if one.name in _BEFORE and one.state == "running"), None)
     if before is not None:
-        return InstanceState.STARTING, because("fetching" if before == FETCH else "installing_packages")
+        return InstanceState.STARTING, because("installing_packages" if before == INSTALL else "fetching")
     if any(one.started and one.state == "running" for one in pod.containers):
         return InstanceState.SILENT, ""
     return InstanceState.STARTING, because("cluster_says", text=_said(warning)) if warning and not pod.containers else ""

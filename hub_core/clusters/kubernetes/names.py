@@ -24,6 +24,7 @@ HUB_JOB = "hubtalk/job"  # the hub's own job that a Job belongs to
 QUEUE = "kueue.x-k8s.io/queue-name"
 PARTS = "hubtalk"  # the ResourceQuota and the NetworkPolicy of a namespace
 SERVER, FETCH, KSERVE_SERVER, TASK = "server", "fetch", "kserve-container", "node"  # containers; the last as Kubeflow calls it
+FETCH_BEFORE = "fetch-before"  # downloads the model that a task compares with
 INSTALL = "install"  # the container that installs the packages of an app
 
 _PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub_core.clusters.kubernetes.names import DIGEST, FETCH, GPU, KSERVE_SERVER, RUN, SERVER, TASK, labels_of, secret_name
+from hub_core.clusters.kubernetes.names import DIGEST, FETCH, FETCH_BEFORE, GPU, KSERVE_SERVER, RUN, SERVER, TASK, labels_of, secret_name
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.port import ModelFiles, Resources, Task, Workload
 
@@ -82,10 +82,11 @@ def task_template(task: Task, options: Options, gpus: Gpus, run: str) -> dict[st
         "containers": [container],
         "volumes": [*mounts.values(), {"name": "pass", "secret": secret}],
     }
-    if task.model is not None:
-        container["volumeMounts"].append({"name": "model", "mountPath": task.model.folder, "readOnly": True})
-        spec["volumes"].append({"name": "model", "emptyDir": {}})
-        spec["initContainers"] = [fetching(task.model, options)]
+    for name, files in task.models.items():
+        container["volumeMounts"].append({"name": name, "mountPath": files.folder, "readOnly": True})
+        spec["volumes"].append({"name": name, "emptyDir": {}})
+    if task.models:
+        spec["initContainers"] = [fetching(files, options, name) for name, files in task.models.items()]
     return {
         "metadata": {"labels": labels_of(options.prefix, task.name) | {RUN: run}, "annotations": {GPU: task.resources.gpu_model}},
         "spec": spec | where(task.resources, gpus),
@@ -129,18 +130,19 @@ def _server(workload: Workload, name: str, gpus: Gpus) -> dict[str, Any]:
     return container
 
 
-def fetching(files: ModelFiles, options: Options) -> dict[str, Any]:
-    """The init container that downloads a model."""
-    command = ["python3", f"{SECRETS}/fetch.py", options.hub_url, files.repo, files.commit, SECRETS, files.folder]
+def fetching(files: ModelFiles, options: Options, task_model: str = "") -> dict[str, Any]:
+    """The init container that downloads a model; of those of a task, the one of that name."""
+    place = f"{SECRETS}/{task_model}" if task_model else SECRETS
+    command = ["python3", f"{SECRETS}/fetch.py", options.hub_url, files.repo, files.commit, place, files.folder]
     return {
-        "name": FETCH,
+        "name": FETCH_BEFORE if task_model == "before" else FETCH,
         "image": options.fetch_image,
         "command": [literal(part) for part in command],
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
         "securityContext": {**_locked(), "readOnlyRootFilesystem": True},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": "model", "mountPath": files.folder},
+            {"name": task_model or "model", "mountPath": files.folder},
             {"name": "pass", "mountPath": SECRETS, "readOnly": True},
         ],
     }

@@ -44,9 +44,9 @@ class KubernetesTasks:
     def start(self, task: Task) -> None:
         """Make the Job, then the Secret that its pod waits for; it belongs to the Job, and is deleted with it."""
         namespace = self._namespace(task.owner)
-        if task.model is not None:
-            script = objects.SCRIPT.read_text(encoding="utf-8")
-            task = replace(task, texts={**task.texts, "files.json": json.dumps(list(task.model.paths)), "fetch.py": script})
+        if task.models:
+            lists = {f"{name}/files.json": json.dumps(list(files.paths)) for name, files in task.models.items()}
+            task = replace(task, texts={**task.texts, **lists, "fetch.py": objects.SCRIPT.read_text(encoding="utf-8")})
         if sum(map(len, task.texts.values())) > objects.MAX_SECRET:
             raise ClusterRefused("The model has more files than can be downloaded into a cluster.")
         try:
