@@ -95,11 +95,13 @@ class Settings:
     )
     cluster_train_image: str = _setting(
         "",
-        "Image for fine-tunes in clusters, with `python3` and the packages torch, transformers (5.0 or newer), peft, accelerate, safetensors and"
-        " gguf; empty: fine-tunes run on the hub's machine only.",
+        "Image for fine-tunes and evaluations in clusters, with `python3` and the packages torch, transformers (5.0 or newer), peft,"
+        " accelerate, safetensors and gguf; empty: they run on the hub's machine only.",
     )
     cluster_train_jobs: bool = _setting(
-        False, "Fine-tunes are TrainJobs of Kubeflow (`trainer.kubeflow.org/v1alpha1`) in clusters that have it, and plain Jobs elsewhere."
+        False,
+        "Fine-tunes and evaluations are TrainJobs of Kubeflow (`trainer.kubeflow.org/v1alpha1`) in clusters that have it, and plain Jobs"
+        " elsewhere.",
     )
     cluster_space_image: str = _setting(
         "",
