@@ -23,6 +23,18 @@ class NoRuntime(InvalidInput):
     code = "no_runtime"
 
 
+class ImagesNotBuilt(InvalidInput):
+    """The Space has a Dockerfile, and nothing builds images for this hub; the hint says what an operator sets."""
+
+    code = "images_not_built"
+
+
+class BuildFailed(InvalidInput):
+    """The image of a Space cannot be built or pushed; the message has the last lines of its log, or the limit that it went over."""
+
+    code = "build_failed"
+
+
 class UnsuitableData(InvalidInput):
     """A dataset cannot be learned from or measured on: no rows, or no columns with texts; `details["columns"]` are those it has."""
 

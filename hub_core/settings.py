@@ -112,6 +112,29 @@ class Settings:
         "",
         "Package index that pods of Spaces install from, which must be among `HUB_CLUSTER_PEERS`; empty: where pip looks by itself.",
     )
+    cluster_space_registry: str = _setting(
+        "",
+        "Where images of Spaces with a Dockerfile are pushed to: a registry with a path, such as `registry.example.com/spaces`. Together with"
+        " `HUB_CLUSTER_BUILD_NAMESPACE` it lets such Spaces run in clusters; empty: they do not run.",
+    )
+    cluster_registry_secret: str = _setting(
+        "",
+        "Name of a Secret of the type `kubernetes.io/dockerconfigjson` for that registry: builds push with the one in"
+        " `HUB_CLUSTER_BUILD_NAMESPACE`, and pods pull with the one in their owner's namespace, where there is one. Empty: none is needed.",
+    )
+    cluster_build_namespace: str = _setting(
+        "",
+        "Namespace that builds run in, which must be there: their pods need more than the namespaces of owners let pods have"
+        " (docs/spaces.md#images-from-a-dockerfile).",
+    )
+    cluster_build_image: str = _setting("docker.io/moby/buildkit:v0.31.1-rootless", "Image that builds run with: BuildKit, rootless.")
+    cluster_build_peers: str = _setting(
+        "",
+        "What builds reach besides `HUB_CLUSTER_PEERS`: the registry, and where base images and packages come from, as names of namespaces"
+        " and address ranges with commas.",
+    )
+    cluster_build_minutes: int = _setting(30, "Longest time of a build, waiting included, in minutes.")
+    cluster_build_gb: float = _setting(10.0, "Most that a build may take on the disk of its node, in GiB.")
     cluster_quota: str = _setting(
         "pods=100", "What each owner may take of a cluster: `pods`, `cpu`, `memory` and `gpu` with commas, such as `pods=50,gpu=8`."
     )

@@ -35,6 +35,8 @@ def cost_lines(language: str, facts: Mapping[str, Any]) -> list[str]:
         lines.append(say(language, "fact.needs", runtime=plain(facts.get("runtime", "")), memory=gigabytes(facts["needs_gb"])))
     if facts.get("packages"):
         lines.append(say(language, "fact.space_packages", n=facts["packages"]))
+    if facts.get("builds_image"):
+        lines.append(say(language, "fact.space_image"))
     for name, seconds in (("starts", facts.get("starts_in_s")), ("first_time", facts.get("first_time_s"))):
         if seconds:
             lines.append(say(language, f"fact.{name}", time=duration(language, seconds)))

@@ -34,7 +34,10 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How to tell that a copy answers: `path` gives a 2xx, at the latest `startup_s` seconds after its start."""
+    """How to tell that a copy answers: `path` gives a 2xx, at the latest `startup_s` seconds after its start.
+
+    Without a path it is enough that it takes connections; a program on this machine always has one.
+    """
 
     path: str = "/health"
     startup_s: float = 600.0
@@ -91,7 +94,8 @@ class Workload:
         confined: on this machine, how little it gets; None for programs that an operator trusts.
         secrets: more of the environment, which is never written down.
         replicas: how many copies; 0 keeps the workload and runs nothing.
-        owner, files: for clusters elsewhere: whose it is, and what is downloaded before it starts; a confined program starts in their folder.
+        owner, files: for clusters elsewhere: whose it is, and what is downloaded before it starts; a confined program starts in their folder,
+            or without files as its image says.
         kserve: a cluster with KServe runs it as an InferenceService.
         scaling: leaves the number of copies to the cluster; `replicas` is where it begins.
     """

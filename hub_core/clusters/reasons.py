@@ -21,6 +21,9 @@ TEXTS: Mapping[str, str] = {
     "installing": "Installing its runtime ({progress}).",
     "copying": "Copying the model's files ({progress}).",
     "not_prepared": "It could not be made ready: {text}",
+    "to_build": "Its image is to be built.",
+    "building": "Building its image ({progress}).",
+    "cannot_build": "Its image cannot be built: {text}",
     # -- room
     "not_isolated": "This machine cannot shut it in: {text}.",
     "no_memory": "It needs {needed} of memory, and {free} of this machine are free.",
@@ -42,6 +45,7 @@ TEXTS: Mapping[str, str] = {
     "cannot_fetch": "The model's files cannot be downloaded: {text}",
     "installing_packages": "It installs the packages of the app.",
     "cannot_install": "The packages of the app cannot be installed: {text}",
+    "too_long": "It took longer than it may.",
     "cluster_says": "The cluster says: {text}",
     # -- which copies and revisions answer
     "copies": "{ready} of {replicas} copies answer.",

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hub_core.clusters.kubernetes.cluster import KubernetesCluster
 from hub_core.clusters.kubernetes.opening import open_clusters
+from hub_core.clusters.kubernetes.options import read_options
 from hub_core.clusters.local.cluster import LocalCluster
 from hub_core.clusters.port import GIB, Cluster, Inventory
 from hub_core.deployments.hardware import HardwareCatalogue, load_hardware
 from hub_core.running_errors import ClusterUnavailable
 from hub_core.runtimes.catalogue import Runtimes, load_runtimes
 from hub_core.settings import Settings
+from hub_core.spaces.images import Images
 
 LOCAL = "local"
 
@@ -39,6 +42,8 @@ class Platform:
     space_packages: int = 6 * GIB
     # What they run with in clusters; empty: they do not.
     space_image: str = ""
+    # Where images of Spaces with a Dockerfile are built; None: they do not run.
+    images: Images | None = None
     environment_of: Callable[[int], Mapping[str, str]] = _nothing
 
     def inventories(self) -> dict[str, Inventory]:
@@ -66,13 +71,21 @@ def open_platform(settings: Settings, pass_for: Callable[[int], str]) -> Platfor
     local = LocalCluster(
         settings.data_dir / "local", grace_s=settings.deployment_grace_s, unconfined=settings.spaces_unconfined, on_change=changed.set
     )
+    clusters = open_clusters(settings, pass_for, changed.set)
     return Platform(
         data_dir=settings.data_dir.resolve(),
-        clusters={**open_clusters(settings, pass_for, changed.set), LOCAL: local},
+        clusters={**clusters, LOCAL: local},
         runtimes=load_runtimes(own / "runtimes" if own else None),
         hardware=load_hardware(own / "hardware.yaml" if own else None),
         changed=changed,
         space_disk=int(settings.space_disk_gb * GIB),
         space_packages=int(settings.space_install_gb * GIB),
         space_image=settings.cluster_space_image.strip(),
+        images=_images(settings, clusters),
     )
+
+
+def _images(settings: Settings, clusters: Mapping[str, KubernetesCluster]) -> Images | None:
+    tasks = {name: cluster.builds for name, cluster in clusters.items() if cluster.builds is not None}
+    building = read_options(settings).building if tasks else None
+    return Images(building.registry, building.image, building.seconds, tasks) if building is not None else None

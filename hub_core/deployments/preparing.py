@@ -1,4 +1,7 @@
-"""What must be on this machine before a deployment can start: the runtime's packages and the model's files. Both come by jobs."""
+"""What must be there before a deployment can start: here the runtime's packages and the model's files, in a cluster the image of a Space.
+
+All come by jobs.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hub_core.authz import SYSTEM
-from hub_core.clusters.reasons import Reason, because, together
+from hub_core.clusters.reasons import OTHER, Reason, because, together
 from hub_core.db import Database
-from hub_core.deployments.platform import Platform
+from hub_core.deployments.platform import LOCAL, Platform
 from hub_core.deployments.tables import Deployment, DeploymentRevision
 from hub_core.deployments.workloads import MODELS, snapshot_folder
 from hub_core.errors import RepoNotFound, StorageFull
@@ -21,6 +24,8 @@ from hub_core.jobs.tables import Job
 from hub_core.repos.copying import copy_files
 from hub_core.repos.tables import Repo
 from hub_core.runtimes.install import environment_folder, install, install_packages, is_installed
+from hub_core.spaces.building import SPACE_BUILD, build_key, newest_build
+from hub_core.spaces.images import DOCKER, image_of
 from hub_core.spaces.spec import APP
 from hub_core.spaces.workload import PLACE, space_packages
 from hub_core.storage.local import disk_errors
@@ -52,6 +57,8 @@ class Preparing:
 
     def check(self, deployment: Deployment, revision: DeploymentRevision) -> Prepared:
         """Where the revision stands; puts into the queue what is missing. Raises NoRuntime."""
+        if deployment.cluster != LOCAL:
+            return self._image(deployment, revision)
         runtime = self.platform.runtimes.get(revision.runtime)
         steps = []
         if revision.task == APP:
@@ -64,6 +71,23 @@ class Preparing:
             args = {"deployment": deployment.id, "revision": revision.number}
             steps.append(self._job(FETCH, target.name, args, deployment.repo_id, deployment.updated_at))
         return next((step for step in steps if step.failed), steps[0] if steps else Prepared(True))
+
+    def _image(self, deployment: Deployment, revision: DeploymentRevision) -> Prepared:
+        """In a cluster all comes with the pod, but for the image of a Space with a Dockerfile."""
+        if revision.runtime != DOCKER or image_of(revision.options):
+            return Prepared(True)
+        job = newest_build(self.db, deployment, revision)
+        if job is None or job.status in ("succeeded", "cancelled") or (job.status == "failed" and job.created_at < deployment.updated_at):
+            args = {"deployment": deployment.id, "revision": revision.number}
+            key = build_key(deployment.id, revision.commit)
+            with self.db.write() as session:
+                self.queue.enqueue(session, SPACE_BUILD, args, actor=SYSTEM, repo_id=deployment.repo_id, key=key)
+            return Prepared(False, because("to_build"))
+        said = str((job.error or {}).get("message", "")) or job.message
+        if job.status == "failed":
+            return Prepared(False, because("cannot_build", text=said), failed=True)
+        begun = because("building", progress=f"{job.progress or 0:.0%}") if job.status == "running" else because("to_build")
+        return Prepared(False, together(begun, because(OTHER, text=said) if said else ""))
 
     def _packages(self, deployment: Deployment, revision: DeploymentRevision) -> list[Prepared]:
         packages = space_packages(self.platform, deployment.repo_id, revision)

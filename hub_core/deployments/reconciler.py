@@ -27,7 +27,7 @@ from hub_core.deployments.accounting import Accounting, budget_cap
 from hub_core.deployments.autoscaler import Autoscaler, Cap, everything
 from hub_core.deployments.load import demand
 from hub_core.deployments.load import sweep as sweep_loads
-from hub_core.deployments.platform import LOCAL, Platform
+from hub_core.deployments.platform import Platform
 from hub_core.deployments.preparing import Prepared, Preparing
 from hub_core.deployments.reasons import told_by_hub
 from hub_core.deployments.seen import Leg, Seen, seen_of, seen_of_both, with_older
@@ -153,7 +153,7 @@ class Rounds:
                     self._quiet(cluster, workload, found)
             status = Status.SLEEPING if not row.stopped and one.repo.deleted_at is None else Status.STOPPED
             return Seen(status, because("model_deleted") if one.repo.deleted_at is not None else told_by_hub(row)), set(own)
-        prepared = self.preparing.check(row, revision) if row.cluster == LOCAL else Prepared(True)
+        prepared = self.preparing.check(row, revision)
         if one.older is not None:
             return self._both(cluster, one, one.older, own, prepared)
         others = {name: found for name, found in own.items() if name != workload.name}
@@ -179,7 +179,7 @@ class Rounds:
         stays, older_field = render(self.platform, row, older, one.name, one.repo.full_name)
         comes, newer_field = render(self.platform, row, one.revision, one.name, one.repo.full_name)
         comes = replace(comes, replicas=copies_of_new(row.replicas, row.traffic))
-        before = self.preparing.check(row, older) if row.cluster == LOCAL else Prepared(True)
+        before = self.preparing.check(row, older)
         legs = [
             Leg(revision.number, self._bring(cluster, workload, own) if there.ready else own.get(workload.name), model_field)
             for revision, workload, model_field, there in (

@@ -34,6 +34,7 @@ from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.running_errors import ClusterUnavailable, NothingToRollBack
+from hub_core.spaces.building import build_logs
 
 MAX_REPLICAS = 32
 
@@ -110,7 +111,7 @@ class DeploymentService:
         return Page(views, str(rows[limit - 1][0].id) if len(rows) > limit else None)
 
     def logs(self, actor: Actor, said: str, lines: int) -> dict[str, str]:
-        """The last lines that the copies of a deployment wrote, by `revision/copy`.
+        """The last lines that the copies of a deployment wrote, by `revision/copy`; of an image that is not built yet, those of its build.
 
         Raises:
             ClusterUnavailable: its cluster does not answer. And as `find`.
@@ -119,7 +120,7 @@ class DeploymentService:
         row = found.deployment
         numbers = dict.fromkeys(number for number in (row.revision, row.base, row.serving) if number is not None)
         cluster = self._cluster(row.cluster)
-        return {
+        return build_logs(self._db, row, lines) | {
             f"{number}/{copy}": text
             for number in numbers
             for copy, text in cluster.logs(workload_name(row.id, number), lines).items()

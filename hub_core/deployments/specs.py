@@ -21,8 +21,9 @@ from hub_core.models.inspect import inspect_model, wanted
 from hub_core.repos.files import FileService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
-from hub_core.running_errors import NoRuntime, NoSuchHardware, NotIsolated, TooBigForHardware
+from hub_core.running_errors import ImagesNotBuilt, NoRuntime, NoSuchHardware, NotIsolated, TooBigForHardware
 from hub_core.runtimes.catalogue import Runtime
+from hub_core.spaces.images import DOCKER
 from hub_core.spaces.spec import APP, STATIC, build_of
 
 MAX_VARIABLES, MAX_VALUE = 50, 4096
@@ -106,14 +107,14 @@ class Specs:
         """How the app of a Space would run: shut in, on this machine or in a pod.
 
         Raises:
-            NotIsolated: this machine cannot shut it in, and no cluster runs Spaces.
+            NotIsolated: this machine cannot shut it in, and no cluster runs Spaces. ImagesNotBuilt: it has a Dockerfile.
         """
         build = build_of(actor, self._files, repo, paths, commit, self._platform.runtimes)
         if build.runtime.name == STATIC:
             raise InvalidInput(f"{repo.full_name} is static pages: no program runs for them.", hint="They can be opened at any time.")
         if asked.environment:
             raise InvalidInput("A Space has variables and secrets of its own.", hint="Set them on the Space.")
-        homes = self._space_homes()
+        homes = self._image_homes(repo) if build.runtime.name == DOCKER else self._space_homes()
         inventories = {name: found for name, found in self._platform.inventories().items() if name in homes}
         said = self._platform.hardware.parse(asked.hardware) if asked.hardware else "cpu"
         fits: list[tuple[Hardware, str]] = []
@@ -129,6 +130,17 @@ class Specs:
             commit=commit, said=asked.revision or repo.default_branch, hardware=hardware, runtime=build.runtime, cluster=home,
             paths=tuple(paths), model_path=build.app, task=APP, memory=0, weights=0, environment={}, options=build.options,
         )  # fmt: skip
+
+    def _image_homes(self, repo: Repo) -> set[str]:
+        """The clusters that build images and run them. This machine does neither."""
+        images = self._platform.images
+        if images is None:
+            raise ImagesNotBuilt(
+                f"{repo.full_name} has a Dockerfile, and nothing builds images for this hub; on the hub's own machine such Spaces never run.",
+                hint="An administrator names a cluster, a registry and a namespace for builds: HUB_CLUSTERS, HUB_CLUSTER_SPACE_REGISTRY and"
+                " HUB_CLUSTER_BUILD_NAMESPACE. Or make it with Gradio or Streamlit, or as static pages.",
+            )
+        return set(images.tasks)
 
     def _space_homes(self) -> set[str]:
         """The clusters that may run apps of Spaces: those with pods, where the operator wants that, and this machine, where it can."""

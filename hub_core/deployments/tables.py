@@ -64,7 +64,7 @@ class Deployment(Base):
 
 
 class DeploymentRevision(Base):
-    """One way in which a deployment ran; none is ever changed, so that each can be rolled back to."""
+    """One way in which a deployment ran; none is ever changed, so that each can be rolled back to (its image is noted once it is built)."""
 
     __tablename__ = "deployment_revisions"
 
@@ -79,7 +79,7 @@ class DeploymentRevision(Base):
     task: Mapped[str] = mapped_column(sa.String(16))
     memory: Mapped[int] = mapped_column(sa.BigInteger)  # bytes that the model is estimated to take
     environment: Mapped[dict[str, Any]]
-    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of a Space: its packages and its port
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of a Space: packages, port, image
     after: Mapped[int | None]  # the revision that it was to take the place of
     created_by: Mapped[int | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[dt.datetime]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hub_core.authz import Actor
 from hub_core.jobs.acting import actor_of
 from hub_core.jobs.queue import Lease
+from hub_core.jobs.tables import Job
 
 if TYPE_CHECKING:
     from hub_core.services import Services
@@ -78,6 +79,12 @@ class JobContext:
             self._asked = now
             self._goes_on = self.services.jobs.queue.goes_on(self.lease)
         return not self._goes_on
+
+    def was_cancelled(self) -> bool:
+        """Whether somebody asked this very attempt to stop; a worker that stops, or lost the job to another one, is no reason to undo work."""
+        with self.services.db.read() as session:
+            job = session.get(Job, self.job_id)
+            return job is not None and job.lease == self.lease.token and job.cancel
 
     def check(self) -> None:
         """Call it often.

@@ -21,6 +21,7 @@ class Lane(enum.StrEnum):
     HEAVY = "heavy"
     TRAINING = "training"  # hours of it must keep no scan waiting
     SETUP = "setup"  # what a deployment waits for: it stands behind no fine-tune and before no webhook
+    BUILD = "build"  # images that clusters build: a thread follows each
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def all_kinds() -> dict[str, JobKind]:
     """Every kind of job of this hub, by name."""
     from hub_core.deployments import preparing
     from hub_core.scanning.work import SCAN, VERIFY
+    from hub_core.spaces.building import BUILD_JOB
     from hub_core.training.jobs import EVALUATE_JOB, FINETUNE_JOB
     from hub_core.webhooks.deliver import DELIVER
 
@@ -59,6 +61,7 @@ def all_kinds() -> dict[str, JobKind]:
         preparing.INSTALL_JOB,
         preparing.FETCH_JOB,
         preparing.SPACE_JOB,
+        BUILD_JOB,
         FINETUNE_JOB,
         EVALUATE_JOB,
     )

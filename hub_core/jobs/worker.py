@@ -18,7 +18,7 @@ from hub_core.jobs.tables import Job
 from hub_core.running_errors import BudgetSpent
 from hub_core.services import Services
 
-THREADS: Mapping[Lane, int] = {Lane.LIGHT: 2, Lane.HEAVY: 1, Lane.TRAINING: 1, Lane.SETUP: 1}
+THREADS: Mapping[Lane, int] = {Lane.LIGHT: 2, Lane.HEAVY: 1, Lane.TRAINING: 1, Lane.SETUP: 1, Lane.BUILD: 2}
 LEASE_S = 30.0
 POLL_S = 0.5
 STOP_S = 5.0

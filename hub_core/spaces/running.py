@@ -101,7 +101,7 @@ class SpaceRuns:
         if run.cluster == LOCAL:
             built = space_packages(self._platform, repo_id, revision).installed(self._platform.data_dir)
         else:
-            built = not any(one["code"] == "cannot_install" for one in run.reasons or ())
+            built = not any(one["code"] in ("cannot_install", "cannot_build") for one in run.reasons or ())
         return SpaceState(stage_of(run.status, built=built), revision.runtime, revision.model_path, run, revision)
 
     def found(self, actor: Actor, repo: Repo, permission: Permission = Permission.DEPLOYMENT_MANAGE) -> Found:

@@ -33,5 +33,5 @@ def stage_at_rest(card: Mapping[str, Any], paths: Collection[str]) -> str:
 
 
 def stage_of(status: str, *, built: bool) -> str:
-    """The stage of a Space that was run. `built`: its packages could be installed."""
+    """The stage of a Space that was run. `built`: its packages could be installed, or its image built."""
     return "BUILD_ERROR" if status == Status.FAILED and not built else _STAGES[Status(status)]

@@ -13,6 +13,7 @@ from hub_core.repos.files import FileService
 from hub_core.repos.tables import Repo
 from hub_core.running_errors import NoRuntime
 from hub_core.runtimes.catalogue import Runtime, Runtimes
+from hub_core.spaces.images import DOCKER, app_port
 from hub_core.spaces.requirements import MAX_BYTES, read_requirements, sdk_version
 from hub_core.spaces.runtime import app_file
 
@@ -58,11 +59,12 @@ def build_of(actor: Actor, files: FileService, repo: Repo, paths: list[str], com
         )
     if sdk == STATIC:
         return Build(sdk, runtime, app, 0, ())
+    if sdk == DOCKER:
+        return Build(sdk, runtime, app, app_port(card.get("app_port")), ())
     way = runtime.local
     if way is None:
         raise NoRuntime(
-            f"{repo.full_name} is made with {runtime.title}, and this hub does not build or run containers for Spaces.",
-            hint="Make it with Gradio or Streamlit, or as static pages. No builder of images is there, on Kubernetes neither.",
+            f"Spaces made with {runtime.title} do not run on this hub.", hint="Make it with Gradio or Streamlit, or as static pages."
         )
     own = read_requirements(_read(actor, files, repo, "requirements.txt", paths, commit, MAX_BYTES + 1))
     version = sdk_version(card.get("sdk_version"), way.sdk_version)

@@ -17,7 +17,7 @@ HOMES = ("/root" + "/", "/home" + "/", "/Us" + "ers/", "/work" + "/", "/opt" + "
 SECRETS = (r"AKIA[0-9A-Z]{16}", r"ghp_[A-Za-z0-9]{36}", r"-----BEGIN (?:RSA |OPENSSH |EC )?PRIVATE KEY-----")
 
 # file -> why a path in it is not one of a machine.
-PATHS_ALLOWED: dict[str, str] = {}
+PATHS_ALLOWED: dict[str, str] = {"hub_core/clusters/kubernetes/builds.py": "where the image of BuildKit keeps its files"}
 
 
 def texts() -> list[tuple[str, str]]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -27,6 +29,7 @@ from hub_core.clusters.kubernetes.facts import quantity
 from tests.common.fake_api_server import KUBEFLOW, FakeCluster
 
 STEP_S, BACKOFF_S = 0.03, 0.2
+BUILDCTL = Path(__file__).with_name("fake_buildctl.py")
 APPS, CORE = "/apis/apps/v1", "/api/v1"
 
 
@@ -71,6 +74,7 @@ class FakeKubelet:
     Attributes:
         missing: images that cannot be pulled.
         full: pods of Jobs find no place.
+        registry: the folder that images of tests are pushed to and pulled from.
     """
 
     def __init__(self, cluster: FakeCluster, memory: str = "1024Mi") -> None:
@@ -82,7 +86,20 @@ class FakeKubelet:
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self.missing: set[str] = set()
         self.full = False
+        self.registry = cluster.folder / "registry"
+        self._given = {"FAKE_REGISTRY": str(self.registry)}
+        self._path = f"{self._programs()}:{os.defpath}"
         cluster.server.log = self._read_log
+
+    def _programs(self) -> Path:
+        """What images of builders bring."""
+        place = self._cluster.folder / "programs"
+        for folder in (self.registry, place):
+            folder.mkdir(parents=True, exist_ok=True)
+        program = place / "buildctl-daemonless.sh"
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {BUILDCTL} "$@"\n')
+        program.chmod(0o755)
+        return place
 
     def start(self) -> None:
         self._client.post(f"{CORE}/nodes", json=node(memory=self._memory)).raise_for_status()
@@ -237,7 +254,8 @@ class FakeKubelet:
         """Take the containers one step further, and write down how they are."""
         spec = pod["spec"]
         server = spec["containers"][0]
-        if server["image"] in self.missing:
+        image = server["image"]
+        if image in self.missing or ("@" in image and not (self.registry / image.replace("@sha256:", "/")).exists()):
             reason = "ErrImagePull" if running.failures == 0 else "ImagePullBackOff"
             running.failures += 1
             said = {"reason": reason, "message": f'failed to pull image "{server["image"]}": not found'}
@@ -303,6 +321,7 @@ class FakeKubelet:
             "/model": str(running.folder / "model"),
             "/before": str(running.folder / "before"),
             "/space": str(running.folder / "space"),
+            "/tmp/build": str(running.folder / "build"),
             "0.0.0.0": running.ip,
         }
         paths = re.compile(r"(?<![\w.-])(?:" + "|".join(map(re.escape, inside)) + r")(?![\w-])")
@@ -310,16 +329,28 @@ class FakeKubelet:
         def put(text: str) -> str:
             return paths.sub(lambda found: inside[found[0]], text).replace("$$(", "$(")
 
+        container = self._unpacked(running, container)
         command = [put(part) for part in container["command"]]
         command[0] = sys.executable if command[0] == "python3" else command[0]
         environment = {one["name"]: put(one["value"]) for one in container.get("env", [])}
-        if shutil.which(command[0]) is None:
+        if shutil.which(command[0], path=self._path) is None:
             command = ["sh", "-c", 'echo "$0 cannot be started"; exit 127', command[0]]
         with running.log.open("ab") as log:
             cwd = put(container["workingDir"]) if "workingDir" in container else None
             running.process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=cwd, env={"PATH": os.defpath, "PYTHONUNBUFFERED": "1"} | environment
+                command, stdout=log, stderr=log, cwd=cwd, env={"PATH": self._path, "PYTHONUNBUFFERED": "1"} | environment | self._given
             )
+
+    def _unpacked(self, running: Running, container: dict[str, Any]) -> dict[str, Any]:
+        """A container that starts as its image says: one that was built in a test."""
+        if "command" in container:
+            return container
+        image = self.registry / container["image"].replace("@sha256:", "/")
+        files, start = running.folder / "image", json.loads((image / "start.json").read_text())
+        shutil.rmtree(files, ignore_errors=True)
+        shutil.copytree(image / "files", files)
+        environment = [{"name": name, "value": value} for name, value in start["environment"].items()]
+        return {**container, "command": start["command"], "workingDir": str(files), "env": environment + container.get("env", [])}
 
     def _environment(self, pod: dict[str, Any], container: dict[str, Any]) -> list[dict[str, str]]:
         """The variables of a container, with those that come from Secrets."""
@@ -334,7 +365,10 @@ class FakeKubelet:
         return found
 
     def _answers(self, running: Running, server: dict[str, Any]) -> bool:
-        probe = server["readinessProbe"]["httpGet"]
+        probe = server["readinessProbe"].get("httpGet")
+        if probe is None:
+            with socket.socket() as asking:
+                return asking.connect_ex((running.ip, server["readinessProbe"]["tcpSocket"]["port"])) == 0
         try:
             return httpx.get(f"http://{running.ip}:{probe['port']}{probe['path']}", timeout=2).is_success
         except httpx.HTTPError:

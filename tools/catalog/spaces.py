@@ -12,6 +12,7 @@ from hub_core.errors import InvalidInput, NotFound, RepoNotFound
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.running_errors import NoSuchHardware
+from hub_core.spaces.images import DOCKER
 from hub_core.spaces.running import Planned, SpaceState, app_path
 from hub_core.spaces.service import MAX_VALUE, Setting
 from tools.catalog.deployments import cost
@@ -113,7 +114,7 @@ class SpaceOut(ToolOutput):
 
     repo: str = Field(examples=["acme/demo-app"])
     stage: str = Field(description="RUNNING, APP_STARTING, BUILDING, SLEEPING, PAUSED, STOPPED, BUILD_ERROR, RUNTIME_ERROR or NO_APP_FILE.")
-    sdk: str = Field(description="gradio, streamlit or static")
+    sdk: str = Field(description="gradio, streamlit, docker or static")
     path: str = Field(description="Where its app is opened, at the hub's address.", examples=["/spaces/acme/demo-app/app"])
     reason: str = Field(description="Why it is so, in plain words; empty when all is well.")
     deployment: str | None = Field(description="The deployment that runs it; none for static pages.")
@@ -140,7 +141,7 @@ def space_out(ctx: ToolContext, repo: Repo, state: SpaceState) -> SpaceOut:
 
 
 class RunSpace(Tool[RunSpaceInput, SpaceOut]):
-    """Run a Space: start its Gradio or Streamlit app from the newest commit, on hardware that is paid by the hour; asleep while unused."""
+    """Run a Space: start its Gradio, Streamlit or Docker app from the newest commit, on hardware that is paid by the hour; asleep while unused."""
 
     name, group, input, output = "run_space", "deployments", RunSpaceInput, SpaceOut
     effect, permission = Effect.SPEND, Permission.DEPLOYMENT_MANAGE
@@ -163,6 +164,7 @@ class RunSpace(Tool[RunSpaceInput, SpaceOut]):
             )
         if spec is not None:
             facts |= {"commit": spec.commit, "runtime": spec.runtime.title, "packages": len(spec.options.get("requirements", ()))}
+            facts |= {"builds_image": True} if spec.runtime.name == DOCKER else {}
         undone = Call("stop_space", {"repo": repo.full_name}) if changes else None
         return Plan(resolved, Effect.SPEND if changes else Effect.READ, changes, facts, undone, (repo, planned))
 

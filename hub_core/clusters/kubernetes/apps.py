@@ -1,6 +1,7 @@
 """Pods of apps that nobody vouches for. What no pod may, they may not either; and they write nowhere but into folders of a bounded size.
 
 Files of the app are put into one of these, its packages into another, by a container that runs before and installs prebuilt packages only.
+An app that is an image of its own has neither: it may write to its own files, as much as its node lets it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ MIB = 1024**2
 def shut_in(template: dict[str, Any], workload: Workload, options: Options) -> dict[str, Any]:
     """The template of the pods of an app, from that of a program like any other."""
     confined, files = workload.confined, workload.files
-    assert confined is not None and files is not None
+    assert confined is not None
+    if files is None:
+        return _own_image(template, workload, confined, options)
     spec = template["spec"]
     (server,) = spec["containers"]
     server |= {
@@ -42,6 +45,17 @@ def shut_in(template: dict[str, Any], workload: Workload, options: Options) -> d
         server["volumeMounts"].append({"name": "packages", "mountPath": PACKAGES, "readOnly": True})
         before.append(_install(confined, server, options))
     return {**template, "spec": {**spec, "volumes": volumes, "initContainers": before}}
+
+
+def _own_image(template: dict[str, Any], workload: Workload, confined: Confined, options: Options) -> dict[str, Any]:
+    """Its image says what runs and where its home is; the node ends it when it has written more than it may."""
+    spec = template["spec"]
+    (server,) = spec["containers"]
+    server["env"] = [one for one in _environment(server["env"], confined, workload) if one != {"name": "HOME", "value": "/tmp"}]  # noqa: S108 - the pod's own
+    server["resources"]["limits"]["ephemeral-storage"] = f"{max(1, confined.disk // MIB)}Mi"
+    secret = options.building.secret if options.building else ""
+    pulls = {"imagePullSecrets": [{"name": secret}]} if secret else {}
+    return {**template, "spec": {**spec, **pulls, "volumes": [_bounded(volume, confined.disk) for volume in spec["volumes"]]}}
 
 
 def environment_secret(workload: Workload, options: Options, namespace: str, service_uid: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from hub_core.clusters.kubernetes.api import Api, Exists, Missing
+from hub_core.clusters.kubernetes.builds import KubernetesBuilds
 from hub_core.clusters.kubernetes.facts import Pod
 from hub_core.clusters.kubernetes.inventory import inventory, taken
 from hub_core.clusters.kubernetes.names import HUB, WORKLOAD, hub_label
@@ -46,6 +47,8 @@ class KubernetesCluster:
         self._state = State(api, options, self._dirty.set)
         self._writer = Writer(api, options, self._state, pass_for)
         self.tasks: Tasks = KubernetesTasks(api, options, self._state, self._writer)
+        building = options.building
+        self.builds: Tasks | None = KubernetesBuilds(api, options, self._state, self._writer, building) if building else None
         self._gauge = Gauge(api, f"{HUB}={hub_label(options.prefix)}")
         self._thread: threading.Thread | None = None
         self._looked: tuple[float, Inventory] | None = None

@@ -117,6 +117,7 @@ class Pod(Thing):
     unscheduled: tuple[str, str] | None = None  # reason and message of the scheduler
     init: tuple[Container, ...] = ()
     containers: tuple[Container, ...] = ()
+    evicted: str = ""  # why its node ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,7 @@ def read_pod(body: Body, hub: str, *, ended: bool = False) -> Pod | None:
         str(labels.get(QUEUE, "")), str(status.get("podIP") or ""), int(ports[0].get("containerPort") or 0),
         bool(about.get("deletionTimestamp")), (conditions.get("Ready") or {}).get("status") == "True", unscheduled,
         tuple(map(_container, status.get("initContainerStatuses") or [])), tuple(map(_container, status.get("containerStatuses") or [])),
+        str(status.get("message") or "") if status.get("reason") == "Evicted" else "",
     )  # fmt: skip
 
 

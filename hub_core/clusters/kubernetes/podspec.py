@@ -104,7 +104,8 @@ def cleared(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _server(workload: Workload, name: str, gpus: Gpus) -> dict[str, Any]:
-    probe = {"httpGet": {"path": workload.probe.path, "port": workload.port}, "timeoutSeconds": 5}
+    asked = {"httpGet": {"path": workload.probe.path, "port": workload.port}}
+    probe = {**(asked if workload.probe.path else {"tcpSocket": {"port": workload.port}}), "timeoutSeconds": 5}
     words = {"host": "0.0.0.0", "port": str(workload.port)}  # noqa: S104 - inside of its pod
     environment = {"HOME": "/tmp", **workload.environment}  # noqa: S108 - the pod's own
     container: dict[str, Any] = {

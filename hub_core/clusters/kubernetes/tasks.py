@@ -20,6 +20,7 @@ from hub_core.clusters.kubernetes.names import QUEUE, RUN, TASK, hub_label, name
 from hub_core.clusters.kubernetes.objects import in_namespace
 from hub_core.clusters.kubernetes.options import Options
 from hub_core.clusters.kubernetes.placing import no_place
+from hub_core.clusters.kubernetes.podspec import Gpus
 from hub_core.clusters.kubernetes.state import State
 from hub_core.clusters.kubernetes.taskobjects import BATCH, KUBEFLOW
 from hub_core.clusters.kubernetes.writer import Writer, create_or_merge, gpus_of
@@ -53,7 +54,7 @@ class KubernetesTasks:
             try:
                 self._write(task, namespace)
             except Missing:  # the namespace was deleted meanwhile
-                self._writer.open(namespace, task.owner, anew=True)
+                self._open(namespace, task.owner, anew=True)
                 self._write(task, namespace)
         except (Missing, Exists) as error:
             raise ClusterRefused(f"The cluster '{self._api.name}' refuses it: {error}", hint="It is tried again.") from error
@@ -67,7 +68,11 @@ class KubernetesTasks:
         ended = {one.get("type"): one for one in (job.get("status") or {}).get("conditions") or [] if one.get("status") == "True"}
         if "Complete" in ended:
             return TaskStatus(TaskState.SUCCEEDED)
+        if "Failed" in ended and ended["Failed"].get("reason") == "DeadlineExceeded":
+            return TaskStatus(TaskState.FAILED, because("too_long"))
         pod = self._pod(namespace, name)
+        if "Failed" in ended and pod is not None and pod.evicted:
+            return TaskStatus(TaskState.FAILED, because("cluster_says", text=pod.evicted[:300]))
         if "Failed" in ended:
             why = instance(pod, "", "", "", self._no_place).reason if pod is not None else ""
             return TaskStatus(TaskState.FAILED, why or because("cluster_says", text=str(ended["Failed"].get("message", ""))[:300]))
@@ -112,8 +117,14 @@ class KubernetesTasks:
     def _namespace(self, owner: str) -> str:
         return namespace_of(self._options.prefix, owner)
 
+    def _open(self, namespace: str, owner: str, *, anew: bool = False) -> None:
+        self._writer.open(namespace, owner, anew=anew)
+
+    def _job(self, task: Task, namespace: str, gpus: Gpus, queue: str, run: str) -> dict[str, Any]:
+        return taskobjects.job(task, self._options, namespace, gpus, queue, run)
+
     def _write(self, task: Task, namespace: str) -> None:
-        self._writer.open(namespace, task.owner)
+        self._open(namespace, task.owner)
         made = self._found(namespace, task.name) or self._made(task, namespace)
         content = taskobjects.secret(task, self._options, namespace, made)
         create_or_merge(self._api, in_namespace(objects.SECRETS, namespace, "secrets"), content)
@@ -147,7 +158,7 @@ class KubernetesTasks:
             except Missing:
                 pass
         path = in_namespace(BATCH, namespace, "jobs")
-        return self._api.create(path, taskobjects.job(task, options, namespace, gpus, queue, run))
+        return self._api.create(path, self._job(task, namespace, gpus, queue, run))
 
     def _queue(self, namespace: str) -> str:
         try:

@@ -8,7 +8,7 @@ import pytest
 from hub_core.authz import Visibility
 from hub_core.errors import HubError, InvalidInput, PermissionDenied
 from hub_core.repos.tables import Repo
-from hub_core.running_errors import DeploymentNotFound, NoRuntime, NoSuchHardware, NotIsolated
+from hub_core.running_errors import DeploymentNotFound, ImagesNotBuilt, NoSuchHardware, NotIsolated
 from hub_core.spaces.service import Setting
 from tests.common.spaces import SpacesHub
 from tests.common.working import wait_until
@@ -74,7 +74,7 @@ def test_what_cannot_run_says_why(hub: SpacesHub) -> None:
         ({"README.md": "---\nsdk: flash\n---\n"}, InvalidInput, "not known"),
         ({"README.md": "---\nsdk: gradio\n---\n"}, InvalidInput, "no file 'app.py'"),
         ({"README.md": "---\nsdk: gradio\napp_file: ../x.py\n---\n"}, InvalidInput, "no file"),
-        ({"README.md": "---\nsdk: docker\n---\n", "Dockerfile": "FROM x"}, NoRuntime, "does not build or run containers"),
+        ({"README.md": "---\nsdk: docker\n---\n", "Dockerfile": "FROM x"}, ImagesNotBuilt, "nothing builds images"),
         ({"app.py": "", "requirements.txt": "numpy\n-i http://169.254.169.254/\n"}, InvalidInput, "Line 2"),
         ({"app.py": "", "requirements.txt": "-e ."}, InvalidInput, "Line 1"),
         ({"app.py": "", "README.md": "---\nsdk: gradio\nsdk_version: ../evil\n---\n"}, InvalidInput, "no version"),
