@@ -71,6 +71,7 @@ def with_rights(job: dict[str, Any], building: Building) -> dict[str, Any]:
         environment.append({"name": "DOCKER_CONFIG", "value": REGISTRY})
     # Processes of a build are not hidden from it: that would take a /proc that only a privileged pod has.
     environment.append({"name": "BUILDKITD_FLAGS", "value": "--oci-worker-no-process-sandbox"})
+    environment.append({"name": "BUILDCTL_CONNECT_RETRIES_MAX", "value": "100"})  # about two minutes, on a busy node
     unconfined = {"type": "Unconfined"}
     builder = container | {
         "env": environment,

@@ -79,7 +79,7 @@ class KubernetesTasks:
         if pod is None:
             queue = str(((job.get("metadata") or {}).get("labels") or {}).get(QUEUE, ""))
             waits = bool((job.get("spec") or {}).get("suspend")) and queue
-            return TaskStatus(TaskState.WAITING, because("waits_in_queue", queue=queue) if waits else "")
+            return TaskStatus(TaskState.WAITING, because("waits_in_queue", queue=queue) if waits else self._why_no_pod(namespace, job))
         own = instance(pod, "", "", "", self._no_place)
         ran = any(one.state == "terminated" for one in pod.containers)  # the Job hears of it in a moment
         if ran or own.started_at is not None or own.state in (InstanceState.SILENT, InstanceState.READY):
@@ -176,6 +176,18 @@ class KubernetesTasks:
         bodies = self._api.get(in_namespace("/api/v1", namespace, "pods"), labelSelector=selector).get("items") or []
         newest = max(bodies, key=lambda body: str((body.get("metadata") or {}).get("creationTimestamp", "")), default=None)
         return facts.read_pod(newest, hub_label(self._options.prefix), ended=True) if newest is not None else None
+
+    def _why_no_pod(self, namespace: str, job: dict[str, Any]) -> str:
+        """What the cluster said last about a Job that it makes no pod for: admission or a quota is against it. Empty where it said nothing."""
+        uid = job["metadata"].get("uid")
+        path = in_namespace("/api/v1", namespace, "events")
+        try:
+            found = self._api.get(path, fieldSelector=f"type=Warning,involvedObject.uid={uid}").get("items") or []
+        except (Missing, ClusterRefused):
+            return ""
+        own = [one for one in found if (one.get("involvedObject") or {}).get("uid") == uid]
+        newest = max(own, key=lambda one: str(one.get("lastTimestamp") or one["metadata"].get("creationTimestamp")), default=None)
+        return because("not_made", text=str(newest.get("message", ""))[:300]) if newest is not None else ""
 
     def _no_place(self, pod: Pod) -> str:
         if self._state.running:

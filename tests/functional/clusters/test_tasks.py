@@ -87,6 +87,34 @@ def test_an_end_without_a_pod_is_told_in_the_clusters_words(fake: FakeCluster, t
     assert one(tasks) == (TaskState.FAILED, "The cluster says: Job was active longer than specified deadline")
 
 
+def test_an_end_at_its_time_or_for_the_disk_of_its_node_is_told(fake: FakeCluster, tasks: Tasks) -> None:
+    tasks.start(TASK)
+    add_pod(fake, phase="Failed", reason="Evicted", message="Pod ephemeral local storage usage exceeds the total limit of containers 10Gi.")
+    end_job(fake, "Failed", "Job has reached the specified backoff limit")
+    assert one(tasks) == (
+        TaskState.FAILED, "The cluster says: Pod ephemeral local storage usage exceeds the total limit of containers 10Gi.",
+    )  # fmt: skip
+    ended = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "Job was active longer than specified deadline"}
+    patch(fake, f"/apis/batch/v1/{IN}/jobs/j1/status", status={"conditions": [ended]})
+    assert one(tasks) == (TaskState.FAILED, "It took longer than it may.")
+
+
+def test_a_pod_that_the_cluster_does_not_make_is_told_in_its_words(fake: FakeCluster, tasks: Tasks) -> None:
+    tasks.start(TASK)
+    for number, uid in enumerate((fake.objects("batch/v1/jobs")[0]["metadata"]["uid"], "another")):
+        about = {"kind": "Job", "name": "j1", "namespace": "hubtalk-acme", "uid": uid}
+        said = {"reason": "FailedCreate", "type": "Warning", "message": f"pods are forbidden: violates PodSecurity {number}"}
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"e-{number}", "namespace": "hubtalk-acme"},
+            "involvedObject": about,
+            **said,
+        }
+        httpx.post(f"{fake.url}/api/v1/{IN}/events", json=body).raise_for_status()
+    assert one(tasks) == (TaskState.WAITING, "The cluster cannot make it: pods are forbidden: violates PodSecurity 0")
+
+
 def test_the_pod_of_one_that_had_the_name_before_does_not_count(fake: FakeCluster, tasks: Tasks) -> None:
     tasks.start(TASK)
     add_pod(fake, "old", {"hubtalk/run": "another"}, containerStatuses=[{"name": "node", "state": {"running": {}}}])

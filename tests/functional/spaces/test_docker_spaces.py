@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 import hub_core.spaces.building
+from agent.answer.changes import summary
 from hub_core.errors import InvalidInput
 from hub_core.jobs.tables import Job
 from hub_core.repos.tables import Repo
@@ -28,6 +29,8 @@ from tests.common.fake_kubelet import FakeKubelet, kubelet
 from tests.common.manifests import check
 from tests.common.spaces import SpacesHub, spaces_hub
 from tests.common.working import wait_until
+from tools.contract import ToolContext
+from tools.invoke import Done, call, describe_plan, plan
 
 REGISTRY, BUILDS = "registry.example.com/spaces", "image-builds"
 DOCKERFILE = 'FROM python:3.13\nCOPY . .\nRUN echo made > made.txt\nENV HOST=0.0.0.0 PORT=9000\nCMD ["python3", "-u", "app.py"]\n'
@@ -178,13 +181,18 @@ def test_a_dockerfile_that_fails_is_told_with_the_end_of_its_log(
     hub: SpacesHub, fake: FakeCluster, node: FakeKubelet, dockerfile: str, says: str
 ) -> None:
     repo, runs = docker_space(hub, dockerfile=dockerfile), hub.services.space_runs
+    planned = describe_plan(plan(ToolContext(hub.ann, hub.services), "run_space", {"repo": "app"}))
+    assert all("Dockerfile" in summary(language, "run_space", planned) for language in ("en", "zh", "ja", "ko"))
     runs.run(hub.ann, repo, runs.plan(hub.ann, repo))
     hub.reach(repo, "BUILD_ERROR")
     told = reason(hub, repo)
     assert told.startswith("Its image cannot be built: ")
     assert says in told and "error: failed to solve" in told
-    (text,) = runs.logs(hub.ann, repo, 50).values()
-    assert says in text
+    logs = call(ToolContext(hub.ann, hub.services), "get_logs", {"target": "app"}, gate=False)
+    assert isinstance(logs, Done)
+    (shown,) = logs.output.model_dump()["items"]
+    assert (shown["revision"], shown["copy_number"]) == (1, "build")
+    assert says in shown["text"]
     with hub.services.db.read() as session:
         (job,) = session.scalars(sa.select(Job).where(Job.kind == SPACE_BUILD)).all()
     assert job.error is not None

@@ -200,6 +200,9 @@ def test_quantities_are_read_as_kubernetes_means_them(said: object, number: floa
     assert quantity(said) == number
 
 
+BUILDS = {"cluster_space_registry": "r.example:5000/x/y", "cluster_build_namespace": "builds"}
+
+
 def settings(**changes: Any) -> Settings:
     return Settings(clusters="prod", public_url="https://hub.example.com", **changes)
 
@@ -210,6 +213,10 @@ def test_settings_of_clusters_are_read_once_and_checked() -> None:
     assert [str(network) for network in options.networks] == ["10.20.0.0/16"]
     assert options.quota == {"pods": "50", "requests.nvidia.com/gpu": "8", "requests.memory": "512Gi"}
     assert (options.hub_url, options.address) == ("https://hub.example.com", "pods")
+    assert options.building is None
+    building = read_options(settings(**BUILDS, cluster_build_peers="mirrors,10.30.0.0/16", cluster_registry_secret="a.b")).building
+    assert building is not None
+    assert (building.registry, building.namespaces, building.seconds) == ("r.example:5000/x/y", ("mirrors",), 1800)
     long = "arn:aws:eks:eu-west-1:123456789012:cluster/prod"
     assert read_clusters(f"lab, prod={long}, in-cluster") == {"lab": "lab", "prod": long, "in-cluster": "in-cluster"}
     assert read_clusters("") == {}
@@ -228,6 +235,16 @@ def test_settings_of_clusters_are_read_once_and_checked() -> None:
         ({"cluster_peers": "10.20.0.1/16"}, "HUB_CLUSTER_PEERS"),
         ({"cluster_peers": "Hub Talk"}, "HUB_CLUSTER_PEERS"),
         ({"cluster_quota": "disks=4"}, "HUB_CLUSTER_QUOTA"),
+        ({"cluster_space_registry": "acme/spaces"}, "HUB_CLUSTER_SPACE_REGISTRY"),
+        ({"cluster_space_registry": "registry.example.com"}, "HUB_CLUSTER_SPACE_REGISTRY"),
+        ({"cluster_space_registry": "Registry.example.com/x"}, "HUB_CLUSTER_SPACE_REGISTRY"),
+        ({"cluster_space_registry": "https://registry.example.com/x"}, "HUB_CLUSTER_SPACE_REGISTRY"),
+        ({"cluster_space_registry": "r.example/x"}, "HUB_CLUSTER_BUILD_NAMESPACE"),
+        ({"cluster_space_registry": "r.example/x", "cluster_build_namespace": "hubtalk-builds"}, "HUB_CLUSTER_BUILD_NAMESPACE"),
+        ({**BUILDS, "cluster_registry_secret": "a/b"}, "HUB_CLUSTER_REGISTRY_SECRET"),
+        ({**BUILDS, "cluster_build_peers": "everywhere/0"}, "HUB_CLUSTER_BUILD_PEERS"),
+        ({**BUILDS, "cluster_build_minutes": 0}, "HUB_CLUSTER_BUILD_MINUTES"),
+        ({**BUILDS, "cluster_build_gb": 0.0}, "HUB_CLUSTER_BUILD_GB"),
         ({"cluster_quota": "gpu=many"}, "HUB_CLUSTER_QUOTA"),
     ],
 )
