@@ -33,6 +33,8 @@ def cost_lines(language: str, facts: Mapping[str, Any]) -> list[str]:
                 language, "fact.learn_steps", steps=f"{facts['steps']:,}", epochs=f"{facts['epochs']:g}", rate=f"{facts['learning_rate']:g}"
             )
         )
+    if facts.get("task"):
+        lines.append(say(language, "fact.learn_task", task=plain(facts["task"]), shots=f"{facts['shots']:g}"))
     if facts.get("before"):
         lines.append(say(language, "fact.learn_compare", before=plain(facts["before"])))
     if facts.get("publish"):
@@ -68,6 +70,8 @@ def job_lines(language: str, result: Mapping[str, Any]) -> list[str]:
 
 
 def _measures(language: str, measures: Sequence[Mapping[str, Any]]) -> str:
+    if any(item.get("metrics") for item in measures):
+        return _task_measures(language, measures)
     asked = any("accuracy" in item for item in measures)
     heads = [
         say(language, f"table.{name}") for name in ("measured", "loss", "perplexity", *(("accuracy",) if asked else ()), "rows", "tokens")
@@ -79,6 +83,18 @@ def _measures(language: str, measures: Sequence[Mapping[str, Any]]) -> str:
         accuracy = [f"{item['accuracy']:.1%}" if isinstance(item.get("accuracy"), int | float) else ""] if asked else []
         counts = (_number(item.get(name), 0) for name in ("rows", "tokens"))
         rows.append([who, _number(item.get("loss"), 4), _number(item.get("perplexity"), 2), *accuracy, *counts])
+    return raw_table(heads, rows)
+
+
+def _task_measures(language: str, measures: Sequence[Mapping[str, Any]]) -> str:
+    """Those of a task: its metrics as it calls them, with their standard errors."""
+    names = list(dict.fromkeys(name for item in measures for name in item.get("metrics") or {}))
+    heads = [say(language, "table.measured"), *map(plain, names), say(language, "table.rows")]
+    rows = []
+    for item in measures:
+        found, errors = item.get("metrics") or {}, item.get("errors") or {}
+        cells = [_number(found.get(name), 3) + (f" ± {errors[name]:.3f}" if name in errors else "") for name in names]
+        rows.append([str(item.get("model", "")), *cells, _number(item.get("rows"), 0)])
     return raw_table(heads, rows)
 
 

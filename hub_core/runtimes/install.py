@@ -36,6 +36,7 @@ class Packages:
     """What an environment is made of: its name, its title for people, and the packages: names and versions, never options or addresses.
 
     `place` is the folder of the hub's data that it is in; `most_bytes` and `most_seconds` are what installing it may take.
+    With `alone` nothing else is installed: what they depend on is named too, or comes from another environment.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Packages:
     place: str = "runtimes"
     most_bytes: float = math.inf
     most_seconds: float = math.inf
+    alone: bool = False
 
     def folder(self, data_dir: Path) -> Path:
         """Where they are installed; other versions have another folder."""
@@ -53,6 +55,10 @@ class Packages:
     def python(self, data_dir: Path) -> Path:
         """The Python that has them."""
         return self.folder(data_dir) / "bin" / "python"
+
+    def modules(self, data_dir: Path) -> Path:
+        """Where another Python finds them."""
+        return self.folder(data_dir) / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
 
     def installed(self, data_dir: Path) -> bool:
         """Whether they are all there."""
@@ -116,7 +122,17 @@ def install_packages(data_dir: Path, packages: Packages, tell: Tell) -> None:
             "install",
         ]
         _run(
-            [*pip, "--no-cache-dir", "--progress-bar", "off", "--only-binary", ":all:", "--", *packages.requirements],
+            [
+                *pip,
+                "--no-cache-dir",
+                "--progress-bar",
+                "off",
+                "--only-binary",
+                ":all:",
+                *(["--no-deps"] if packages.alone else []),
+                "--",
+                *packages.requirements,
+            ],
             folder,
             0.1,
             packages,

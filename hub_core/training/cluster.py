@@ -56,7 +56,7 @@ class ClusterTrainer:
         self._program = program
         self._poll_s = poll_s
 
-    def prepare(self, tell: Tell) -> None:
+    def prepare(self, tell: Tell, *, harness: bool = False) -> None:
         """Nothing: the image has everything."""
 
     def folder(self, job_id: int) -> Path:

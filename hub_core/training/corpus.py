@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from hub_core.datasets.tabular import load
 from hub_core.errors import UnsupportedFormat
 from hub_core.reading import FileReader
 from hub_core.running_errors import UnsuitableData
-from hub_core.training.texts import Example, Shape, recognise, unsuitable
+from hub_core.training.texts import ROW, Example, Shape, recognise, unsuitable
 
 SAMPLE = Budget(rows=2000, max_bytes=8 << 20)
 PAGE_ROWS, PAGE_BYTES = 20_000, 32 << 20
@@ -28,6 +29,7 @@ MAX_ROWS = 200_000
 MAX_BYTES = 512 << 20
 MAX_LOOKED_AT = 20
 MAX_HELD_OUT = 300
+MAX_SHOWN = 100
 HELD_OUT_EVERY = 20
 _HELD_OUT = re.compile(r"(?:^|[/_.-])(?:test|tests|validation|valid|val|eval|dev|held[_-]?out)(?:[/_.-]|$)", re.IGNORECASE)
 
@@ -68,8 +70,8 @@ def split_files(paths: list[str]) -> tuple[list[str], list[str]]:
     return (train, held_out) if train else (held_out, [])
 
 
-def sample(dataset: str, readers: Readers) -> Sample:
-    """Look at the first rows.
+def sample(dataset: str, readers: Readers, *, any_rows: bool = False) -> Sample:
+    """Look at the first rows; with `any_rows` whatever columns they have.
 
     Raises:
         UnsuitableData: there are no data files, no rows, or no texts in them.
@@ -87,7 +89,7 @@ def sample(dataset: str, readers: Readers) -> Sample:
             continue
         names = tuple(str(name) for name in loaded.table.schema.names)
         rows = loaded.table.to_pylist()
-        shape = recognise(names, rows) if rows else None
+        shape = (Shape(ROW, names) if any_rows else recognise(names, rows)) if rows else None
         if shape is not None:
             examples = tuple(found for row in rows if (found := shape.example(row)) is not None)
             count = loaded.total_rows if loaded.total_rows is not None else _guess(readers[path], rows)
@@ -125,7 +127,7 @@ def write(
                 skipped += 1
                 continue
             line = json.dumps(example, ensure_ascii=False)
-            mark = int.from_bytes(hashlib.sha256(line.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+            mark = mark_of(line)
             chosen = whole or mark % HELD_OUT_EVERY == 0
             if not found.held_out_files and chosen and len(kept) < MAX_HELD_OUT:
                 kept.append(line)
@@ -153,7 +155,53 @@ def write(
     return Written(learned, len(kept), skipped, cut)
 
 
+def write_rows(dataset: str, readers: Readers, rest: Path, measured: Path, tell: Callable[[int], None], *, learned: bool) -> Written:
+    """Lay out rows as they are, as JSON lines: those to measure with, and some of the rest, for examples to show before a question.
+
+    Args:
+        tell: told how many rows were read; raises to end it.
+        learned: a model was trained on it, so what was kept back then is measured with.
+
+    Raises:
+        UnsuitableData: there are no rows.
+    """
+    train, held_out = split_files(list(readers))
+    shape = sample(dataset, readers).shape if learned and not held_out else None
+    kept: list[str] = []
+    others: list[str] = []
+    lowest: tuple[int, str] | None = None
+    for number, row in enumerate(_rows(tuple(held_out or train), readers), 1):
+        tell(number)
+        line = json.dumps(row, ensure_ascii=False, default=str)
+        mark = mark_of(json.dumps(example, ensure_ascii=False)) if shape is not None and (example := shape.example(row)) is not None else 0
+        if mark % HELD_OUT_EVERY == 0:
+            kept.append(line)
+        elif len(others) < MAX_SHOWN:
+            others.append(line)
+        lowest = (mark, line) if lowest is None or mark < lowest[0] else lowest
+        if len(kept) >= MAX_HELD_OUT or number >= MAX_ROWS:
+            break
+    if held_out:
+        others = [json.dumps(row, ensure_ascii=False, default=str) for row in islice(_rows(tuple(train), readers), MAX_SHOWN)]
+    kept = kept or ([lowest[1]] if lowest is not None else [])
+    if not kept:
+        raise UnsuitableData(f"{dataset} has no rows.", hint="Look at it with preview_dataset.", dataset=dataset)
+    for path, lines in ((rest, others), (measured, kept)):
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return Written(len(others), len(kept), 0, False)
+
+
+def mark_of(line: str) -> int:
+    """A number that follows from an example alone: it decides whether it is kept back."""
+    return int.from_bytes(hashlib.sha256(line.encode("utf-8", "surrogatepass")).digest()[:4], "big")
+
+
 def _examples(shape: Shape, paths: tuple[str, ...], readers: Readers) -> Iterator[Example | None]:
+    return map(shape.example, _rows(paths, readers, shape.columns))
+
+
+def _rows(paths: tuple[str, ...], readers: Readers, columns: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+    """All rows of some files; with columns of those files that have them, and nothing else."""
     for path in paths:
         skip = 0
         while True:
@@ -163,10 +211,9 @@ def _examples(shape: Shape, paths: tuple[str, ...], readers: Readers) -> Iterato
                 if skip or len(paths) == 1:
                     raise
                 break  # an empty or broken shard beside good ones
-            if not set(shape.columns) <= set(loaded.table.schema.names):
+            if not set(columns) <= set(loaded.table.schema.names):
                 break
-            for row in loaded.table.select(list(dict.fromkeys(shape.columns))).to_pylist():
-                yield shape.example(row)
+            yield from (loaded.table.select(list(dict.fromkeys(columns))) if columns else loaded.table).to_pylist()
             skip += loaded.table.num_rows
             if loaded.complete or not loaded.table.num_rows:
                 break

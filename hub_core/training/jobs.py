@@ -40,7 +40,7 @@ from hub_core.storage.local import disk_errors
 from hub_core.training import corpus, publish
 from hub_core.training.models import Learner, learner
 from hub_core.training.paying import Meter
-from hub_core.training.service import EVALUATE, FINETUNE
+from hub_core.training.service import EVALUATE, FINETUNE, HARNESS
 from hub_core.training.trainer import PACKAGES, PLACE, Event, Order, Trainer, sweep
 
 TRACE_EVERY_S = 2.0
@@ -151,7 +151,7 @@ def _run(ctx: JobContext, trainer: Trainer, order: Order, told: _Told) -> None:
     try:
         trainer.run(order, told.hear, told.check)
     except StopJob:
-        if _is_cancelled(ctx):
+        if ctx.was_cancelled():
             trainer.end(order.job, order.owner)
         raise
     except HubError:
@@ -161,15 +161,8 @@ def _run(ctx: JobContext, trainer: Trainer, order: Order, told: _Told) -> None:
         told.close()
 
 
-def _is_cancelled(ctx: JobContext) -> bool:
-    """Whether somebody asked this very attempt to stop."""
-    with ctx.services.db.read() as session:
-        job = session.get(Job, ctx.job_id)
-        return job is not None and job.lease == ctx.lease.token and job.cancel
-
-
 def run_evaluate(ctx: JobContext) -> dict[str, Any]:
-    """The job `evaluate`: loss and perplexity of a model, and of the one that it was made from, on rows that were kept back."""
+    """The job `evaluate`: loss and perplexity of a model, and of the one that it was made from, on rows that were kept back; or a task on them."""
     services, args = ctx.services, ctx.args
     trainer = services.training.trainer_of(str(args.get("cluster", LOCAL)))
     hardware = services.platform.hardware.get(str(args["hardware"]))
@@ -180,16 +173,20 @@ def run_evaluate(ctx: JobContext) -> dict[str, Any]:
         _, facts, more = _model_for(ctx, trainer, folder, "before")
         models.append({"name": args["before_name"], **facts})
         fetched |= more
-    rows = _lay_out_data(ctx, folder, whole=not args["learned"])
-    if rows.held_out:
+    task = args.get("task")
+    rows = _lay_out_data(ctx, folder, whole=not args["learned"], as_rows=task is not None)
+    if rows.held_out and task is None:
         (folder / "train.jsonl").write_bytes(b"")  # nothing is learned from it: a cluster need not get it
     told = _Told(ctx, trainer, Meter(ctx, hardware), _COPIED, _TRAINED)
     facts = {"models": models, "rows": args["rows"], "length": args["length"], "held_out": rows.held_out}
-    _run(ctx, trainer, _order(ctx, EVALUATE, folder, hardware, facts, fetched), told)
+    program, facts = (EVALUATE, facts) if task is None else (HARNESS, facts | {"task": task})
+    _run(ctx, trainer, _order(ctx, program, folder, hardware, facts, fetched), told)
     measured = [{"model": str(one["name"]), **told.measures[str(one["name"])]} for one in models if str(one["name"]) in told.measures]
     if len(measured) != len(models):
         raise TrainingFailed("The program ended without its measures.", hint="get_logs shows what it wrote.")
     result = {"dataset": args["dataset_name"], "dataset_commit": args["dataset_commit"], "rows": min(int(args["rows"]), rows.held_out or rows.train), "measures": measured}  # fmt: skip
+    if task is not None:
+        result |= {"task": task["task"]}
     if args.get("publish"):
         result |= {"repo": args["model_name"], "commit": publish.add_measures(ctx, ctx.actor(), model, result)}
     _tidy(ctx, trainer, folder)
@@ -208,7 +205,7 @@ def _begin(ctx: JobContext, trainer: Trainer, hardware: Hardware) -> Path:
         ctx.progress(0.0, f"Waiting for {hardware.resources.memory / GIB:.3g} GB of memory; {free / GIB:.3g} GB are free")
         if ctx.stopping.wait(WAIT_S):
             raise StopJob
-    trainer.prepare(lambda share, message: ctx.progress(_INSTALLED * share, message))
+    trainer.prepare(lambda share, message: ctx.progress(_INSTALLED * share, message), harness="task" in ctx.args)
     folder = trainer.folder(ctx.job_id)
     with disk_errors():
         folder.mkdir(parents=True, exist_ok=True)
@@ -274,22 +271,25 @@ def _looked_at(ctx: JobContext, actor: Actor, what: str) -> tuple[Repo, Learner,
     return repo, learner(repo.full_name, paths, facts), facts
 
 
-def _lay_out_data(ctx: JobContext, folder: Path, *, whole: bool = False) -> corpus.Written:
-    """Write the examples to learn from and those to measure with, once; with `whole` nothing was learned from it."""
+def _lay_out_data(ctx: JobContext, folder: Path, *, whole: bool = False, as_rows: bool = False) -> corpus.Written:
+    """Write the examples to learn from and those to measure with, once, or rows as they are; with `whole` nothing was learned from it."""
     noted = folder / "data.json"
     if noted.exists():
         return corpus.Written(**json.loads(noted.read_text(encoding="utf-8")))
     actor = ctx.actor()
     repo, files, commit = _repo(ctx, actor, "dataset"), ctx.services.files, str(ctx.args["dataset_commit"])
     readers = files.readers(actor, repo, data_files(files.paths(actor, repo, commit)), commit)
-    found = corpus.sample(repo.full_name, readers)
+    places = (folder / "train.jsonl", folder / "held_out.jsonl")
 
     def tell(rows: int) -> None:
         if rows % 1000 == 0:
             ctx.progress(_COPIED, f"Reading {repo.full_name}: {rows:,} rows")
 
     with disk_errors():
-        written = corpus.write(repo.full_name, found, readers, folder / "train.jsonl", folder / "held_out.jsonl", tell, whole=whole)
+        if as_rows:
+            written = corpus.write_rows(repo.full_name, readers, *places, tell, learned=not whole)
+        else:
+            written = corpus.write(repo.full_name, corpus.sample(repo.full_name, readers), readers, *places, tell, whole=whole)
         part = noted.with_suffix(".part")
         facts = {"train": written.train, "held_out": written.held_out, "skipped": written.skipped, "cut": written.cut}
         part.write_text(json.dumps(facts), encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -103,6 +104,8 @@ def add_measures(ctx: JobContext, actor: Actor, repo: Repo, result: Mapping[str,
     own = next(item for item in result["measures"] if item["model"] == ctx.args["model_name"])
     card = with_fields(readme, {"model-index": _index(repo.name, str(result["dataset"]), own)})
     stem = str(result["dataset"]).replace("/", "--")
+    if task := re.sub(r"[^\w.-]+", "-", str(result.get("task", "")))[:80].strip(".-"):
+        stem += f"--{task}"
     changes = [FileChange("README.md", card), FileChange(f"evaluation/{stem}.json", _json(result))]
     return files.commit(actor, repo, changes, f"Add measures on {result['dataset']}").commit
 
@@ -169,7 +172,8 @@ def _table(measures: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _index(name: str, dataset: str, measured: Mapping[str, Any]) -> list[dict[str, Any]]:
-    metrics = [{"type": key, "value": round(float(measured[key]), 6)} for key in ("loss", "perplexity", "accuracy") if key in measured]
+    found = measured.get("metrics") or {key: measured[key] for key in ("loss", "perplexity", "accuracy") if key in measured}
+    metrics = [{"type": key, "value": round(float(value), 6)} for key, value in found.items()]
     return [{"name": name, "results": [{"task": TASK, "dataset": {"name": dataset, "type": dataset}, "metrics": metrics}]}]
 
 

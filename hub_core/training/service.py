@@ -28,12 +28,13 @@ from hub_core.running_errors import ClusterUnavailable, NoSuchHardware, TooBigFo
 from hub_core.training import corpus, tokens
 from hub_core.training.estimate import Estimate, Sizes, Work, place, sizes_of
 from hub_core.training.files import JobFiles
+from hub_core.training.harness import Task, read_task, tokens_of
 from hub_core.training.models import Learner, learner
 from hub_core.training.paying import Payer, payer_for, payer_of
 from hub_core.training.texts import plain_text
 from hub_core.training.trainer import Trainer
 
-FINETUNE, EVALUATE = "finetune", "evaluate"
+FINETUNE, EVALUATE, HARNESS = "finetune", "evaluate", "harness"
 COUNTED = 400  # examples whose tokens are counted
 MAX_LENGTH = 1024
 MAX_EVALUATED = 200
@@ -109,7 +110,7 @@ class FinetunePlan:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPlan:
-    """An evaluation that could be started; `before` is the model to compare with."""
+    """An evaluation that could be started; `before` is the model to compare with, `task` one of lm-evaluation-harness."""
 
     model: ModelPlan
     before: ModelPlan | None
@@ -121,6 +122,7 @@ class EvaluationPlan:
     learned: bool
     payer: Payer
     cluster: str = LOCAL
+    task: Task | None = None
 
 
 class TrainingService:
@@ -212,27 +214,35 @@ class TrainingService:
 
     def plan_evaluation(
         self, actor: Actor, model: Repo, dataset: Repo, before: Repo | None, *, revision: str = "", hardware: str | None = None,
-        rows: int = MAX_EVALUATED, publish: bool = False, learned: bool = False,
+        rows: int = MAX_EVALUATED, publish: bool = False, learned: bool = False, task: str = "",
     ) -> EvaluationPlan:  # fmt: skip
         """What an evaluation would do and take; raises as `plan_finetune`, for the model that it compares with too.
 
         Args:
             learned: the model was trained on this dataset, so it is measured with the rows that were kept back.
+            task: the path of a task of lm-evaluation-harness in the dataset; without one, loss and perplexity are measured.
+
+        Raises:
+            EntryNotFound, InvalidInput: there is no such task, or it is none that is taken.
         """
         if publish:
             self._repos.require(actor, Permission.REPO_WRITE, model, model.full_name)
         subject = self._model(actor, model, revision)
         compared = self._model(actor, before, "") if before is not None else None
-        data = self._data(actor, dataset, subject)
+        data = self._data(actor, dataset, subject, any_rows=bool(task))
+        read = read_task(task, self._files.read_text(actor, dataset, task, data.commit).content) if task else None
         both = [one.sizes for one in (subject, compared) if one is not None]
         length = _length(max(data.counts.longest, 256), min(one.context for one in both))
         wanted = max(1, min(rows, corpus.MAX_HELD_OUT, data.sample.rows))
         answers = [len(example["choices"]) for example in data.sample.examples if "choices" in example]
         times = len(both) * (1 + sum(answers) / len(answers) if answers else 1)  # each answer goes through the model by itself
         total = int(wanted * min(data.counts.mean, length) * times)
+        if read is not None:
+            length = _length(MAX_LENGTH, min(one.context for one in both))
+            total = int(wanted * len(both) * min(tokens_of(read, data.counts.mean), length * corpus.MAX_SHOWN))
         largest = max(both, key=lambda one: one.parameters)
         estimate, cluster = self._placed(hardware, model.full_name, largest, Work(total, max(length, _AT_ONCE // 2)))
-        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, learned, payer_for(actor), cluster)
+        return EvaluationPlan(subject, compared, data, wanted, length, estimate, publish, learned, payer_for(actor), cluster, read)
 
     def start_evaluation(self, actor: Actor, plan: EvaluationPlan) -> JobView:
         """Put it into the queue."""
@@ -244,7 +254,9 @@ class TrainingService:
         }  # fmt: skip
         if plan.before is not None:
             args |= {"before": plan.before.repo.id, "before_commit": plan.before.commit, "before_name": plan.before.repo.full_name}
-        key = f"{EVALUATE}:{actor.user_id}:{plan.model.repo.id}:{plan.data.repo.id}"
+        if plan.task is not None:
+            args |= {"task": plan.task}
+        key = f"{EVALUATE}:{actor.user_id}:{plan.model.repo.id}:{plan.data.repo.id}:{(plan.task or {}).get('task', '')}"[:200]
         return self._enqueue(actor, EVALUATE, args, key, f"{plan.model.repo.full_name} on {plan.data.repo.full_name}")
 
     # -- both ------------------------------------------------------------------------------------------------------
@@ -257,12 +269,12 @@ class TrainingService:
         facts = inspect_model(self._files.readers(actor, repo, [path for path in paths if wanted(path)], commit))
         return ModelPlan(repo, commit, facts, learner(repo.full_name, paths, facts), sizes_of(facts))
 
-    def _data(self, actor: Actor, repo: Repo, model: ModelPlan) -> DataPlan:
+    def _data(self, actor: Actor, repo: Repo, model: ModelPlan, *, any_rows: bool = False) -> DataPlan:
         if repo.kind != RepoKind.DATASET:
             raise InvalidInput(f"{repo.full_name} is a {repo.kind}, not a dataset.", hint="Name a dataset.")
         commit = self._git.resolve(repo.id, "")
         readers = self._files.readers(actor, repo, data_files(self._files.paths(actor, repo, commit)), commit)
-        found = corpus.sample(repo.full_name, readers)
+        found = corpus.sample(repo.full_name, readers, any_rows=any_rows)
         if not found.rows:
             raise UnsuitableData(f"{repo.full_name} has too few rows.", hint="Upload a file with rows.", dataset=repo.full_name)
         own = "tokenizer.json"

@@ -9,7 +9,7 @@ from typing import Any
 
 from hub_core.running_errors import UnsuitableData
 
-MESSAGES, CHOICE, PAIR, TEXT = "messages", "choice", "pair", "text"
+MESSAGES, CHOICE, PAIR, TEXT, ROW = "messages", "choice", "pair", "text", "row"
 CHATS = ("messages", "conversations", "conversation")
 # A question and its answer, by the names that datasets give them.
 PAIRS = (
@@ -33,7 +33,7 @@ Example = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Where the texts of a dataset are: its kind (messages, choice, pair, text) and the columns."""
+    """Where the texts of a dataset are: its kind (messages, choice, pair, text, or row: all of it) and the columns."""
 
     kind: str
     columns: tuple[str, ...]
@@ -46,6 +46,8 @@ class Shape:
             return {"messages": turns} if turns else None
         if self.kind == CHOICE:
             return _choice(*values)
+        if self.kind == ROW:
+            return {"text": "\n".join(str(value) for value in values)}
         texts = [value.strip() if isinstance(value, str) else "" for value in values]
         if self.kind == TEXT:
             return {"text": texts[0]} if texts[0] else None

@@ -34,6 +34,18 @@ PACKAGES = Packages(
     "Fine-tuning",
     ("torch==2.13.0", "transformers==5.23.0", "peft==0.21.2", "accelerate==1.15.0", "safetensors==0.8.0", "gguf==0.19.0"),
 )
+# lm-evaluation-harness asks for two packages that are not prebuilt (sqlitedict, word2number) and that no task of ours needs. So it is
+# installed alone, with what it does need; the rest it finds beside transformers.
+HARNESS = Packages(
+    "harness",
+    "lm-evaluation-harness",
+    (
+        "lm_eval==0.4.13", "datasets==5.2.0", "dill==0.4.1", "multiprocess==0.70.19", "pandas==3.1.1", "pyarrow==26.0.1",
+        "python-dateutil==4.0.0", "sacrebleu==2.6.0", "colorama==0.4.6", "lxml==6.1.3", "portalocker==4.4.2", "six==1.17.0",
+        "tabulate==0.10.0", "xxhash==4.1.0",
+    ),
+    alone=True,
+)  # fmt: skip
 _ROOT = Path(__file__).parents[2]
 # Our own modules are found last: a program runs with its own packages, whatever lies beside ours.
 START = "import sys; sys.path.append(sys.argv.pop(1)); from importlib import import_module as load; module = load(sys.argv.pop(1)); load('hub_core.training.programs.common').run(module.main)"  # fmt: skip
@@ -60,7 +72,7 @@ class Order:
     """What a program is to do.
 
     Attributes:
-        program: `finetune` or `evaluate`.
+        program: `finetune`, `evaluate` or `harness`.
         folder: where its files are, and stay until the job is over.
         resources: what it may take.
         facts: what the program itself reads.
@@ -94,8 +106,8 @@ class Trainer(Protocol):
     def is_here(self) -> bool:
         """Whether it takes this machine's memory, and finds the model's files in the job's folder."""
 
-    def prepare(self, tell: Tell) -> None:
-        """Make ready what programs need.
+    def prepare(self, tell: Tell, *, harness: bool = False) -> None:
+        """Make ready what programs need, and lm-evaluation-harness where one is to use it.
 
         Raises:
             RuntimeNotInstalled: it cannot be had.
@@ -141,10 +153,12 @@ class LocalTrainer:
         self._grace_s = grace_s
         self._program = program
 
-    def prepare(self, tell: Tell) -> None:
+    def prepare(self, tell: Tell, *, harness: bool = False) -> None:
         """Install the packages, once."""
         if self._program is None and not here(PACKAGES):
             install_packages(self._data_dir, PACKAGES, tell)
+        if self._program is None and harness:
+            install_packages(self._data_dir, HARNESS, tell)
 
     def folder(self, job_id: int) -> Path:
         """Under the hub's folder on this machine."""
@@ -215,7 +229,8 @@ class LocalTrainer:
         command = [str(python), "-I", "-c", START, str(_ROOT), f"hub_core.training.programs.{order.program}"]
         if self._program is not None:
             command = [sys.executable, "-I", str(self._program)]
-        write_json(folder / "order.json", dict(order.facts) | {"program": order.program, "folder": str(folder), "cpus": order.cpus, "gpus": order.gpus})  # fmt: skip
+        facts = {"program": order.program, "folder": str(folder), "cpus": order.cpus, "gpus": order.gpus}
+        write_json(folder / "order.json", {**order.facts, **facts, "packages": str(HARNESS.modules(self._data_dir))})
         write_json(
             folder / "run.json",
             {

@@ -89,6 +89,14 @@ class Program:
             self.tell("measure", name=model["name"], loss=1.0 + index, perplexity=2.7 + index, tokens=50, rows=self.order["held_out"])
         self.tell("done")
 
+    def harness(self) -> None:
+        shown, measured = (len((self.folder / name).read_text(encoding="utf-8").splitlines()) for name in ("train.jsonl", "held_out.jsonl"))
+        print("task", json.dumps(self.order["task"], sort_keys=True), "with", self.how[:60], f"shown {shown}", flush=True)
+        for index, model in enumerate(self.order["models"]):
+            rows = min(self.order["rows"], measured)
+            self.tell("measure", name=model["name"], rows=rows, metrics={"acc": 0.5 + index / 4}, errors={"acc": 0.125})
+        self.tell("done")
+
 
 if __name__ == "__main__":
     given = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))

@@ -91,10 +91,11 @@ class EvaluateInput(ToolInput):
     compare: Annotated[bool, Slot(SlotType.FLAG), Field(description="Measure the model that it was made from as well.")] = True
     publish: Annotated[bool, Slot(SlotType.FLAG), Field(description="Write the measures into the model's card.")] = False
     revision: RevisionArg | None = None
+    task: Annotated[str, Field(description="Path of a task of lm-evaluation-harness (a YAML file) in the dataset, to measure with instead.", max_length=255, examples=["tasks/capitals.yaml"])] | None = None  # fmt: skip
 
 
 class EvaluateModel(Tool[EvaluateInput, JobOut]):
-    """Evaluate a model: measure its loss and perplexity on rows of a dataset that are kept back, and compare with the model that it was made from."""
+    """Evaluate a model: measure its loss and perplexity, or a task of lm-evaluation-harness, on rows of a dataset that are kept back, and compare with the model that it was made from."""
 
     name, group, input, output = "evaluate_model", "jobs", EvaluateInput, JobOut
     effect, permission, heavy = Effect.SPEND, Permission.JOB_MANAGE, True
@@ -114,12 +115,14 @@ class EvaluateModel(Tool[EvaluateInput, JobOut]):
         learned = any(link.relation == "dataset" and link.repo == dataset.full_name for link in lineage.sources)
         found = ctx.services.training.plan_evaluation(
             ctx.actor, model, dataset, before, revision=args.revision or "", hardware=args.hardware, rows=args.rows, publish=args.publish,
-            learned=learned,
+            learned=learned, task=args.task or "",
         )  # fmt: skip
         resolved = args.model_dump(mode="json", exclude_none=True)
         resolved |= {"repo": model.full_name, "dataset": dataset.full_name, "hardware": str(found.estimate.hardware)}
         facts = {"repo": model.full_name, "dataset": dataset.full_name, "commit": found.model.commit, "publish": args.publish}
         facts |= {"before": before.full_name} if before is not None else {}
+        if found.task is not None:
+            facts |= {"task": found.task["task"], "shots": found.task.get("num_fewshot", 0)}
         facts |= _data_facts(found.data) | {"rows": found.rows} | _cost(ctx, found.estimate, found.payer, found.cluster)
         return Plan(resolved, Effect.SPEND, (Change("job", None, "evaluate"),), facts, prepared=found)
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from hub_core.authz import Actor
 from hub_core.budgets.states import BudgetPeriod
 from hub_core.db import utcnow
+from hub_core.git import FileChange
 from hub_core.http.training_files import PATH
 from hub_core.metering.compute import Ran
 from hub_core.metering.tables import ComputeHour
@@ -189,6 +190,19 @@ def test_its_time_is_metered_and_a_budget_that_is_used_up_ends_it(
     assert setup.jobs() == []
     with hub.db.read() as session:
         assert session.scalar(sa.select(sa.func.sum(ComputeHour.seconds)).where(ComputeHour.kind == "job"))
+
+
+def test_a_task_of_the_harness_runs_there_too(setup: Setup, hub: Services, alice: Actor) -> None:
+    data = add_rows(hub, alice)
+    task = b"{task: x, output_type: generate_until, doc_to_text: '{{prompt}}', doc_to_target: '{{completion}}'}"
+    hub.files.commit(alice, data, [FileChange("x.yaml", task)], "Add a task")
+    plan = hub.training.plan_evaluation(alice, add_base(hub, alice), data, None, task="x.yaml")
+    number = hub.training.start_evaluation(alice, plan).id
+    work(hub)
+    done = job(hub, number)
+    assert done.error is None
+    assert done.result is not None
+    assert (done.args["cluster"], done.result["measures"][0]["metrics"]) == ("prod", {"acc": 0.5})
 
 
 def test_the_approval_says_where_for_how_long_and_for_how_much(setup: Setup, hub: Services, alice: Actor) -> None:

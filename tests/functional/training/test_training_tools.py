@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hub_core.authz import Actor
-from hub_core.errors import InvalidInput, JobNotFound, RepoNotFound
+from hub_core.errors import EntryNotFound, InvalidInput, JobNotFound, RepoNotFound
+from hub_core.git import FileChange
 from hub_core.running_errors import UnsuitableData
 from hub_core.services import Services
 from tests.common.factories import actor_for, make_user
@@ -71,6 +72,39 @@ def test_a_model_of_unknown_origin_needs_a_dataset_to_be_evaluated(hub: Services
         call(hub, alice, "evaluate_model", repo=base)
     plan = invoke.plan(ToolContext(alice, hub), "evaluate_model", {"repo": base, "dataset": "tickets"})
     assert "before" not in plan.facts
+
+
+TASK = """
+task: doubles
+output_type: multiple_choice
+doc_to_text: "{{prompt}}"
+doc_to_choice: ["yes", "no"]
+doc_to_target: 0
+num_fewshot: 2
+"""
+
+
+def test_a_task_of_the_harness_lies_in_the_dataset_and_measures_both_models(hub: Services, alice: Actor, base: str) -> None:
+    data = hub.repos.find(alice, "tickets")
+    tasks = {"tasks/doubles.yaml": TASK, "tasks/evil.yaml": TASK + "process_docs: !function utils.f\n"}
+    hub.files.commit(alice, data, [FileChange(path, content.encode()) for path, content in tasks.items()], "Add tasks")
+    call(hub, alice, "start_finetune", model=base, dataset="tickets", max_steps=2)
+    work(hub)
+    plan = invoke.plan(ToolContext(alice, hub), "evaluate_model", {"repo": "base-ft-tickets", "task": "tasks/doubles.yaml"})
+    assert (plan.facts["task"], plan.facts["shots"], plan.facts["before"]) == ("doubles", 2, "alice/base")
+    for path, error in (("tasks/evil.yaml", InvalidInput), ("tasks/none.yaml", EntryNotFound), ("train.jsonl", InvalidInput)):
+        with pytest.raises(error):
+            invoke.plan(ToolContext(alice, hub), "evaluate_model", {"repo": "base-ft-tickets", "task": path})
+    number = call(hub, alice, "evaluate_model", repo="base-ft-tickets", task="tasks/doubles.yaml", publish=True)["id"]
+    work(hub)
+    done = call(hub, alice, "get_job", job=number)
+    result = done["result"]
+    assert (result["task"], [one["metrics"] for one in result["measures"]]) == ("doubles", [{"acc": 0.5}, {"acc": 0.75}])
+    assert result["measures"][0]["rows"] == result["rows"]
+    assert '"prompt"' in call(hub, alice, "get_logs", target=f"job {number}")["items"][0]["text"], "rows come as they are"
+    made = hub.repos.find(alice, "base-ft-tickets")
+    assert made.card["front_matter"]["model-index"][0]["results"][0]["metrics"] == [{"type": "acc", "value": 0.5}]
+    assert "evaluation/alice--tickets--doubles.json" in hub.files.paths(alice, made)
 
 
 def test_nobody_learns_of_what_is_not_theirs(hub: Services, alice: Actor, base: str) -> None:

@@ -72,6 +72,14 @@ def test_measures_are_a_table(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_measures_of_a_task_are_a_table_with_their_errors(language: str) -> None:
+    measures = [{"model": name, "rows": 9, "metrics": {"acc": value}, "errors": {"acc": 0.125}} for name, value in (("acme/new", 0.75), ("acme/base", 0.5))]  # fmt: skip
+    told = results.result_text(language, {"tool": "get_job", "effect": "read", "args": {"job": 12}, "result": {**JOB, "result": {"measures": measures}}})  # fmt: skip
+    assert "| acme/new | 0.750 ± 0.125 | 9 |" in told
+    assert "| acme/base | 0.500 ± 0.125 | 9 |" in told
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("tool", ["start_finetune", "evaluate_model"])
 def test_what_was_started_says_how_to_follow_it(language: str, tool: str) -> None:
     args = plan()["args"] | {"repo": "acme/base"}
