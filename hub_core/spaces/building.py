@@ -24,13 +24,13 @@ from hub_core.jobs.kinds import JobKind, Lane
 from hub_core.jobs.tables import Job
 from hub_core.jobs.traces import MAX_LOG, read_trace, write_trace
 from hub_core.repos.tables import Repo
-from hub_core.running_errors import BuildFailed, ClusterUnavailable, ImagesNotBuilt
+from hub_core.running_errors import BuildFailed, ClusterRefused, ClusterUnavailable, ImagesNotBuilt
 from hub_core.spaces.images import DIGEST, DOCKER, DOCKERFILE, IMAGE, Images, image_of
 
 SPACE_BUILD = "space.build"
 FILES = "/space/app"
 MARK = "hubtalk-image "  # begins the line that tells the digest
-POLL_S = 0.5
+POLL_S = 1.0
 ROOM = Resources(cpus=1, memory=4 * GIB)  # of a build
 MAX_LINE, MAX_SAID, TOLD_LINES = 2000, 400, 3
 _STEP = re.compile(r"#\d+ \[(?:[\w.-]+ )?(\d+)/(\d+)\] (.*)")
@@ -141,7 +141,8 @@ def run_build(ctx: JobContext) -> dict[str, Any]:
         _end(tasks, order)
         raise
     finally:
-        write_trace(services.db, ctx.job_id, heard.log, [])
+        if heard.lines:  # an attempt that heard nothing leaves what the one before it heard
+            write_trace(services.db, ctx.job_id, heard.log, [])
     image = f"{order.name}@{heard.digest}"
     _note(services.db, order, image)
     _end(tasks, order)
@@ -178,7 +179,7 @@ def _built(db: Database, order: _Order, images: Images) -> str:
 
 def _follow(ctx: JobContext, images: Images, tasks: Tasks, order: _Order, heard: _Heard) -> None:
     """Start it, or find it, and hear it until it ended well."""
-    owner, begun, waits, written = order.repo.namespace, False, "", 0
+    owner, begun, waits, written = order.repo.namespace, False, "", ""
     while True:
         ctx.progress(heard.share, waits or heard.message)
         _order(ctx, images)
@@ -196,8 +197,8 @@ def _follow(ctx: JobContext, images: Images, tasks: Tasks, order: _Order, heard:
             waits = error.message
             ctx.stopping.wait(POLL_S)
             continue
-        if len(heard.lines) != written:
-            written = len(heard.lines)
+        if heard.until != written:
+            written = heard.until
             write_trace(ctx.services.db, ctx.job_id, heard.log, [])
         if _ended(status, heard):
             return
@@ -271,7 +272,7 @@ def _end(tasks: Tasks, order: _Order) -> None:
     """Nothing is left of it. Where the cluster does not answer now, its own time ends it."""
     try:
         tasks.end(order.task, order.repo.namespace)
-    except ClusterUnavailable:
+    except (ClusterUnavailable, ClusterRefused):
         return
 
 
