@@ -112,3 +112,30 @@ def test_a_real_model_learns_is_measured_deployed_and_asked(hub: HubProcess, wor
     print(f"it says: {said}")
     assert len(said.split()) > 2
     hub.tool("delete_deployment", deployment="smollm2-py")
+
+
+TASK = """
+task: capitals
+output_type: generate_until
+doc_to_text: "The capital of {{country}} is"
+doc_to_target: "{{capital}}"
+generation_kwargs: {until: [".", "\\n"], max_gen_toks: 8}
+filter_list:
+  - {name: answer, filter: [{function: remove_whitespace}, {function: take_first}]}
+metric_list:
+  - {metric: exact_match, ignore_case: true}
+"""
+CAPITALS = {"France": "Paris", "Italy": "Rome", "Japan": "Tokyo", "Germany": "Berlin", "Spain": "Madrid", "Norway": "Oslo"}
+
+
+def test_a_real_model_is_measured_with_a_task_of_the_harness(hub: HubProcess, work: Path) -> None:
+    if hub.request("GET", "/api/models/admin/smollm2").status_code != 200:
+        add_assets(hub, work)
+    hub.tool("create_repo", name="capitals", kind="dataset")
+    rows = "".join(json.dumps({"country": country, "capital": capital}) + "\n" for country, capital in CAPITALS.items())
+    hub.tool("write_file", repo="capitals", path="test.jsonl", content=rows)
+    hub.tool("write_file", repo="capitals", path="capitals.yaml", content=TASK)
+    wish = {"repo": "smollm2", "dataset": "capitals", "task": "capitals.yaml", "hardware": "cpu-medium"}
+    (measured,) = ended(hub, hub.tool("evaluate_model", **wish)["id"])["result"]["measures"]
+    assert measured["rows"] == len(CAPITALS)
+    assert measured["metrics"]["exact_match (answer)"] > 0.5
