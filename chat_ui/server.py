@@ -89,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="A private hub for models, datasets and code that you run by talking to it.",
         docs_url=None,  # FastAPI's own pages load scripts from another host
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # /metrics has the hub's own; asking whether costs each request
     )
     app.add_middleware(BodyLimitMiddleware, limit_of=lambda path: usual_limit(path, settings.max_attachment_mb))
     app.add_middleware(MetricsMiddleware, metrics=metrics)
@@ -125,7 +126,6 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.include_router(login_router(services))
     app.include_router(approval_router(services))
     app.include_router(device_router(services))
-    app.include_router(tool_router(services))
     app.include_router(usage_router(services))
     app.router.routes.extend(mcp_routes(services, summary))
     app.include_router(chat_router(services, agent))
@@ -134,7 +134,6 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.router.routes.extend(apps.routes())
     models = openai_router(services, AgentModel(services, agent), GatewayMetrics(metrics.registry))
     app.state.gateway = models.gateway
-    app.router.routes.insert(0, RouteTable(models.routes))
     app.add_api_route("/", lambda: RedirectResponse(PATH, 303), methods=READ, include_in_schema=False)
     app.add_api_route("/favicon.svg", lambda: FileResponse(FAVICON), methods=READ, include_in_schema=False)
     app.include_router(api_docs_router(app.openapi))
@@ -142,6 +141,7 @@ def _include(app: FastAPI, services: Services, agent: AgentLoader, page: Loader,
     app.mount(PATH, ChatGate(services, page.page))
     app.router.routes.append(AddressRoute())
     app.state.dialects = [*add_hub_routes(app, services), models]
+    app.router.routes.insert(0, RouteTable([*tool_router(services).routes, *models.routes]))
 
 
 def _greet(settings: Settings, first: FirstStart) -> None:

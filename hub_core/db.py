@@ -96,11 +96,16 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # Same pool, without a transaction around a statement, which on PostgreSQL takes two round trips.
         self._single = self.engine.execution_options(**({"sqlite_begin": ""} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}))
+        self._reads = sessionmaker(self._single, expire_on_commit=False, autoflush=False)
+        sa.event.listen(self._reads, "before_flush", _refuse_change)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for queries; whatever it changed is dropped. Raises like `write`."""
-        with database_errors(), self._sessions() as session:
+        """A session for queries, each of which may see another state; objects that are changed in it stay so, and the database does not.
+
+        Raises like `write`.
+        """
+        with database_errors(), self._reads() as session:
             yield session
 
     @contextmanager
@@ -180,6 +185,10 @@ _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_BUSY_
 _POSTGRES_FULL = {"53100"}
 _POSTGRES_BUSY = {"55P03", "40P01", "40001", "53300"}  # a lock that was not let go of, a deadlock, a race, too many connections
 _POSTGRES_READ_ONLY = "25006"
+
+
+def _refuse_change(_session: Session, _context: object, _objects: object) -> None:
+    raise RuntimeError("a session for queries must not change the database")
 
 
 def _configure_postgres(engine: sa.Engine) -> None:

@@ -74,6 +74,8 @@ class SnapshotStore(DiskObjectStore):
         return None
 
     def _update_pack_cache(self) -> list[Pack]:
+        if self._pack_cache and not self._behind:
+            return []  # a snapshot has all its packs from the beginning; only a quarantine gets more
         try:
             names = {path.stem for path in Path(os.fspath(self.pack_dir)).iterdir() if path.suffix == ".idx"}
         except FileNotFoundError:

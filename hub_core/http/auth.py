@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from hub_core.accounts.sessions import LIFETIME, SessionService
 from hub_core.accounts.tokens import TokenService
 from hub_core.authz import Actor
 from hub_core.errors import PermissionDenied, Unauthenticated
+from hub_core.http.threads import in_thread
 from hub_core.settings import Settings
 
 SESSION_COOKIE = "hubtalk_session"
@@ -121,7 +121,7 @@ def actor_dependency(services: SignIn, channel: str) -> Callable[[Request], Awai
         if "authorization" not in request.headers and SESSION_COOKIE not in request.cookies:
             actor = Actor(channel=channel)
         else:
-            actor = await run_in_threadpool(
+            actor = await in_thread(
                 authenticate_request, services, request.headers, request.cookies, channel=channel, method=request.method
             )
         request.state.actor = actor

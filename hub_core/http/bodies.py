@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import anyio
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from hub_core.errors import InvalidInput, TooLarge
+from hub_core.http.threads import in_thread
 from hub_core.storage.local import write_staged
 
 MIB = 1024 * 1024
@@ -54,11 +54,11 @@ async def pour(request: Request, write: Callable[[bytes], None]) -> None:
             if size >= MIB:
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(run_in_threadpool(_write_each, write, held))
+                writing = asyncio.ensure_future(in_thread(_write_each, write, held))
                 held, size = [], 0
         if writing is not None:
             await writing
-        await run_in_threadpool(_write_each, write, held)
+        await in_thread(_write_each, write, held)
     finally:
         await _settled(writing)
 
@@ -102,7 +102,7 @@ async def spool(request: Request, limit: int, folder: Path, look: Callable[[Bina
                 total += len(piece)
                 if total > limit:
                     raise TooLarge(f"The body has more than {limit // MIB} MiB.", hint="Put large files into Git LFS.")
-                await run_in_threadpool(take, piece)
+                await in_thread(take, piece)
         file.seek(0)
     except TooLarge:
         file.close()  # gives its room back before the rest comes
@@ -144,17 +144,17 @@ async def drain(request: Request) -> None:
 
 async def in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """A blocking iterator as an asynchronous one, always a piece ahead; it is closed when the client goes away."""
-    reading = asyncio.ensure_future(run_in_threadpool(next, chunks, None))
+    reading = asyncio.ensure_future(in_thread(next, chunks, None))
     try:
         while (chunk := await reading) is not None:
-            reading = asyncio.ensure_future(run_in_threadpool(next, chunks, None))
+            reading = asyncio.ensure_future(in_thread(next, chunks, None))
             yield chunk
     finally:
         await _settled(reading)
         close = getattr(chunks, "close", None)
         if close is not None:
             with anyio.CancelScope(shield=True):
-                await run_in_threadpool(close)
+                await in_thread(close)
 
 
 def blob_response(

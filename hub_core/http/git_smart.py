@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
@@ -19,6 +18,7 @@ from hub_core.http.bodies import MIB, drain, in_threads, spool
 from hub_core.http.errors import status_headers, status_of
 from hub_core.http.openapi import GIT, purpose
 from hub_core.http.paths import GIT_PREFIXES, repo_name
+from hub_core.http.threads import in_thread
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -92,8 +92,8 @@ class _GitEdge:
     async def _repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
         if permission is Permission.REPO_WRITE:
-            return await run_in_threadpool(self._services.pulls.open_for_push, actor, kind, namespace, name)
-        return await run_in_threadpool(self._services.repos.open_repo, actor, kind, namespace, name, permission)
+            return await in_thread(self._services.pulls.open_for_push, actor, kind, namespace, name)
+        return await in_thread(self._services.repos.open_repo, actor, kind, namespace, name, permission)
 
     async def info_refs(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`GET info/refs?service=...`."""
@@ -102,7 +102,7 @@ class _GitEdge:
             raise InvalidInput("This hub speaks the smart HTTP protocol only.", hint="Use a Git client of version 1.7 or newer.")
         repo = await self._repo(request, actor, kind, SERVICES[service])
         protocol = request.headers.get("git-protocol", "")
-        body = await run_in_threadpool(self._services.git.advertise, repo.id, service, protocol)
+        body = await in_thread(self._services.git.advertise, repo.id, service, protocol)
         start = b"" if body.startswith(b"000eversion 2") else pkt(f"# service={service}\n") + b"0000"
         return Response(start + body, media_type=f"application/x-{service}-advertisement", headers=_NO_CACHE)
 
@@ -112,7 +112,7 @@ class _GitEdge:
         body = await spool(request, _MAX_FETCH_REQUEST, self._services.blobs.staging)
         protocol = request.headers.get("git-protocol", "")
         try:
-            answer = await run_in_threadpool(self._services.git.upload_pack, repo.id, body, protocol)
+            answer = await in_thread(self._services.git.upload_pack, repo.id, body, protocol)
         finally:
             body.close()
         return StreamingResponse(in_threads(answer), media_type="application/x-git-upload-pack-result", headers=_NO_CACHE)
@@ -126,7 +126,7 @@ class _GitEdge:
             return _in_protocol("git-receive-pack", error)
         try:
             repo = await self._repo(request, actor, kind, Permission.REPO_WRITE)  # the body may have taken hours
-            answer = await run_in_threadpool(self._receive, actor, repo, body)
+            answer = await in_thread(self._receive, actor, repo, body)
         finally:
             body.close()
         return Response(answer, media_type="application/x-git-receive-pack-result", headers=_NO_CACHE)

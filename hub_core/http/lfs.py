@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,6 +22,7 @@ from hub_core.http.lfs_passes import LfsPasses
 from hub_core.http.openapi import LFS, purpose
 from hub_core.http.paths import GIT_PREFIXES, base_url
 from hub_core.http.routes import PlainRoute
+from hub_core.http.threads import in_thread
 from hub_core.lfs.locks import Lock, LockService
 from hub_core.lfs.parts import PartsService
 from hub_core.lfs.pointer import LfsPointer
@@ -119,7 +119,7 @@ class _LfsEdge:
             actor = None
             try:
                 with_pass = self._passes.among(request.headers)
-                actor = await (run_in_threadpool(self._passes.actor, with_pass) if with_pass else self._actor_from(request))
+                actor = await (in_thread(self._passes.actor, with_pass) if with_pass else self._actor_from(request))
                 return await act(request, actor, kind)
             except HubError as error:
                 return lfs_error(error, actor)
@@ -134,12 +134,12 @@ class _LfsEdge:
             raise InvalidInput("The hash algorithm is sha256.")
         permission = Permission.REPO_WRITE if operation == "upload" else Permission.REPO_FILES
         repo = await self._access.repo(request, actor, kind, permission)
-        items = await run_in_threadpool(self._lfs.batch, repo.id, operation, _objects(content))
+        items = await in_thread(self._lfs.batch, repo.id, operation, _objects(content))
         root = base_url(request, self._services.settings) + request.url.path.removesuffix("/batch")
         parted = takes_parts(content.get("transfers"))
         # csghub-sdk's workers know parts only: for a file that is small, and for one that is here already, too.
         workers = parted and "upload_id" in content
-        objects = await run_in_threadpool(lambda: [self._object(item, root, repo, actor, parted, workers) for item in items])
+        objects = await in_thread(lambda: [self._object(item, root, repo, actor, parted, workers) for item in items])
         in_parts = any("chunk_size" in found.get("actions", {}).get("upload", {}).get("header", {}) for found in objects)
         return lfs_json({"transfer": "multipart" if in_parts else "basic", "objects": objects, "hash_algo": "sha256"})
 
@@ -178,12 +178,12 @@ class _LfsEdge:
         """`PUT objects/{oid}`: the bytes, hashed while they come in."""
         whole = await small_body(request)
         if whole is not None:
-            await run_in_threadpool(self._take, request, actor, kind, whole)
+            await in_thread(self._take, request, actor, kind, whole)
             return Response(status_code=200)
-        upload = await run_in_threadpool(self._begin, request, actor, kind)
+        upload = await in_thread(self._begin, request, actor, kind)
         try:
             await pour(request, upload.write)
-            await run_in_threadpool(upload.finish)
+            await in_thread(upload.finish)
         finally:
             upload.abort()
         return Response(status_code=200)
@@ -202,7 +202,7 @@ class _LfsEdge:
 
     async def get(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`GET objects/{oid}`, whole or a range."""
-        return await run_in_threadpool(self._give, request, actor, kind)
+        return await in_thread(self._give, request, actor, kind)
 
     def _give(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         repo, _ = self._allowed(request, actor, kind, "download")
@@ -216,7 +216,7 @@ class _LfsEdge:
 
     async def verify(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
         """`POST objects/{oid}/verify`."""
-        await run_in_threadpool(self._verify, request, actor, kind, await _json(request))
+        await in_thread(self._verify, request, actor, kind, await _json(request))
         return lfs_json({})
 
     def _verify(self, request: Request, actor: Actor, kind: RepoKind, content: dict[str, Any]) -> None:
@@ -237,7 +237,7 @@ class _LfsEdge:
         path = storable(params["path"]) if "path" in params else None
         lock_id = _number(params.get("id"), "id")
         limit = _number(params.get("limit"), "limit") or 100
-        locks, cursor = await run_in_threadpool(
+        locks, cursor = await in_thread(
             lambda: self._locks.locks(repo.id, path=path, lock_id=lock_id, limit=limit, cursor=params.get("cursor", ""))
         )
         content: dict[str, Any] = {"locks": [_lock_json(lock) for lock in locks]}
@@ -247,7 +247,7 @@ class _LfsEdge:
         """`POST locks`."""
         content = await _json(request)
         repo = await self._access.repo(request, actor, kind, Permission.REPO_WRITE)
-        lock = await run_in_threadpool(self._locks.lock, actor, repo.id, str(content.get("path", "")))
+        lock = await in_thread(self._locks.lock, actor, repo.id, str(content.get("path", "")))
         return lfs_json({"lock": _lock_json(lock)}, 201)
 
     async def verify_locks(self, request: Request, actor: Actor, kind: RepoKind) -> Response:
@@ -255,7 +255,7 @@ class _LfsEdge:
         content = await _json(request)
         repo = await self._access.pushed(request, actor, kind)
         limit = _number(content.get("limit"), "limit") or 100
-        locks, cursor = await run_in_threadpool(lambda: self._locks.locks(repo.id, limit=limit, cursor=str(content.get("cursor") or "")))
+        locks, cursor = await in_thread(lambda: self._locks.locks(repo.id, limit=limit, cursor=str(content.get("cursor") or "")))
         answer: dict[str, Any] = {"ours": [], "theirs": []}
         for lock in locks:
             answer["ours" if lock.owner == actor.username else "theirs"].append(_lock_json(lock))
@@ -273,7 +273,7 @@ class _LfsEdge:
                 # One's own lock can be released with --force by anybody who could take it.
                 force = False
         lock_id = _number(request.path_params["lock_id"], "id") or 0
-        lock = await run_in_threadpool(lambda: self._locks.unlock(actor, repo.id, lock_id, force=force))
+        lock = await in_thread(lambda: self._locks.unlock(actor, repo.id, lock_id, force=force))
         return lfs_json({"lock": _lock_json(lock)})
 
 

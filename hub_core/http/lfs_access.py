@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from hub_core.authz import SYSTEM, Actor, Permission
 from hub_core.errors import Unauthenticated
 from hub_core.http.paths import repo_name
+from hub_core.http.threads import in_thread
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -23,7 +23,7 @@ class LfsAccess:
 
     async def repo(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         """The repo in the path, with `permission` checked."""
-        return await run_in_threadpool(self.find, request, actor, kind, permission)
+        return await in_thread(self.find, request, actor, kind, permission)
 
     def find(self, request: Request, actor: Actor, kind: RepoKind, permission: Permission) -> Repo:
         """`repo`, in the thread of the caller."""
@@ -33,11 +33,11 @@ class LfsAccess:
     async def pushed(self, request: Request, actor: Actor, kind: RepoKind) -> Repo:
         """The repo in the path, of somebody who may push something there: readers to their own pull requests."""
         namespace, name = request.path_params["namespace"], repo_name(request.path_params["name"])
-        return await run_in_threadpool(self._services.pulls.open_for_push, actor, kind, namespace, name)
+        return await in_thread(self._services.pulls.open_for_push, actor, kind, namespace, name)
 
     async def signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
         """`find_signed`, in a thread."""
-        return await run_in_threadpool(self.find_signed, request, actor, kind, purpose, *facts)
+        return await in_thread(self.find_signed, request, actor, kind, purpose, *facts)
 
     def find_signed(self, request: Request, actor: Actor, kind: RepoKind, purpose: str, *facts: object) -> tuple[Repo, int | None]:
         """The repo of a signed address, and the user it was made for; the repo's id is the first of its facts.

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -17,6 +16,7 @@ from hub_core.authz import Actor
 from hub_core.errors import HashMismatch, InvalidInput
 from hub_core.http.bodies import chunks_of, drain
 from hub_core.http.lfs_access import LfsAccess
+from hub_core.http.threads import in_thread
 from hub_core.lfs.parts import PartedUpload, PartsService
 from hub_core.lfs.pointer import LfsPointer
 from hub_core.repos.kinds import RepoKind
@@ -69,11 +69,11 @@ class LfsParts:
         """`PUT objects/{oid}/parts/{number}`; sending a part again replaces it."""
         number = request.path_params["number"]
         upload = await self._upload(request, actor, kind, "part", number)
-        part = await run_in_threadpool(self._parts.receive, upload, int(number))
+        part = await in_thread(self._parts.receive, upload, int(number))
         try:
             async for chunk in chunks_of(request):
-                await run_in_threadpool(part.write, chunk)
-            tag = await run_in_threadpool(part.finish)
+                await in_thread(part.write, chunk)
+            tag = await in_thread(part.finish)
         except HashMismatch:
             await drain(request)
             raise
@@ -87,7 +87,7 @@ class LfsParts:
         upload = replace(await self._upload(request, actor, kind, "complete", direct), direct=direct)
         if content.get("oid", upload.oid) != upload.oid:
             raise InvalidInput("The address belongs to another object.")
-        await run_in_threadpool(self._parts.complete, upload, _tags(content.get("parts")))
+        await in_thread(self._parts.complete, upload, _tags(content.get("parts")))
         return Response(status_code=200)
 
 

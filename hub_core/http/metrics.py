@@ -35,6 +35,16 @@ class Metrics:
             registry=self.registry,
         )
         self.ready = Gauge("hubtalk_ready", "1 when the hub can serve.", registry=self.registry)
+        self._of: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}  # looking a label up takes a lock, twice
+
+    def served(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request that is over."""
+        found = self._of.get((route, method, status))
+        if found is None:
+            found = self.requests.labels(route, method, str(status)), self.seconds.labels(route)
+            self._of[route, method, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def render(self) -> bytes:
         """All numbers in Prometheus' text format."""
@@ -77,8 +87,7 @@ class MetricsMiddleware:
             metrics.running.dec()
             route = template_of(scope)
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            metrics.requests.labels(route, method, str(status)).inc()
-            metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            metrics.served(route, method, status, time.perf_counter() - began)
 
 
 def protocol_of(path: str) -> str:

@@ -129,7 +129,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        announced = headers.get("content-length", "")
+        announced = headers.get("content-length", "0")  # none announced and none in parts: there is no body
         if announced.isdecimal() and int(announced) <= limit and "transfer-encoding" not in headers:
             await self._app(scope, receive, send)  # the server reads no more than was announced
             return

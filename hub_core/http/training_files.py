@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +14,7 @@ from hub_core.http.auth import token_of
 from hub_core.http.bodies import blob_response, pour
 from hub_core.http.errors import error_body, json_response, status_headers, status_of
 from hub_core.http.routes import PlainRoute
+from hub_core.http.threads import in_thread
 from hub_core.services import Services
 
 PATH = "/api/v1/training/files"
@@ -26,17 +26,17 @@ def training_files_router(services: Services) -> APIRouter:
     files = services.training.handed
 
     async def goes_on(_request: Request, secret: str) -> Response:
-        return json_response({"goes_on": await run_in_threadpool(files.goes_on, secret)})
+        return json_response({"goes_on": await in_thread(files.goes_on, secret)})
 
     async def get(request: Request, secret: str) -> Response:
-        size, read = await run_in_threadpool(files.read, secret, request.path_params["name"])
-        return await run_in_threadpool(blob_response, request, size, read)
+        size, read = await in_thread(files.read, secret, request.path_params["name"])
+        return await in_thread(blob_response, request, size, read)
 
     async def put(request: Request, secret: str) -> Response:
         with ExitStack() as stack:
-            write = await run_in_threadpool(stack.enter_context, files.writing(secret, request.path_params["name"]))
+            write = await in_thread(stack.enter_context, files.writing(secret, request.path_params["name"]))
             await pour(request, write)
-            await run_in_threadpool(stack.close)
+            await in_thread(stack.close)
         return Response(status_code=204)
 
     router = APIRouter()

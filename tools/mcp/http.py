@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -26,6 +25,7 @@ from hub_core.errors import HubError, PermissionDenied, TooBusy, TooLarge, Unaut
 from hub_core.http.auth import authenticate_request, host_of
 from hub_core.http.errors import error_body, error_response, json_response
 from hub_core.http.paths import base_url
+from hub_core.http.threads import in_thread
 from hub_core.services import Services
 from hub_core.settings import Settings
 from tools.mcp.calls import Calls
@@ -65,7 +65,7 @@ class McpEndpoint:
         request = Request(scope, receive)
         try:
             _check_source(request.headers, self._services.settings)
-            actor = await run_in_threadpool(_sender, self._services, request.headers)
+            actor = await in_thread(_sender, self._services, request.headers)
             if request.method == "POST":
                 await self._post(request, actor, send)
                 return
@@ -101,7 +101,7 @@ class McpEndpoint:
             return
         self._busy[actor.user_id] += 1
         try:
-            serve = await run_in_threadpool(_transport)
+            serve = await in_thread(_transport)
             await serve(connection, request, body, _labelled(send) if message.get("method") == "initialize" else send)
         finally:
             self._busy[actor.user_id] -= 1

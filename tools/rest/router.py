@@ -8,11 +8,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 
 from hub_core.errors import InvalidArguments, TooLarge, Unauthenticated
 from hub_core.http.auth import authenticate_request
 from hub_core.http.errors import json_response
+from hub_core.http.routes import PlainRoute
+from hub_core.http.threads import in_thread
 from hub_core.services import Services
 from tools import invoke
 from tools.contract import ToolContext
@@ -28,22 +29,20 @@ def tool_router(services: Services) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     listing: list[bytes] = []
 
-    @router.get("/api/v1/tools")
     async def list_tools(request: Request) -> Response:
-        await run_in_threadpool(_context, services, request)
+        await in_thread(_context, services, request)
         if not listing:
             registry = default_registry()
             listing.append(bytes(json_response({"tools": [registry.describe(tool) for tool in registry]}).body))
         return Response(listing[0], media_type="application/json")
 
     async def call_tool(request: Request) -> Response:
-        request.scope["route"] = route  # FastAPI tells the metrics about its own kind of routes only
         dry_run, raw = _dry_run(request), await _arguments(request)
-        return json_response(await run_in_threadpool(_call, services, request, request.path_params["name"], raw, dry_run))
+        return json_response(await in_thread(_call, services, request, request.path_params["name"], raw, dry_run))
 
-    # A plain route: the arguments are the tool's to check, and FastAPI's own looking for parameters takes as long as a small tool.
-    router.add_route("/api/v1/tools/{name}", call_tool, ["POST"])
-    route = router.routes[-1]
+    # Plain routes: the arguments are the tool's to check, and FastAPI's own looking for parameters takes as long as a small tool.
+    router.routes.append(PlainRoute("/api/v1/tools", list_tools, ["GET"], "list_tools", None))
+    router.routes.append(PlainRoute("/api/v1/tools/{name}", call_tool, ["POST"], "call_tool", None))
     return router
 
 

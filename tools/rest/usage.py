@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
 
 from hub_core.errors import InvalidArguments, Unauthenticated
 from hub_core.http.auth import authenticate_request
+from hub_core.http.threads import in_thread
 from hub_core.metering.reports import Record
 from hub_core.metering.scope import Span
 from hub_core.services import Services
@@ -37,7 +37,7 @@ def usage_router(services: Services) -> APIRouter:
         target: str | None = Query(None, max_length=200, description="Only this deployment, or `job 12`."),
     ) -> StreamingResponse:
         """What you asked for or started, and all of what you answer for; one row for each hour, thing and person (UTC)."""
-        span, records = await run_in_threadpool(_begin, services, request, owner, period, target)
+        span, records = await in_thread(_begin, services, request, owner, period, target)
         name = f"usage-{span.said.replace('..', '_')}.csv"
         headers = {
             "content-disposition": f'attachment; filename="{name}"',

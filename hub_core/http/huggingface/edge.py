@@ -6,13 +6,11 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -30,6 +28,7 @@ from hub_core.http.huggingface.errors import hf_error
 from hub_core.http.openapi import purpose
 from hub_core.http.paths import base_url, repo_name
 from hub_core.http.routes import PlainRoute
+from hub_core.http.threads import in_thread
 from hub_core.repos.kinds import KINDS, PREFIX_TO_KIND, RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -180,7 +179,7 @@ def _endpoint(services: Services, act: Act, body_limit: int, show_error: ShowErr
         try:
             if request.method not in {"GET", "HEAD"}:
                 body = await _body(request, services, body_limit)
-            return await run_in_threadpool(partial(_run, services, act, request, body, {}, show_error))
+            return await in_thread(_run, services, act, request, body, {}, show_error)
         except HubError as error:
             return show_error(error, None)
         finally:
@@ -198,7 +197,7 @@ def _form_endpoint(services: Services, act: Act, show_error: ShowError) -> Calla
                 files = [value for value in form.values() if isinstance(value, UploadFile)]
                 if not files:
                     raise InvalidInput("The form has no file.", hint="Send multipart/form-data with a field 'file'.")
-                return await run_in_threadpool(partial(_run, services, act, request, files[0].file, fields, show_error))
+                return await in_thread(_run, services, act, request, files[0].file, fields, show_error)
         except HTTPException as error:
             return show_error(InvalidInput("The body is not a form with a file.", hint=str(error.detail)), None)
         except HubError as error:
@@ -209,7 +208,7 @@ def _form_endpoint(services: Services, act: Act, show_error: ShowError) -> Calla
 
 async def _signed_in(services: Services, request: Request) -> None:
     """Nobody fills the hub's disk without a credential."""
-    if (await run_in_threadpool(_sender, services, request)).is_anonymous:
+    if (await in_thread(_sender, services, request)).is_anonymous:
         raise Unauthenticated("Sign in to send this.", hint="Give a token: hf auth login")
 
 

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, Literal
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -29,6 +28,7 @@ from hub_core.http.errors import json_response
 from hub_core.http.huggingface.edge import Call, add_route
 from hub_core.http.huggingface.errors import hf_error
 from hub_core.http.paths import base_url
+from hub_core.http.threads import in_thread
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
 from hub_core.services import Services
@@ -140,7 +140,7 @@ class _XetEdge:
 
         async def handle(request: Request) -> Response:
             try:
-                answer = await act(request, await run_in_threadpool(self._holder, request, right))
+                answer = await act(request, await in_thread(self._holder, request, right))
             except HubError as error:
                 await drain(request)
                 return hf_error(error, None)
@@ -150,7 +150,7 @@ class _XetEdge:
 
     async def find_chunk(self, request: Request, holder: _Holder) -> Response:
         """`GET v1/chunks/{prefix}/{hash}`: the xorbs of a file that has this chunk, if the holder may read one."""
-        found = await run_in_threadpool(self._services.xet.chunks.find, holder.actor, request.path_params["hash"])
+        found = await in_thread(self._services.xet.chunks.find, holder.actor, request.path_params["hash"])
         if found is None:
             raise NotFound("No file that you can read has this chunk.")
         return Response(found, media_type="application/octet-stream")
@@ -158,14 +158,14 @@ class _XetEdge:
     async def reconstruct(self, request: Request, holder: _Holder) -> Any:
         """`GET v1/reconstructions/{hash}`: which chunks make up a file, or a range of it, and where they are."""
         files = self._services.xet.files
-        layout = await run_in_threadpool(files.open, holder.repo.id, request.path_params["hash"])
+        layout = await in_thread(files.open, holder.repo.id, request.path_params["hash"])
         span = byte_range(request.headers.get("range", ""), layout.size)
         if span is None:
             return Response(status_code=416, headers={"Content-Range": f"bytes */{layout.size}"})
         if span[0] == 0:
-            await run_in_threadpool(self._count, request, holder)
-        plan = await run_in_threadpool(files.plan, layout, *span)
-        return await run_in_threadpool(self._answer, plan, request, holder.actor)
+            await in_thread(self._count, request, holder)
+        plan = await in_thread(files.plan, layout, *span)
+        return await in_thread(self._answer, plan, request, holder.actor)
 
     def _count(self, request: Request, holder: _Holder) -> None:
         """A file asked for from its beginning is a download, as at `resolve`."""
@@ -196,7 +196,7 @@ class _XetEdge:
             first, end = (int(start), int(stop)) if span is None or span == (0, int(stop)) else span
             if first < int(start):
                 raise _not_for_these()
-            read = await run_in_threadpool(self._services.xet.files.body, hash_, first, end)
+            read = await in_thread(self._services.xet.files.body, hash_, first, end)
         except Unauthenticated:
             return hf_error(_not_for_these(), None)
         except HubError as error:
@@ -206,18 +206,18 @@ class _XetEdge:
 
     async def put_xorb(self, request: Request, _holder: _Holder) -> dict[str, bool]:
         """`POST v1/xorbs/default/{hash}`: chunks, checked while they come in."""
-        upload = await run_in_threadpool(self._services.xet.begin_xorb, request.path_params["hash"])
+        upload = await in_thread(self._services.xet.begin_xorb, request.path_params["hash"])
         try:
             async for chunk in chunks_of(request):
-                await run_in_threadpool(upload.write, chunk)
-            return {"was_inserted": await run_in_threadpool(upload.finish)}
+                await in_thread(upload.write, chunk)
+            return {"was_inserted": await in_thread(upload.finish)}
         finally:
             upload.abort()
 
     async def put_shard(self, request: Request, holder: _Holder) -> dict[str, int]:
         """`POST v1/shards`: which chunks make up which files; these are LFS objects of the repo from then on."""
         with await spool(request, MAX_SHARD, self._services.blobs.staging) as shard:
-            await run_in_threadpool(self._services.xet.take_shard, holder.repo.id, shard)
+            await in_thread(self._services.xet.take_shard, holder.repo.id, shard)
         return {"result": 1}
 
     async def put_shard_telling(self, request: Request, holder: _Holder) -> Response:

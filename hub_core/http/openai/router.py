@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
@@ -27,6 +26,7 @@ from hub_core.http.openai.upstream import BROKEN, Answer, NoConnection, Upstream
 from hub_core.http.openai.usage import EventStream, tokens
 from hub_core.http.openapi import OPENAI
 from hub_core.http.routes import PlainRoute
+from hub_core.http.threads import in_thread
 from hub_core.metering.meter import Used
 from hub_core.repos.kinds import RepoKind
 from hub_core.running_errors import DeploymentNotFound, DeploymentNotReady
@@ -110,7 +110,7 @@ class Gateway:
         """The deployments that the caller may use and that are not stopped."""
         try:
             actor = await self._actor(request)
-            page = await run_in_threadpool(self._services.deployments.list_deployments, actor, kind=RepoKind.MODEL, limit=MAX_MODELS)
+            page = await in_thread(self._services.deployments.list_deployments, actor, kind=RepoKind.MODEL, limit=MAX_MODELS)
         except HubError as error:
             return openai_error(error)
         own = [_model(AGENT, 0, "hubtalk")] if self._agent is not None and not actor.is_anonymous else []
@@ -124,7 +124,7 @@ class Gateway:
             actor = await self._actor(request)
             if model == AGENT and self._agent is not None and not actor.is_anonymous:
                 return json_response(_model(AGENT, 0, AGENT))
-            found = await run_in_threadpool(self._services.deployments.target, actor, model)
+            found = await in_thread(self._services.deployments.target, actor, model)
         except HubError as error:
             return openai_error(error)
         return json_response(_model(found.name, int(found.deployment.created_at.timestamp()), found.name.partition("/")[0]))
@@ -138,7 +138,7 @@ class Gateway:
             return Response(status_code=499)
         model = body.get("model") if isinstance(body, dict) else None
         said = model if isinstance(model, str) else ""
-        actor, ticket, found = await run_in_threadpool(self._enter, request, said)
+        actor, ticket, found = await in_thread(self._enter, request, said)
         try:
             if not said:
                 raise InvalidInput("The body is a JSON object with 'model'.", hint="GET /v1/models lists the models.")
@@ -207,7 +207,7 @@ class Gateway:
                     told = f"The deployment {route.name} does not answer."
                     raise DeploymentNotReady(told, hint="Try again in a moment; its logs tell more.") from None
             await asyncio.sleep(POLL_S)
-            route = await self._router.route(actor, await run_in_threadpool(self._router.look, actor, route.name))
+            route = await self._router.route(actor, await in_thread(self._router.look, actor, route.name))
 
     async def _send(self, route: Route, task: str, body: dict[str, Any]) -> Answer:
         """Send to the first copy that takes the request. One that broke off may have begun to work on it: that is not asked twice.

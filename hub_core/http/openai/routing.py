@@ -7,13 +7,12 @@ import itertools
 import time
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
-
 from hub_core.authz import Actor
 from hub_core.db import utcnow
 from hub_core.deployments.asking import refusal, wake_if_asleep
 from hub_core.deployments.service import Target
 from hub_core.deployments.traffic import Share, in_turn, shares
+from hub_core.http.threads import in_thread
 from hub_core.services import Services
 
 POLL_S = 0.1
@@ -68,7 +67,7 @@ class Router:
             if refused := refusal(found, late=time.monotonic() > deadline):
                 raise refused
             await asyncio.sleep(POLL_S)
-            found = await run_in_threadpool(self._find, actor, found.name)
+            found = await in_thread(self._find, actor, found.name)
         row = found.deployment
         if len(answering) > 1:
             turn = self._turns[row.id] = self._turns.get(row.id, -1) + 1

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -26,6 +25,7 @@ from hub_core.http.spaces.headers import always, preflight
 from hub_core.http.spaces.passes import SpacePasses, Visitor
 from hub_core.http.spaces.proxy import POLICY, TRY_LATER, Place, Proxy
 from hub_core.http.spaces.static import static_page
+from hub_core.http.threads import in_thread
 from hub_core.repos.browse import BrowseService
 from hub_core.repos.kinds import RepoKind
 from hub_core.repos.tables import Repo
@@ -125,10 +125,10 @@ class SpaceApps:
         try:
             if request.headers.get("service-worker"):
                 raise PermissionDenied("Apps of Spaces have no service workers.")
-            opened = await run_in_threadpool(admit)
+            opened = await in_thread(admit)
             if opened.state.is_static and opened.state.run is None:
                 path = request.path_params.get("path", "")
-                return await run_in_threadpool(static_page, self._browse, request, opened.repo, path, opened.state.file, prefix)
+                return await in_thread(static_page, self._browse, request, opened.repo, path, opened.state.file, prefix)
             page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
             ready = await self._awake(opened, admit, 0.0 if page else min(PATIENCE_S, self._services.settings.deployment_wake_s))
             return await self._proxy.pass_on(request, self._place(request, ready, prefix))
@@ -150,13 +150,13 @@ class SpaceApps:
             target = opened.target
             if target is None:
                 raise DeploymentStopped(f"The Space {opened.repo.full_name} does not run.", hint="Run it first.")
-            await run_in_threadpool(self._note, target)
+            await in_thread(self._note, target)
             if target.deployment.endpoints:
                 return opened
             if refused := refusal(target, late=time.monotonic() >= deadline):
                 raise refused
             await asyncio.sleep(POLL_S)
-            opened = await run_in_threadpool(admit)
+            opened = await in_thread(admit)
 
     def _note(self, target: Target) -> None:
         """Somebody is here: wake it, or let it not fall asleep."""
@@ -191,7 +191,7 @@ class SpaceApps:
 
     async def _websocket(self, websocket: WebSocket, admit: Admit, prefix: str) -> None:
         try:
-            opened = await self._awake(await run_in_threadpool(admit), admit, PATIENCE_S)
+            opened = await self._awake(await in_thread(admit), admit, PATIENCE_S)
         except DeploymentNotReady:
             await websocket.close(TRY_LATER)
             return
@@ -201,12 +201,12 @@ class SpaceApps:
 
         async def still_allowed() -> bool:
             try:
-                now = await run_in_threadpool(admit)
+                now = await in_thread(admit)
             except HubError:
                 return False
             if now.target is None or now.target.deployment.stopped:
                 return False
-            await run_in_threadpool(self._note, now.target)
+            await in_thread(self._note, now.target)
             return True
 
         await self._proxy.pass_on_websocket(websocket, self._place(websocket, opened, prefix), still_allowed)
