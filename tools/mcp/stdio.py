@@ -16,6 +16,7 @@ from mcp.shared.message import SessionMessage
 from hub_core.errors import InvalidInput, Unauthenticated, Unavailable
 from tools.mcp.connection import Connection
 from tools.mcp.http import PATH, SESSION_HEADER
+from tools.mcp.methods import only_known
 from tools.mcp.options import Options
 from tools.mcp.server import FAILED, build_server
 
@@ -27,8 +28,8 @@ def run_local(connect: Callable[[], Connection]) -> None:
 
     async def serve() -> None:
         server = build_server(connect)
-        async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+        async with stdio_server() as (read, write), only_known(read, write) as known:
+            await server.run(known, write, server.create_initialization_options())
 
     anyio.run(serve)
 

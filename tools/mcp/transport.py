@@ -8,12 +8,17 @@ from mcp.server.streamable_http import StreamableHTTPServerTransport
 from starlette.requests import Request
 from starlette.types import Message, Receive, Send
 
+from hub_core.http.errors import json_response
 from tools.mcp.connection import Connection
+from tools.mcp.methods import unknown_in
 from tools.mcp.server import build_server
 
 
 async def serve(connection: Connection, request: Request, body: bytes, send: Send) -> None:
     """Answer a request whose body was read; a client that leaves ends it."""
+    if (answer := unknown_in(body)) is not None:
+        await json_response(answer)(request.scope, request.receive, send)
+        return
     transport = StreamableHTTPServerTransport(mcp_session_id=None)
     server = build_server(lambda: connection)
 

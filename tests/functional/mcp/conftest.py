@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from mcp import ClientSession
+from mcp import ClientSession, McpError, types
 from mcp.client.streamable_http import streamable_http_client
 
 from chat_ui.approval_link import approval_router
@@ -80,6 +80,14 @@ def error(result: Any) -> dict[str, Any]:
     assert result.isError
     found: dict[str, Any] = result.structuredContent["error"]
     return found
+
+
+async def asked_for(session: ClientSession, method: str) -> int:
+    """The code of the refusal of a method that this SDK does not have."""
+    request: Any = types.Request[None, str](method=method, params=None)
+    with pytest.raises(McpError) as caught:
+        await session.send_request(request, types.EmptyResult)
+    return caught.value.error.code
 
 
 def listed(name: str, **arguments: Any) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.types import METHOD_NOT_FOUND
 
 from tests.common.loops import finish
-from tests.functional.mcp.conftest import McpHub, content, error
+from tests.functional.mcp.conftest import McpHub, asked_for, content, error
 
 START = "import sys; from chat_ui.cli import main; sys.argv = ['hubtalk', 'mcp', *sys.argv[1:]]; main()"
 
@@ -35,9 +36,12 @@ def test_on_this_machines_hub(tmp_path: Path) -> None:
             made = await session.call_tool("create_repo", {"name": "first", "kind": "model"})
             asked = await session.call_tool("delete_repo", {"repo": "first"})
             resources = (await session.list_resources()).resources
-            return me, made, asked, resources, await session.call_tool("list_files", {"repo": "first"})
+            newer = await asked_for(session, "server/discover")
+            return me, made, asked, resources, newer, await session.call_tool("list_files", {"repo": "first"})
 
-    me, made, asked, resources, files = finish(play())
+    me, made, asked, resources, newer, files = finish(play())
+    assert newer == METHOD_NOT_FOUND
+    assert "server/discover" not in (tmp_path / "errors.txt").read_text()
     assert content(me)["username"] == "admin"
     assert content(made)["id"] == "admin/first"
     assert content(asked)["status"] == "pending_approval"

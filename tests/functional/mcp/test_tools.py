@@ -8,10 +8,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+from mcp.types import METHOD_NOT_FOUND
 
 from hub_core.authz import Scope
 from tests.common.loops import finish
-from tests.functional.mcp.conftest import McpHub, content, error
+from tests.functional.mcp.conftest import McpHub, asked_for, content, error
 from tools.contract import Effect
 from tools.mcp import calls
 from tools.mcp.definitions import definition
@@ -76,6 +77,17 @@ def test_errors_are_results_with_code_and_hint(hub: McpHub) -> None:
     assert empty["code"] == surprising["code"] == bad["code"] == "invalid_arguments"
     assert empty["details"]["errors"][0]["argument"] == "repo"
     assert unknown["code"] == "tool_not_found"
+
+
+def test_what_a_newer_protocol_asks_first_is_told_to_be_unknown_and_fills_no_log(hub: McpHub, caplog: pytest.LogCaptureFixture) -> None:
+    async def play() -> tuple[int, Any]:
+        async with hub.client(hub.token()) as session:
+            return await asked_for(session, "server/discover"), await session.call_tool("whoami", {})
+
+    code, me = finish(play())
+    assert code == METHOD_NOT_FOUND
+    assert content(me)["username"] == "alice"
+    assert "validation error" not in caplog.text
 
 
 def test_a_long_call_tells_how_long_it_runs(hub: McpHub, monkeypatch: pytest.MonkeyPatch) -> None:
