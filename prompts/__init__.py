@@ -16,6 +16,7 @@ import yaml
 
 LANGUAGES = ("en", "zh", "ja", "ko")
 _HERE = Path(__file__).parent
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
 _reading = threading.Lock()
 
 
@@ -34,6 +35,11 @@ def load(name: str, /, **variables: Any) -> str:
     if wanted != set(variables):
         raise PromptError(f"{name} takes {sorted(wanted)}, not {sorted(variables)}")
     return template.substitute(variables)
+
+
+def own_yaml(text: str) -> Any:
+    """What a YAML file of this project says."""
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe one
 
 
 def message(language: str, key: str, /, **variables: Any) -> str:
@@ -72,7 +78,7 @@ def _messages(language: str) -> dict[str, str]:
     folder = _HERE / "messages" / (language if language in LANGUAGES else "en")
     found: dict[str, str] = {}
     for path in sorted(folder.glob("*.yaml")):
-        for key, text in _flat(yaml.safe_load(path.read_text(encoding="utf-8")) or {}):
+        for key, text in _flat(own_yaml(path.read_text(encoding="utf-8")) or {}):
             if key in found:
                 raise PromptError(f"{key} is twice in {language}")
             found[key] = text

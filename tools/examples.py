@@ -12,6 +12,7 @@ from pathlib import Path
 import yaml
 
 FOLDER = Path(__file__).parent / "catalog" / "examples"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with libyaml
 
 # What stands for a slot in a sentence that people read.
 _STAND_INS = {
@@ -35,7 +36,7 @@ def patterns(language: str) -> dict[str, tuple[str, ...]]:
     """All patterns of a language by tool name (and pseudo tool: small_talk, out_of_scope, not_available)."""
     found: dict[str, tuple[str, ...]] = {}
     for path in sorted((FOLDER / language).glob("*.yaml")):
-        for name, lines in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).items():
+        for name, lines in (yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER) or {}).items():  # noqa: S506 - a safe one
             found[name] = (*found.get(name, ()), *(str(line) for line in lines))
     return found
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
+from prompts import own_yaml
 
 CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 _ASCII_EDGE = re.compile(r"[A-Za-z0-9]")
@@ -17,7 +17,7 @@ _ASCII_EDGE = re.compile(r"[A-Za-z0-9]")
 def load(topic_file: str) -> dict[str, Any]:
     """The content of one lexicon file."""
     text = resources.files("agent.planner").joinpath("lexicon", f"{topic_file}.yaml").read_text(encoding="utf-8")
-    data: dict[str, Any] = yaml.safe_load(text)
+    data: dict[str, Any] = own_yaml(text)
     return data
 
 
