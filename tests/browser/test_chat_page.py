@@ -17,7 +17,7 @@ from tests.common.hub_process import HubProcess
 from tests.common.model_files import gguf
 from tests.common.slow_llm import SlowLlm
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("browser")]  # one worker starts the hubs and the browser
 
 
 def test_signing_in_and_out(hub: HubProcess, open_page: Callable[..., Page]) -> None:
@@ -75,6 +75,7 @@ def test_approving_by_button_does_the_act_once_and_stays_settled(chat: Chat, hub
 
 def test_rejecting_by_button_changes_nothing(chat: Chat, hub: HubProcess) -> None:
     name = hub.tool("create_repo", name="to-be-kept", kind="dataset")["id"]
+    chat.page.evaluate("window.setInterval = () => 0")  # the answer to the click settles it, not a later look
     chat.ask(f"delete the repo {name}")
     chat.approvals.last.get_by_test_id("reject").click()
     expect(chat.approvals.last).to_have_attribute("data-status", "rejected")

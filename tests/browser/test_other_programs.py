@@ -9,12 +9,15 @@ from typing import Any
 
 import httpx
 import openai
+import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from playwright.sync_api import Page, expect
 
 from tests.browser.chat import Chat
 from tests.common.hub_process import TOKEN, HubProcess
+
+pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("browser")]  # one worker starts the hubs and the browser
 
 
 def over_mcp(hub: HubProcess, tool: str, **arguments: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.common.hub_process import HubProcess
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.xdist_group("browser")]  # one worker starts the hubs and the browser
 PROBE = """
 const told = {};
 const tries = async (name, act) => { try { told[name] = String(await act()); } catch { told[name] = "denied"; } };

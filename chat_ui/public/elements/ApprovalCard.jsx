@@ -2,6 +2,9 @@ import { useEffect, useState } from "react";
 import { ShieldAlert, Coins, Check, X, Undo2, LoaderCircle } from "lucide-react";
 
 const POLL_MS = 8000;
+// The page draws its cards anew whenever a turn begins or ends, so also between a click and its answer: what is known is kept beside them.
+const KNOWN = (window.hubtalkApprovals ??= new Map());
+const NEWS = "hubtalk-approval";
 
 function show(value, t) {
   if (value === null || value === undefined || value === "") return t.none;
@@ -12,40 +15,47 @@ function show(value, t) {
 
 export default function ApprovalCard() {
   const t = props.labels;
-  const [status, setStatus] = useState(props.status);
-  const [busy, setBusy] = useState("");
-  const [error, setError] = useState("");
-  useEffect(() => setStatus(props.status), [props.status]);
+  const id = props.approval_id;
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const hear = (event) => { if (event.detail === id) redraw((count) => count + 1); };
+    window.addEventListener(NEWS, hear);
+    hear({ detail: id });
+    return () => window.removeEventListener(NEWS, hear);
+  }, [id]);
+  const { status, busy, error } = { status: props.status, busy: "", error: "", ...KNOWN.get(id) };
+  const learn = (news) => {
+    KNOWN.set(id, { ...KNOWN.get(id), ...news });
+    window.dispatchEvent(new CustomEvent(NEWS, { detail: id }));
+  };
+  useEffect(() => { if (props.status !== "pending") learn({ status: props.status }); }, [props.status]);
 
   const waiting = status === "pending";
   useEffect(() => {
     if (!waiting) return undefined;
     const ask = async () => {
       if (document.hidden) return;
-      const answer = await callAction({ name: "approval_status", payload: { approval_id: props.approval_id } });
-      if (answer?.response?.status) setStatus(answer.response.status);
+      const answer = await callAction({ name: "approval_status", payload: { approval_id: id } });
+      if (answer?.response?.status) learn({ status: answer.response.status });
     };
     const timer = setInterval(() => ask().catch(() => {}), POLL_MS);
     return () => clearInterval(timer);
   }, [waiting]);
 
   const decide = async (decision) => {
-    setBusy(decision);
-    setError("");
+    learn({ busy: decision, error: "" });
     try {
-      const answer = await callAction({ name: "decide_approval", payload: { approval_id: props.approval_id, decision } });
-      const reply = answer?.response || {};
-      if (reply.status) setStatus(reply.status);
-      if (reply.error) setError(reply.error);
+      const answer = await callAction({ name: "decide_approval", payload: { approval_id: id, decision } });
+      const { status: found, error: problem } = answer?.response || {};
+      learn({ busy: "", error: problem || "", ...(found ? { status: found } : {}) });
     } catch (_) {
-      setError(t.failed_to_send);
+      learn({ busy: "", error: t.failed_to_send });
     }
-    setBusy("");
   };
 
   const Icon = props.effect === "spend" ? Coins : ShieldAlert;
   return (
-    <section className={`ht-card ht-approval ht-${status}`} data-approval={props.approval_id} data-status={status}>
+    <section className={`ht-card ht-approval ht-${status}`} data-approval={id} data-status={status}>
       <header className="ht-head">
         <Icon size={18} className={waiting ? "ht-warn" : "ht-muted"} />
         <strong className={waiting ? "" : `ht-status-${status}`}>{!waiting ? t["status." + status] || status : props.effect === "spend" ? t.title_spend : t.title}</strong>
