@@ -10,6 +10,7 @@ from chat_ui.presenter import PLAIN, step_views
 from chat_ui.texts import language_of, texts
 
 _NUMBERED = re.compile(r"\d+\. ")
+_CURVE = re.compile(r"[:：]?\s*[▁▂▃▄▅▆▇█]{2,}")  # a curve in a line of blocks, which is drawn below
 
 
 def lead(answer: Mapping[str, Any]) -> str:
@@ -35,7 +36,7 @@ def lead(answer: Mapping[str, Any]) -> str:
         if listed:
             del blocks[listed[-1]]
     if read:
-        blocks = [_without_listing(block) for block in _without_tables(blocks)]
+        blocks = [_CURVE.sub("", _without_listing(block)) for block in _without_tables(blocks)]
     return "\n\n".join(block for block in blocks if block) or reply
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from chat_ui.presenter import present
+from chat_ui.presenter_reply import lead
+from prompts import LANGUAGES, message
 
 JOB: dict[str, Any] = {
     "id": 7,
@@ -27,6 +31,15 @@ def test_a_curve_is_drawn_from_two_points_on() -> None:
     assert views(series=points)["LineChart"]["points"] == [[1, 3.0], [2, 2.0]]
     assert "LineChart" not in views(series=points[:1])
     assert "LineChart" not in views()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_drawn_curve_is_not_said_in_blocks(language: str) -> None:
+    points = [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}]
+    step = {"tool": "get_job", "effect": "read", "status": "ok", "args": {"job": 7}, "result": JOB | {"series": points}}
+    said = message(language, "note.loss_curve", first="3", last="2", n=2, curve="█▁")
+    told = lead({"language": language, "reply": said, "steps": [step]})
+    assert "█" not in told and "2" in told and not told.endswith((":", "："))
 
 
 def test_measures_are_a_table() -> None:
